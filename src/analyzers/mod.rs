@@ -1,0 +1,202 @@
+//! Bytes to observations: one file per protocol, told apart by content.
+//!
+//! An analyzer sees the bytes of one flow in order, with gaps announced, and says what it observes
+//! through a [`Sink`]. It does not judge, does not know other analyzers, and never fails: bytes that
+//! break its protocol are an observation (`<protocol>.anomaly`) and may make it [`Sink::give_up`].
+//!
+//! A new protocol is one file with a [`Definition`] and one line in [`REGISTRY`].
+
+#![warn(clippy::arithmetic_side_effects)]
+#![cfg_attr(
+    test,
+    allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")
+)]
+
+pub(crate) mod buffer;
+
+use crate::model::evidence::Seen;
+use crate::model::{Endpoint, Field, Observation, Transport, Value};
+
+/// Who of the two ends speaks; known from the protocol, not from who opened the flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// The side that asks.
+    Client,
+    /// The side that serves.
+    Server,
+}
+
+impl Role {
+    /// The other side.
+    pub fn peer(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
+/// What a probe says of the first bytes of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// It is this protocol, and these bytes come from `Role`.
+    Is(Role),
+    /// It is not this protocol.
+    Not,
+    /// More bytes are needed to tell.
+    More,
+}
+
+/// What a probe looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct ProbeInput<'a> {
+    /// The first bytes of one direction (TCP, at most 64 KiB), or one datagram (UDP).
+    pub bytes: &'a [u8],
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// Port of their sender.
+    pub src_port: u16,
+    /// Port of their receiver.
+    pub dst_port: u16,
+    /// Whether `bytes` is where the sender's stream begins; false midstream and after a gap.
+    pub at_start: bool,
+}
+
+impl ProbeInput<'_> {
+    /// Whether either port is one of `ports`. A hint only: it may lower what content must prove
+    /// for protocols whose messages have no signature (NTP, DNS), never replace it.
+    pub fn port_in(&self, ports: &[u16]) -> bool {
+        ports.contains(&self.src_port) || ports.contains(&self.dst_port)
+    }
+}
+
+/// What an analyzer is, for the registry, the documentation and the tests.
+#[derive(Debug)]
+pub struct Definition {
+    /// The word in the `service` column: lower case.
+    pub id: &'static str,
+    /// Its name and specification: `MQTT 3.1, 3.1.1 and 5 (OASIS)`.
+    pub title: &'static str,
+    /// Which transports it runs on.
+    pub transports: &'static [Transport],
+    /// Ports on which it is expected; elsewhere it is a mismatch to observe.
+    pub ports: &'static [u16],
+    /// Everything it observes.
+    pub fields: &'static [&'static Field],
+    /// Recognises it.
+    pub probe: fn(&ProbeInput<'_>) -> Probe,
+    /// Starts it for one flow.
+    pub start: fn(&Context) -> Box<dyn Analyzer>,
+}
+
+/// What an analyzer is told at its start.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    /// Transport of the flow.
+    pub transport: Transport,
+    /// The client's end.
+    pub client: Endpoint,
+    /// The server's end.
+    pub server: Endpoint,
+    /// Whether the beginning of the flow was captured.
+    pub from_start: bool,
+}
+
+/// One protocol on one flow.
+pub trait Analyzer: Send {
+    /// The next bytes of the stream from `role`, contiguous with the previous call's unless
+    /// [`Analyzer::gap`] was called in between. Called for TCP, and for bytes that an outer analyzer
+    /// forwards.
+    fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink);
+
+    /// `missed` bytes of the stream from `role` are not in the capture; the next `data` of that role
+    /// continues after them.
+    fn gap(&mut self, role: Role, missed: u64, sink: &mut Sink) {
+        let (_, _) = (role, missed);
+        sink.give_up();
+    }
+
+    /// One datagram from `role` (UDP). `missed` of its bytes were cut by the snap length.
+    fn datagram(&mut self, role: Role, bytes: &[u8], missed: u32, sink: &mut Sink) {
+        let (_, _, _, _) = (role, bytes, missed, sink);
+    }
+
+    /// The flow has ended, or the capture has: `sink.seen` is the last packet. What was awaited and
+    /// never came is observed here.
+    fn end(&mut self, sink: &mut Sink) {
+        let _ = sink;
+    }
+}
+
+/// Who takes the bytes that an analyzer forwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The analyzer with this id.
+    Named(&'static str),
+    /// Whoever recognises them.
+    Probe,
+}
+
+/// Where an analyzer puts what it finds, and how it steers its flow. The caller reads and clears the
+/// public lists after each call.
+#[derive(Debug)]
+pub struct Sink {
+    /// Frame and time of the packet that completed the bytes at hand.
+    pub seen: Seen,
+    /// What was observed, in order.
+    pub observations: Vec<(Seen, Observation)>,
+    /// Payload for the inner protocol, in order; `None` marks a gap of unknown length.
+    pub forwarded: Vec<(Role, Vec<u8>)>,
+    /// Who takes it, once that is known. Payload forwarded earlier waits for it.
+    pub next: Option<Next>,
+    /// This analyzer has nothing to add any more: its flow's bytes go to the inner protocol directly
+    /// where there is one, and are counted only where there is none.
+    pub done: bool,
+}
+
+impl Sink {
+    /// An empty one.
+    pub fn new(seen: Seen) -> Self {
+        Self { seen, observations: Vec::new(), forwarded: Vec::new(), next: None, done: false }
+    }
+
+    /// Observes that `field` has `value`, in the frame at hand.
+    pub fn fact(&mut self, field: &'static Field, value: Value) {
+        self.observations.push((self.seen, Observation::Fact(field, value)));
+    }
+
+    /// Observes something else.
+    pub fn observe(&mut self, observation: Observation) {
+        self.observations.push((self.seen, observation));
+    }
+
+    /// Passes payload to the inner protocol.
+    pub fn forward(&mut self, role: Role, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.forwarded.push((role, bytes.to_vec()));
+        }
+    }
+
+    /// Names the inner protocol.
+    pub fn hand_over(&mut self, next: Next) {
+        self.next = Some(next);
+    }
+
+    /// Wants no more bytes: everything worth observing has been, or the rest is encrypted.
+    pub fn finish(&mut self) {
+        self.done = true;
+    }
+
+    /// Cannot follow the stream any more (gap, broken framing).
+    pub fn give_up(&mut self) {
+        self.done = true;
+    }
+}
+
+/// Every analyzer, in probe order: those with the most telling first bytes first.
+pub const REGISTRY: &[&Definition] = &[];
+
+/// The analyzer called `id`.
+pub fn by_id(id: &str) -> Option<&'static Definition> {
+    REGISTRY.iter().copied().find(|definition| definition.id == id)
+}

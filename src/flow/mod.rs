@@ -1,0 +1,69 @@
+//! Packets to flows: both directions of a 5-tuple, from first to last packet. Knows no protocol
+//! above TCP and UDP, calls nothing but the [`Handler`] it is given.
+//!
+//! **No timer ever ends a flow**: how long connections live is what users ask about. A TCP 5-tuple is
+//! used anew when a SYN comes that its sequence numbers cannot explain; a UDP flow lives as long as the capture.
+
+#![warn(clippy::arithmetic_side_effects)]
+#![cfg_attr(
+    test,
+    allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")
+)]
+
+use crate::model::evidence::Seen;
+use crate::model::{Direction, Flow, FlowKey};
+
+/// What is told of a flow while it lives. `S` is the handler's own state for each flow.
+pub trait Handler {
+    /// Per-flow state of the handler; made by default when the flow opens.
+    type State: Default + Send;
+
+    /// In-order stream bytes of one direction (TCP), each byte once. Returns whether more bytes of
+    /// this flow are wanted: when false, reassembly stops and frees its memory, `data` and `gap` are
+    /// not called again, and bytes are only counted.
+    fn data(
+        &mut self,
+        state: &mut Self::State,
+        flow: &FlowHead,
+        from: Direction,
+        bytes: &[u8],
+        seen: Seen,
+    ) -> bool;
+
+    /// `missed` stream bytes are not in the capture (TCP). Same return as [`Handler::data`].
+    fn gap(
+        &mut self,
+        state: &mut Self::State,
+        flow: &FlowHead,
+        from: Direction,
+        missed: u64,
+        seen: Seen,
+    ) -> bool;
+
+    /// One datagram (UDP), with the number of payload bytes that the snap length cut off. Returns
+    /// whether more are wanted.
+    fn datagram(
+        &mut self,
+        state: &mut Self::State,
+        flow: &FlowHead,
+        from: Direction,
+        bytes: &[u8],
+        missed: u32,
+        seen: Seen,
+    ) -> bool;
+
+    /// The flow is over: closed, replaced by a new use of its 5-tuple, or at the end of the capture.
+    /// Everything about TCP and counts is in `flow`; the handler adds facts and service and keeps it.
+    fn closed(&mut self, state: Self::State, flow: Flow);
+}
+
+/// What a handler may know of a living flow.
+#[derive(Debug, Clone, Copy)]
+pub struct FlowHead {
+    /// 5-tuple with the roles as known so far.
+    pub key: FlowKey,
+    /// First packet.
+    pub first: Seen,
+    /// No SYN was captured (TCP), so streams begin anywhere. Always false for UDP.
+    pub midstream: bool,
+}

@@ -1,0 +1,7 @@
+//! Checks a network capture against what a device is declared to do.
+
+pub mod analyzers;
+pub mod error;
+pub mod flow;
+pub mod model;
+pub mod profile;

@@ -1,0 +1,314 @@
+//! Flows: both directions of a 5-tuple with a lifetime.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::evidence::Seen;
+use super::packet::Link;
+use super::{Endpoint, Facts, FrameRef};
+
+/// IP protocol above the network layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// Protocol 6.
+    Tcp,
+    /// Protocol 17.
+    Udp,
+    /// Protocol 1.
+    Icmp,
+    /// Protocol 58.
+    Icmpv6,
+    /// Any other, by number.
+    Other(u8),
+}
+
+/// Lower-case keyword, or `ip-N` for a protocol without one here.
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp => f.write_str("tcp"),
+            Self::Udp => f.write_str("udp"),
+            Self::Icmp => f.write_str("icmp"),
+            Self::Icmpv6 => f.write_str("icmpv6"),
+            Self::Other(number) => write!(f, "ip-{number}"),
+        }
+    }
+}
+
+/// Which way a packet of a flow travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// From the originator.
+    OrigToResp,
+    /// From the responder.
+    RespToOrig,
+}
+
+impl Direction {
+    /// Both, originator first.
+    pub const BOTH: [Self; 2] = [Self::OrigToResp, Self::RespToOrig];
+
+    /// The other one.
+    pub fn reverse(self) -> Self {
+        match self {
+            Self::OrigToResp => Self::RespToOrig,
+            Self::RespToOrig => Self::OrigToResp,
+        }
+    }
+}
+
+/// Something that each direction has one of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PerDirection<T> {
+    /// Of the originator's side.
+    pub orig: T,
+    /// Of the responder's side.
+    pub resp: T,
+}
+
+impl<T> PerDirection<T> {
+    /// The one of the sender in `direction`.
+    pub fn of(&self, direction: Direction) -> &T {
+        match direction {
+            Direction::OrigToResp => &self.orig,
+            Direction::RespToOrig => &self.resp,
+        }
+    }
+
+    /// The same, to change.
+    pub fn of_mut(&mut self, direction: Direction) -> &mut T {
+        match direction {
+            Direction::OrigToResp => &mut self.orig,
+            Direction::RespToOrig => &mut self.resp,
+        }
+    }
+
+    /// Exchanges the sides.
+    pub fn swap(&mut self) {
+        std::mem::swap(&mut self.orig, &mut self.resp);
+    }
+}
+
+/// A 5-tuple with roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowKey {
+    /// Transport protocol.
+    pub transport: Transport,
+    /// The originator's end.
+    pub orig: Endpoint,
+    /// The responder's end; its port is the service's.
+    pub resp: Endpoint,
+}
+
+impl FlowKey {
+    /// The same 5-tuple with the roles exchanged.
+    pub fn reversed(self) -> Self {
+        Self { transport: self.transport, orig: self.resp, resp: self.orig }
+    }
+
+    /// The same value for both directions: the smaller end first.
+    pub fn unordered(self) -> Self {
+        if self.orig <= self.resp { self } else { self.reversed() }
+    }
+}
+
+/// `tcp 192.0.2.1:1025 > 198.51.100.2:443`.
+impl fmt::Display for FlowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} > {}", self.transport, self.orig, self.resp)
+    }
+}
+
+/// A flow's identity: its first frame, so that it is the same in every run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowId(pub FrameRef);
+
+/// How originator and responder were told apart, surest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RoleBasis {
+    /// A SYN, or a SYN with ACK, was captured.
+    Syn,
+    /// An analyzer knows the client from what was said.
+    Protocol,
+    /// One port is that of a known service and the other is not.
+    Port,
+    /// Whoever sent the first packet captured.
+    FirstPacket,
+}
+
+/// A finished flow with everything that was learnt of it.
+#[derive(Debug, Clone)]
+pub struct Flow {
+    /// Identity.
+    pub id: FlowId,
+    /// 5-tuple with roles.
+    pub key: FlowKey,
+    /// How the roles were decided.
+    pub roles: RoleBasis,
+    /// Link addresses of the first packet from each side.
+    pub link: PerDirection<Option<Link>>,
+    /// First packet.
+    pub first: Seen,
+    /// Last packet.
+    pub last: Seen,
+    /// Packets from each side.
+    pub packets: PerDirection<u64>,
+    /// Transport payload bytes on the wire from each side, retransmissions included.
+    pub bytes: PerDirection<u64>,
+    /// IP bytes on the wire from each side, headers included.
+    pub ip_bytes: PerDirection<u64>,
+    /// Stream bytes that the capture does not hold though later ones were seen.
+    pub missed: PerDirection<u64>,
+    /// Frames of this flow that the snap length cut.
+    pub truncated_frames: u64,
+    /// TCP only.
+    pub tcp: Option<Box<TcpFacts>>,
+    /// ICMP errors that quote this flow, in order, at most [`MAX_ICMP_ERRORS`].
+    pub icmp_errors: Vec<IcmpError>,
+    /// Protocols found by content, outermost first: `["http", "websocket", "mqtt"]`.
+    pub service: Vec<&'static str>,
+    /// What the analyzers observed.
+    pub facts: Facts,
+}
+
+/// How many ICMP errors a flow keeps.
+pub const MAX_ICMP_ERRORS: usize = 8;
+
+/// An ICMP error about a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IcmpError {
+    /// When and where.
+    pub seen: Seen,
+    /// Who sent it: a router or firewall on the path, or the peer itself.
+    pub from: std::net::IpAddr,
+    /// ICMP type.
+    pub kind: u8,
+    /// ICMP code.
+    pub code: u8,
+    /// Which way the quoted packet travelled.
+    pub about: Direction,
+}
+
+/// State of a TCP connection at its end, in Zeek's words (`conn_state`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConnState {
+    /// Attempt seen, no reply.
+    S0,
+    /// Established, not ended.
+    S1,
+    /// Ended by both sides.
+    Sf,
+    /// Attempt rejected.
+    Rej,
+    /// Established, the originator alone closed.
+    S2,
+    /// Established, the responder alone closed.
+    S3,
+    /// Established, the originator reset it.
+    Rsto,
+    /// The responder reset it.
+    Rstr,
+    /// SYN then RST by the originator, no SYN-ACK seen.
+    Rstos0,
+    /// SYN-ACK then RST by the responder, no SYN seen.
+    Rstrh,
+    /// SYN then FIN by the originator, no SYN-ACK seen.
+    Sh,
+    /// SYN-ACK then FIN by the responder, no SYN seen.
+    Shr,
+    /// Midstream: no SYN seen, not ended.
+    Oth,
+}
+
+impl fmt::Display for ConnState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::S0 => "S0",
+            Self::S1 => "S1",
+            Self::Sf => "SF",
+            Self::Rej => "REJ",
+            Self::S2 => "S2",
+            Self::S3 => "S3",
+            Self::Rsto => "RSTO",
+            Self::Rstr => "RSTR",
+            Self::Rstos0 => "RSTOS0",
+            Self::Rstrh => "RSTRH",
+            Self::Sh => "SH",
+            Self::Shr => "SHR",
+            Self::Oth => "OTH",
+        })
+    }
+}
+
+/// What ended a TCP connection, first cause first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Nothing did before the capture ended.
+    Open,
+    /// The first FIN came from the sender in this direction.
+    Fin(Direction),
+    /// A reset came from this direction before any FIN.
+    Rst(Direction),
+    /// The sender in this direction retransmitted without ever being answered again.
+    Silence(Direction),
+}
+
+/// What is known of a TCP connection beyond its counts.
+#[derive(Debug, Clone)]
+pub struct TcpFacts {
+    /// Zeek's connection state.
+    pub state: ConnState,
+    /// Zeek's history letters: upper case originator, lower case responder; at most 64.
+    pub history: String,
+    /// First SYN of the originator.
+    pub syn: Option<Seen>,
+    /// SYNs of the originator, retransmissions included.
+    pub syn_count: u32,
+    /// First SYN-ACK of the responder.
+    pub syn_ack: Option<Seen>,
+    /// When the handshake was complete: the originator's first ACK after the SYN-ACK, or data.
+    pub established: Option<Seen>,
+    /// What ended it.
+    pub end: End,
+    /// The frame of that end: the FIN, the RST, or the first unanswered retransmission.
+    pub end_seen: Option<Seen>,
+    /// TTL of the packet that ended it.
+    pub end_hop_limit: Option<u8>,
+    /// Least and greatest TTL of each side before the end.
+    pub hop_limits: PerDirection<Option<(u8, u8)>>,
+    /// Whether the FIN or RST that ended it lacks a timestamp option although its side used them before.
+    pub end_lacks_timestamp: bool,
+    /// Last packet with payload from each side, retransmissions not counted.
+    pub last_data: PerDirection<Option<Seen>>,
+    /// Time without a byte from either side before `end_seen` (before the first of the unanswered data for silence).
+    pub idle_before_end: Option<Duration>,
+    /// Longest time without new payload from either side, within the connection.
+    pub longest_idle: Duration,
+    /// Segments whose payload had been seen before.
+    pub retransmissions: PerDirection<u64>,
+    /// Retransmissions at the end of the connection that nothing answered.
+    pub unanswered: PerDirection<u32>,
+    /// Keep-alive probes: no or one byte at one below the next sequence number (RFC 9293 section 3.8.4).
+    pub keep_alive_probes: PerDirection<u64>,
+    /// ACKs of bytes that the capture never held: evidence of loss in capturing.
+    pub acked_unseen: PerDirection<u64>,
+    /// No SYN was captured.
+    pub midstream: bool,
+}
+
+impl Flow {
+    /// Time from first to last packet.
+    pub fn duration(&self) -> Duration {
+        self.last.at.since(self.first.at)
+    }
+
+    /// Whether the responder ever sent anything.
+    pub fn answered(&self) -> bool {
+        self.packets.resp > 0
+    }
+
+    /// The service as shown: `http/websocket`; `None` if no analyzer recognised the content.
+    pub fn service_name(&self) -> Option<String> {
+        (!self.service.is_empty()).then(|| self.service.join("/"))
+    }
+}

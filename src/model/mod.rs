@@ -1,0 +1,21 @@
+//! The vocabulary that every other module speaks: standard library only, no logic beyond the
+//! meaning of the words.
+
+pub mod address;
+pub mod evidence;
+pub mod finding;
+pub mod flow;
+pub mod frame;
+pub mod observation;
+pub mod packet;
+pub mod stats;
+pub mod text;
+pub mod time;
+
+pub use address::{Endpoint, MacAddr};
+pub use evidence::{Evidence, Seen};
+pub use flow::{Direction, Flow, FlowId, FlowKey, PerDirection, Transport};
+pub use frame::{CaptureId, FrameNo, FrameRef, LinkType};
+pub use observation::{Facts, Field, NameBinding, NameSource, Observation, Value};
+pub use packet::Packet;
+pub use time::Timestamp;

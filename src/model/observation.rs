@@ -1,0 +1,281 @@
+//! What analyzers say: facts of a flow, names of addresses, traits of hosts.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::evidence::{Evidence, Seen};
+use super::{MacAddr, Timestamp};
+
+/// An observable property, documented where its analyzer is.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Dotted and lower case, the analyzer first: `mqtt.client_id`.
+    pub name: &'static str,
+    /// What it tells, with unit and the meaning of unusual values.
+    pub doc: &'static str,
+    /// Normative source: RFC and section, or a specification.
+    pub source: &'static str,
+}
+
+/// An observed value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Value {
+    /// The field is true; a field that is not true is not observed.
+    Yes,
+    /// A count, code or identifier.
+    Uint(u64),
+    /// Text from the wire, not neutralised; reports do that.
+    Text(Box<str>),
+    /// A constant word of ours.
+    Word(&'static str),
+    /// An address.
+    Ip(IpAddr),
+    /// A moment.
+    Time(Timestamp),
+    /// A length of time.
+    Span(Duration),
+}
+
+impl Value {
+    /// Text as sent, invalid UTF-8 as `\xNN`.
+    pub fn text(bytes: &[u8]) -> Self {
+        Self::Text(super::text::lossless(bytes).into())
+    }
+
+    /// The number in it, if it is one.
+    pub fn as_uint(&self) -> Option<u64> {
+        match self {
+            Self::Uint(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The text in it, if it is text.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Word(word) => Some(word),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Yes => f.write_str("yes"),
+            Self::Uint(number) => number.fmt(f),
+            Self::Text(text) => f.write_str(text),
+            Self::Word(word) => f.write_str(word),
+            Self::Ip(ip) => ip.fmt(f),
+            Self::Time(time) => time.fmt(f),
+            Self::Span(span) => write!(f, "{:.6}", span.as_secs_f64()),
+        }
+    }
+}
+
+/// A field with a value and where it was seen.
+#[derive(Debug, Clone)]
+pub struct Fact {
+    /// What.
+    pub field: &'static Field,
+    /// The value.
+    pub value: Value,
+    /// Sightings of this field with this value.
+    pub evidence: Evidence,
+}
+
+/// How many different values of one field a flow keeps.
+pub const MAX_VALUES: usize = 256;
+
+/// The facts of one flow, folded: one entry per field and value, in order of first sighting.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    facts: Vec<Fact>,
+    /// Sightings that found their field's list full.
+    pub dropped: u64,
+}
+
+impl Facts {
+    /// Records that `field` had `value`.
+    pub fn add(&mut self, field: &'static Field, value: Value, seen: Seen) {
+        let mut values = 0;
+        for fact in &mut self.facts {
+            if std::ptr::eq(fact.field, field) {
+                if fact.value == value {
+                    fact.evidence.again(seen);
+                    return;
+                }
+                values += 1;
+            }
+        }
+        if values < MAX_VALUES {
+            self.facts.push(Fact { field, value, evidence: Evidence::once(seen) });
+        } else {
+            self.dropped = self.dropped.saturating_add(1);
+        }
+    }
+
+    /// All of them, in order of first sighting.
+    pub fn iter(&self) -> std::slice::Iter<'_, Fact> {
+        self.facts.iter()
+    }
+
+    /// Those of `field`, in order of first sighting.
+    pub fn of(&self, field: &'static Field) -> impl Iterator<Item = &Fact> {
+        self.facts.iter().filter(move |fact| std::ptr::eq(fact.field, field))
+    }
+
+    /// The first of `field`.
+    pub fn first(&self, field: &'static Field) -> Option<&Fact> {
+        self.of(field).next()
+    }
+
+    /// The last of `field` to be seen for the first time.
+    pub fn latest(&self, field: &'static Field) -> Option<&Fact> {
+        self.of(field).last()
+    }
+
+    /// Whether `field` was observed.
+    pub fn has(&self, field: &'static Field) -> bool {
+        self.first(field).is_some()
+    }
+
+    /// Sightings of `field`, over all its values.
+    pub fn count(&self, field: &'static Field) -> u64 {
+        self.of(field).map(|fact| fact.evidence.count).sum()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.facts.is_empty()
+    }
+}
+
+impl<'a> IntoIterator for &'a Facts {
+    type Item = &'a Fact;
+    type IntoIter = std::slice::Iter<'a, Fact>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// Where a name of an address comes from, surest first; the order of `domain` knowledge, not of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NameSource {
+    /// Target of an HTTP CONNECT.
+    Connect,
+    /// Target of a SOCKS request.
+    Socks,
+    /// TLS server name indication.
+    Sni,
+    /// The only name of the server's certificate.
+    Certificate,
+    /// HTTP Host header.
+    Host,
+    /// A DNS answer to this device.
+    Dns,
+    /// A DNS answer to another host.
+    DnsOther,
+    /// Multicast DNS.
+    Mdns,
+    /// LLMNR.
+    Llmnr,
+    /// DHCP host name.
+    Dhcp,
+    /// A reverse look-up seen in the capture.
+    Ptr,
+    /// A name resolution block of the capture file.
+    Capture,
+    /// The user's hosts file.
+    Hosts,
+    /// No name.
+    None,
+}
+
+impl fmt::Display for NameSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "connect",
+            Self::Socks => "socks",
+            Self::Sni => "sni",
+            Self::Certificate => "certificate",
+            Self::Host => "host",
+            Self::Dns => "dns",
+            Self::DnsOther => "dns-other",
+            Self::Mdns => "mdns",
+            Self::Llmnr => "llmnr",
+            Self::Dhcp => "dhcp",
+            Self::Ptr => "ptr",
+            Self::Capture => "capture",
+            Self::Hosts => "hosts",
+            Self::None => "none",
+        })
+    }
+}
+
+/// Somebody said that `name` is at `address`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameBinding {
+    /// The name asked for: lower case, no final dot.
+    pub name: Box<str>,
+    /// Names between `name` and the address (CNAME targets), in order, at most 16.
+    pub aliases: Vec<Box<str>>,
+    /// The address.
+    pub address: IpAddr,
+    /// How it was said.
+    pub source: NameSource,
+    /// Who was told; `None` when it was said to everybody or by the user.
+    pub asked_by: Option<IpAddr>,
+    /// The frame of the answer; `None` for names given by the user or by the file.
+    pub seen: Option<Seen>,
+}
+
+/// Something a host says or is told of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostTrait {
+    /// Its MAC address, where known.
+    pub mac: Option<MacAddr>,
+    /// Its address, where known.
+    pub ip: Option<IpAddr>,
+    /// What is said.
+    pub kind: TraitKind,
+    /// Frame and time.
+    pub seen: Seen,
+}
+
+/// Kinds of [`HostTrait`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TraitKind {
+    /// DHCP option 12, or the leftmost label of option 81.
+    HostName(Box<str>),
+    /// DHCP option 60.
+    VendorClass(Box<str>),
+    /// A DHCP server gave `ip` to `mac` for this many seconds.
+    Lease(u32),
+    /// ARP or neighbour discovery: `ip` is at `mac`.
+    Neighbour,
+    /// DHCP option 3.
+    Router(IpAddr),
+    /// DHCP option 6.
+    DnsServer(IpAddr),
+    /// DHCP option 1 as a prefix length.
+    PrefixLen(u8),
+    /// Started or rebooted: a DHCP DISCOVER or a REQUEST without lease (RFC 2131 section 3.1, 3.2).
+    Boot,
+    /// Looked this name up (lower case, no final dot).
+    Lookup(Box<str>),
+}
+
+/// What an analyzer emits.
+#[derive(Debug, Clone)]
+pub enum Observation {
+    /// About the flow.
+    Fact(&'static Field, Value),
+    /// About an address.
+    Name(NameBinding),
+    /// About a host.
+    Host(HostTrait),
+}

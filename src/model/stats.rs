@@ -1,0 +1,105 @@
+//! What happened to the input: every frame is analysed or skipped with a reason.
+
+use std::collections::BTreeMap;
+
+use super::{CaptureId, LinkType, Timestamp};
+
+/// Why a frame, or part of it, was not analysed. One per frame: the first that applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SkipReason {
+    /// The capture's link type is not one we read.
+    LinkType(LinkType),
+    /// Neither IP nor ARP, by EtherType (or 802.3 length field below 0x0600).
+    EtherType(u16),
+    /// Fewer bytes than the header needs although the wire had no more.
+    Malformed(&'static str),
+    /// The snap length cut the frame before its transport header ended.
+    Truncated,
+    /// A fragment of an IP packet.
+    Fragment,
+    /// Inside a tunnel of this kind.
+    Tunnel(&'static str),
+    /// The user's capture filter does not take it.
+    Filtered,
+}
+
+impl std::fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::LinkType(link) => write!(f, "link type {}", link.0),
+            Self::EtherType(number) if *number < 0x0600 => f.write_str("802.3 frame"),
+            Self::EtherType(number) => write!(f, "EtherType 0x{number:04x}"),
+            Self::Malformed(what) => write!(f, "malformed {what}"),
+            Self::Truncated => f.write_str("cut by the snap length"),
+            Self::Fragment => f.write_str("IP fragment"),
+            Self::Tunnel(kind) => write!(f, "inside {kind}"),
+            Self::Filtered => f.write_str("not taken by the filter"),
+        }
+    }
+}
+
+/// Counts of a run. Merging is addition, so it does not depend on threads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Frames read from captures.
+    pub frames: u64,
+    /// Frames decoded down to a transport, ARP included.
+    pub analysed: u64,
+    /// Frames not analysed, by reason; `frames == analysed + sum of skipped`.
+    pub skipped: BTreeMap<SkipReason, u64>,
+    /// Frames shorter than on the wire, analysed or not.
+    pub truncated: u64,
+    /// Bytes of frames as captured.
+    pub captured_bytes: u64,
+}
+
+impl Stats {
+    /// Counts one skipped frame.
+    pub fn skip(&mut self, reason: SkipReason) {
+        let count = self.skipped.entry(reason).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// Adds the counts of another part of the same run.
+    pub fn merge(&mut self, other: &Self) {
+        self.frames = self.frames.saturating_add(other.frames);
+        self.analysed = self.analysed.saturating_add(other.analysed);
+        self.truncated = self.truncated.saturating_add(other.truncated);
+        self.captured_bytes = self.captured_bytes.saturating_add(other.captured_bytes);
+        for (reason, count) in &other.skipped {
+            let sum = self.skipped.entry(*reason).or_default();
+            *sum = sum.saturating_add(*count);
+        }
+    }
+}
+
+/// What became of one capture of the input.
+#[derive(Debug, Clone)]
+pub struct CaptureInfo {
+    /// Which.
+    pub id: CaptureId,
+    /// Its file name without folders, as shown in evidence; `-` for standard input. Made unique by
+    /// the shortest folder suffix where two captures share it.
+    pub name: String,
+    /// Frames read.
+    pub frames: u64,
+    /// Time of its earliest frame.
+    pub first: Option<Timestamp>,
+    /// Time of its latest frame.
+    pub last: Option<Timestamp>,
+    /// Frames whose time is before that of the frame ahead of them.
+    pub out_of_order: u64,
+    /// Frames that the capturing interface or kernel reports as dropped; `None` where it says nothing.
+    pub dropped: Option<u64>,
+    /// Why reading stopped before the end of the file, with the byte offset in it.
+    pub damage: Option<Damage>,
+}
+
+/// Where and why a capture could not be read further.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// Offset in the (decompressed) capture.
+    pub offset: u64,
+    /// What is wrong there: got and expected.
+    pub reason: String,
+}

@@ -1,0 +1,423 @@
+//! What was declared: profiles as validated values, ready to be matched against flows.
+//!
+//! `schema` is the file one to one (names, spans, nothing resolved); `load` turns it into these types or into an
+//! error that names file, line, column, key and near miss; `bind` selects variants and fills parameters in.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::model::Transport;
+use crate::model::finding::{Severity, Way};
+
+/// A validated profile: what a device, or another subject, may do on the network.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// Short name: `farmbot`.
+    pub name: String,
+    /// What people call it: `FarmBot`.
+    pub title: String,
+    /// Where it was read from, for messages; `built-in farmbot` for those that ship.
+    pub origin: String,
+    /// The document the quotes are from, as title or URL.
+    pub document: String,
+    /// Date of that document or of its last review (`2021-04-01`), if stated.
+    pub reviewed: Option<String>,
+    /// Independent choices, each with its options.
+    pub variants: Vec<VariantGroup>,
+    /// Values that the site binds.
+    pub parameters: Vec<Parameter>,
+    /// How the device is recognised in a capture.
+    pub identify: Identify,
+    /// Undeclared infrastructure that any device of this kind uses.
+    pub baseline: Vec<Baseline>,
+    /// Name of the TLS policy that judges what no claim declares: `rules/tls/<name>.yaml`.
+    pub tls_policy: String,
+    /// What is declared and can be checked on packets.
+    pub claims: Vec<Claim>,
+    /// What is declared and cannot.
+    pub not_checkable: Vec<Statement>,
+}
+
+/// A choice that a site or a firmware version makes.
+#[derive(Debug, Clone)]
+pub struct VariantGroup {
+    /// `security`, `firmware`, …
+    pub name: String,
+    /// Names of its options, unique in the profile.
+    pub options: Vec<String>,
+    /// The option taken when none is bound; `None` leaves the group unbound.
+    pub default: Option<String>,
+}
+
+/// A value that the profile leaves open.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    /// `standard_ports`
+    pub name: String,
+    /// What it may hold.
+    pub kind: ParameterKind,
+    /// Its value when nobody sets it, in the form `--set` takes.
+    pub default: Option<String>,
+    /// What to bind it to, for messages.
+    pub help: String,
+}
+
+/// What a parameter may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// `true` or `false`.
+    Flag,
+    /// `80,443,8000-8010`.
+    Ports,
+    /// Addresses, prefixes, names or name patterns, separated by commas.
+    Peers,
+}
+
+/// How a device of this profile is recognised; any one of these is enough.
+#[derive(Debug, Clone, Default)]
+pub struct Identify {
+    /// DHCP host names, `*` matches any run of characters, case is ignored.
+    pub dhcp_host_names: Vec<String>,
+    /// DHCP vendor classes, same pattern.
+    pub dhcp_vendor_classes: Vec<String>,
+    /// First three bytes of the MAC address.
+    pub ouis: Vec<[u8; 3]>,
+    /// Names that only such a device looks up or connects to.
+    pub names: Vec<NamePattern>,
+    /// Responder ports to which only such a device connects.
+    pub ports: Vec<u16>,
+}
+
+/// Infrastructure traffic that needs no claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Baseline {
+    /// Address resolution (RFC 826).
+    Arp,
+    /// ICMPv6 neighbour discovery, MLD (RFC 4861, RFC 3810).
+    Ndp,
+    /// The device as DHCP or DHCPv6 client.
+    Dhcp,
+    /// DNS to the resolvers that DHCP handed out, else to any.
+    Dns,
+    /// ICMP and ICMPv6 echo and errors.
+    Icmp,
+    /// Group membership (RFC 3376).
+    Igmp,
+    /// Multicast DNS.
+    Mdns,
+    /// Link-local multicast name resolution.
+    Llmnr,
+    /// SSDP.
+    Ssdp,
+    /// NetBIOS name service and datagrams.
+    Netbios,
+}
+
+/// One statement that packets can contradict or bear out.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// `FB-08`
+    pub id: String,
+    /// What it says, short, in our words.
+    pub title: String,
+    /// Whom it binds: `device`, or another (`browser`), whose claims are listed and never judged.
+    pub subject: String,
+    /// How strongly.
+    pub level: Level,
+    /// All must hold for the claim to apply.
+    pub when: Vec<Condition>,
+    /// What it says.
+    pub rule: Rule,
+    /// Overrides the default severity of findings that this claim decides.
+    pub severity: Option<Severity>,
+    /// Where the sentence is from.
+    pub source: Source,
+    /// Line of the claim in its file, from 1.
+    pub line: u64,
+}
+
+/// How strongly a claim binds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Must be possible, and must be seen when the device is active.
+    Required,
+    /// May be done.
+    Allowed,
+    /// Must not be done.
+    Forbidden,
+    /// Worth comparing; never above `info`.
+    Informational,
+}
+
+/// A condition on what was bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// One of these options of the group is bound; the word `unbound` stands for none of them.
+    Variant {
+        /// Group.
+        group: String,
+        /// Options.
+        options: Vec<String>,
+    },
+    /// A flag parameter is true. When it is unbound the claim applies with a note.
+    Flag {
+        /// The parameter.
+        parameter: String,
+        /// The value it must have.
+        is: bool,
+    },
+}
+
+/// What a claim says.
+#[derive(Debug, Clone)]
+pub enum Rule {
+    /// Which flows it is about, and what must hold for them.
+    Flow(Box<FlowRule>),
+    /// Whether connections go through a proxy (HTTP CONNECT, SOCKS).
+    Proxy(ProxyRule),
+    /// DNS answers for these names share an address.
+    SameAddresses(Vec<String>),
+    /// The CNAME chain of the name ends below `under`.
+    CanonicalName {
+        /// Name asked for.
+        name: String,
+        /// Suffix of the canonical name.
+        under: NamePattern,
+    },
+    /// Peers called one of `names` have addresses of `networks`.
+    AddressesWithin {
+        /// Which peers.
+        names: Vec<NamePattern>,
+        /// Where they must be.
+        networks: AddressSet,
+    },
+}
+
+/// Whether a proxy may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyRule {
+    /// Every connection that leaves the LAN goes through one.
+    Required,
+    /// May.
+    Allowed,
+    /// Must not.
+    Forbidden,
+}
+
+/// Which flows a claim is about, and what must hold for them.
+#[derive(Debug, Clone)]
+pub struct FlowRule {
+    /// By who sent the first packet; `None` for either.
+    pub way: Option<Way>,
+    /// The other end: any of these; empty for anybody.
+    pub peers: Vec<Peer>,
+    /// Transports, any of these; empty for any.
+    pub transports: Vec<Transport>,
+    /// The responder's port.
+    pub ports: Ports,
+    /// Protocols by content, any of these chains (`tls/mqtt`): a flow fits when its own chain is a beginning
+    /// of one (the rest may be encrypted) or one is a beginning of its chain. Empty for any.
+    pub services: Vec<String>,
+    /// How many of `peers` must work (`required` only); 1 means any one.
+    pub at_least: usize,
+    /// The network is to block these flows: an answer is the violation, silence conforms.
+    pub blocked: bool,
+    /// TLS on these flows.
+    pub tls: Option<TlsRule>,
+    /// How long they live.
+    pub lifetime: Option<LifetimeRule>,
+    /// The longest keep alive the device may announce (MQTT).
+    pub keep_alive_max: Option<Duration>,
+    /// A WebSocket upgrade on these flows must succeed.
+    pub websocket: bool,
+    /// Cleartext content on these flows is a violation.
+    pub encrypted: bool,
+}
+
+/// A peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Peer {
+    /// By name.
+    Name(NamePattern),
+    /// By prefix; a single address is the longest prefix.
+    Network(IpNet),
+    /// By address list.
+    List(AddressSet),
+    /// The device's own networks.
+    Local,
+}
+
+/// A name or a documented wildcard; lower-case A-labels without final dot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamePattern {
+    /// `my.farm.bot`
+    Exact(String),
+    /// `*.farm.bot`: one or more labels below, not the apex. Holds `farm.bot`.
+    Below(String),
+    /// `.farm.bot`: the apex or below. Holds `farm.bot`.
+    Suffix(String),
+}
+
+/// A named list of prefixes, with the date of its snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressSet {
+    /// `aws-us-east-1`
+    pub name: String,
+    /// Date of the snapshot.
+    pub dated: String,
+    /// Sorted prefixes.
+    pub networks: std::sync::Arc<Vec<IpNet>>,
+}
+
+/// Responder ports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ports {
+    /// Any port.
+    Any,
+    /// One of these inclusive ranges, sorted.
+    Of(Vec<(u16, u16)>),
+    /// Any port outside these inclusive ranges.
+    Except(Vec<(u16, u16)>),
+    /// In order of preference: a later one is a fallback.
+    Fallback(Vec<u16>),
+    /// As `Of` (or `Except`) a parameter that nobody bound.
+    Unbound(String),
+}
+
+/// What is declared of TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsRule {
+    /// Least version, as on the wire: 0x0303 is TLS 1.2.
+    pub min_version: Option<u16>,
+    /// Greatest version.
+    pub max_version: Option<u16>,
+    /// Cipher suites by code point; empty for any.
+    pub suites: Vec<u16>,
+    /// Least size of an RSA key in bits.
+    pub min_rsa_bits: Option<u32>,
+    /// Signature algorithms of certificates, as `sha256WithRSAEncryption`; empty for any.
+    pub signatures: Vec<String>,
+    /// The client proves itself with a certificate.
+    pub mutual: bool,
+    /// Organisation or common name of the issuer contains one of these; empty for any.
+    pub issuers: Vec<String>,
+    /// SHA-256 of the server certificate's SubjectPublicKeyInfo, lower-case hex; empty for any.
+    pub pins: Vec<String>,
+    /// Application protocols of which one is offered; empty for any.
+    pub alpn: Vec<String>,
+    /// A policy other than the profile's.
+    pub policy: Option<String>,
+}
+
+/// What is declared of a flow's life.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LifetimeRule {
+    /// Kept open without limit: only an endpoint may close it.
+    pub long_running: bool,
+    /// Least life.
+    pub min: Option<Duration>,
+    /// Greatest life.
+    pub max: Option<Duration>,
+    /// Longest time between the last payload and the close.
+    pub max_idle_tail: Option<Duration>,
+}
+
+/// A statement that no packet shows.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    /// `FB-12`
+    pub id: String,
+    /// Short, in our words.
+    pub title: String,
+    /// Why packets cannot show it.
+    pub reason: String,
+    /// Where the sentence is from.
+    pub source: Source,
+    /// Line in its file, from 1.
+    pub line: u64,
+}
+
+/// Where a sentence is from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Source {
+    /// The sentence, verbatim; empty where the document is silent and the claim says so in its title.
+    pub quote: String,
+    /// Section or line of the document.
+    pub place: String,
+    /// Overrides the profile's date.
+    pub reviewed: Option<String>,
+}
+
+/// A profile with everything bound that could be, for one run.
+#[derive(Debug, Clone)]
+pub struct Declaration {
+    /// The profile.
+    pub profile: std::sync::Arc<Profile>,
+    /// The bound options, joined by `+` in the order of the groups; groups without one are left out.
+    pub variant: String,
+    /// Every claim, in file order.
+    pub claims: Vec<BoundClaim>,
+}
+
+/// A claim with its parameters filled in.
+#[derive(Debug, Clone)]
+pub struct BoundClaim {
+    /// The claim.
+    pub claim: Claim,
+    /// Whether it applies.
+    pub state: ClaimState,
+}
+
+/// Whether a claim applies in this run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimState {
+    /// It does.
+    Active,
+    /// It does, for want of knowing better: the note says what nobody bound.
+    Noted(String),
+    /// It does not: the bound variant or flag excludes it.
+    Inactive(String),
+    /// It depends on this variant group or parameter, which nobody bound.
+    Unbound(String),
+    /// It binds somebody other than the device.
+    OtherSubject,
+}
+
+impl NamePattern {
+    /// Whether `name` (lower case, no final dot) fits.
+    pub fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Exact(exact) => name == exact,
+            Self::Below(apex) => {
+                name.strip_suffix(apex.as_str()).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+            }
+            Self::Suffix(apex) => name == apex || Self::Below(apex.clone()).matches(name),
+        }
+    }
+}
+
+/// As written in a profile.
+impl std::fmt::Display for NamePattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(name),
+            Self::Below(apex) => write!(f, "*.{apex}"),
+            Self::Suffix(apex) => write!(f, ".{apex}"),
+        }
+    }
+}
+
+impl Ports {
+    /// Whether `port` is among them; an unbound set has none.
+    pub fn contains(&self, port: u16) -> bool {
+        let within = |ranges: &[(u16, u16)]| ranges.iter().any(|(low, high)| (*low..=*high).contains(&port));
+        match self {
+            Self::Any => true,
+            Self::Of(ranges) => within(ranges),
+            Self::Except(ranges) => !within(ranges),
+            Self::Fallback(ports) => ports.contains(&port),
+            Self::Unbound(_) => false,
+        }
+    }
+}
