@@ -247,7 +247,7 @@ pub struct HostTrait {
 }
 
 /// Kinds of [`HostTrait`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum TraitKind {
     /// DHCP option 12, or the leftmost label of option 81.
     HostName(Box<str>),
