@@ -1,0 +1,1 @@
+//! What a reader of a profile should know before relying on it.
