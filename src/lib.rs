@@ -5,3 +5,4 @@ pub mod error;
 pub mod flow;
 pub mod model;
 pub mod profile;
+pub mod report;
