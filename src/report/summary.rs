@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::findings::plural;
 use crate::model::stats::{CaptureInfo, Stats};
+use crate::model::finding::Severity;
 use crate::model::{Timestamp, Transport, text};
 
 /// What the summary says; shown by its `Display`, several lines, each ended.
@@ -22,13 +23,17 @@ pub struct Summary {
     pub flows: BTreeMap<Transport, u64>,
     /// What is to be known of the capture's quality, one line each.
     pub quality: Vec<String>,
-    /// Claims and what became of them; `None` where nothing was checked.
-    pub coverage: Option<Coverage>,
+    /// Discrepancies by severity, worst first; empty where there are none or nothing was checked.
+    pub findings: Vec<(Severity, u64)>,
+    /// Claims and what became of them, for each profile and device; empty where nothing was checked.
+    pub coverage: Vec<Coverage>,
 }
 
 /// Number of claims by what this capture says of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Coverage {
+    /// Which profile and device; empty where there is only one.
+    pub title: String,
     /// Claims of the profile in its variant.
     pub declared: u64,
     /// Those that packets can show.
@@ -43,6 +48,8 @@ pub struct Coverage {
     pub not_exercised: u64,
     /// Checkable, but hidden in this capture.
     pub not_visible: u64,
+    /// Those that depend on what nobody bound.
+    pub unbound: u64,
 }
 
 impl Display for Summary {
@@ -61,10 +68,10 @@ impl Display for Summary {
         for note in &self.quality {
             line(f, "quality", &text::printable(note))?;
         }
-        match &self.coverage {
-            Some(coverage) => writeln!(f, "{coverage}"),
-            None => Ok(()),
+        if !self.coverage.is_empty() {
+            line(f, "findings", &tally(&self.findings))?;
         }
+        self.coverage.iter().try_for_each(|coverage| writeln!(f, "{coverage}"))
     }
 }
 
@@ -73,7 +80,8 @@ impl Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "claims: {} declared, {} checkable, {} exercised, {}, {}, {} not exercised, {} not visible in this capture",
+            "claims{}: {} declared, {} checkable, {} exercised, {}, {}, {} not exercised, {} not visible in this capture",
+            if self.title.is_empty() { String::new() } else { format!(" of {}", text::printable(&self.title)) },
             grouped(self.declared),
             grouped(self.checkable),
             grouped(self.exercised),
@@ -90,8 +98,21 @@ impl Display for Coverage {
             },
             grouped(self.not_exercised),
             grouped(self.not_visible),
-        )
+        )?;
+        if self.unbound > 0 { write!(f, ", {} unbound", grouped(self.unbound)) } else { Ok(()) }
     }
+}
+
+/// `2 errors, 1 warning`.
+fn tally(findings: &[(Severity, u64)]) -> String {
+    let parts: Vec<String> = findings
+        .iter()
+        .map(|(severity, count)| match severity {
+            Severity::Info => format!("{} for information", grouped(*count)),
+            other => counted(*count, &other.to_string()),
+        })
+        .collect();
+    if parts.is_empty() { String::from("none") } else { parts.join(", ") }
 }
 
 /// The number with its noun in singular or plural: `1 frame`, `1,234 frames`.
@@ -219,7 +240,7 @@ mod tests {
             devices: vec!["bot (02:00:00:00:00:01), found by its DHCP host name".into()],
             flows: BTreeMap::from([(Transport::Tcp, 1), (Transport::Udp, 1_200)]),
             quality: vec!["3 of 12 connections began before the capture".into()],
-            coverage: Some(Coverage {
+            coverage: vec![Coverage {
                 declared: 24,
                 checkable: 19,
                 exercised: 14,
@@ -227,7 +248,9 @@ mod tests {
                 discrepancies: 2,
                 not_exercised: 3,
                 not_visible: 2,
-            }),
+                ..Coverage::default()
+            }],
+            findings: vec![(Severity::Error, 1), (Severity::Info, 1)],
         };
         assert_eq!(
             summary.to_string(),
@@ -240,6 +263,7 @@ mod tests {
              device: bot (02:00:00:00:00:01), found by its DHCP host name\n\
              flows: 1,201 (1 TCP connection, 1,200 udp)\n\
              quality: 3 of 12 connections began before the capture\n\
+             findings: 1 error, 1 for information\n\
              claims: 24 declared, 19 checkable, 14 exercised, 12 conform, 2 discrepancies, 3 not exercised, 2 not \
              visible in this capture\n"
         );
