@@ -13,6 +13,7 @@
 )]
 
 pub(crate) mod buffer;
+pub mod dhcp;
 pub mod dns;
 
 use crate::model::evidence::Seen;
@@ -196,7 +197,7 @@ impl Sink {
 
 /// Every analyzer, in probe order: those with the most telling first bytes first.
 pub const REGISTRY: &[&Definition] =
-    &[&dhcp::DHCP, &dhcp::v6::DHCPV6, &dns::local::MDNS, &dns::local::LLMNR, &dns::DNS, &ntp::NTP];
+    &[&dhcp::DHCP, &dhcp::v6::DHCPV6, &dns::local::MDNS, &dns::local::LLMNR, &dns::DNS];
 
 /// The analyzer called `id`.
 pub fn by_id(id: &str) -> Option<&'static Definition> {
