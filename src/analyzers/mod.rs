@@ -13,6 +13,9 @@
 )]
 
 pub(crate) mod buffer;
+pub mod dhcp;
+pub mod dns;
+pub mod ntp;
 
 use crate::model::evidence::Seen;
 use crate::model::{Endpoint, Field, Observation, Transport, Value};
@@ -194,7 +197,8 @@ impl Sink {
 }
 
 /// Every analyzer, in probe order: those with the most telling first bytes first.
-pub const REGISTRY: &[&Definition] = &[];
+pub const REGISTRY: &[&Definition] =
+    &[&dhcp::DHCP, &dhcp::v6::DHCPV6, &dns::local::MDNS, &dns::local::LLMNR, &dns::DNS, &ntp::NTP];
 
 /// The analyzer called `id`.
 pub fn by_id(id: &str) -> Option<&'static Definition> {

@@ -177,7 +177,7 @@ pub enum NameSource {
     Host,
     /// A DNS answer to this device.
     Dns,
-    /// A DNS answer to another host.
+    /// A DNS answer to another host, or to this device but about a name that was not asked for.
     DnsOther,
     /// Multicast DNS.
     Mdns,
