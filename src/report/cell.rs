@@ -51,7 +51,8 @@ pub(super) trait Table: Sized + 'static {
 pub(super) enum Cell<'r> {
     /// Not known, not applicable, not seen.
     Empty,
-    /// Text fit to be shown: [`text::cell`] was applied where any of it is not ours.
+    /// Text fit to be shown: [`text::cell`] was applied where any of it is not ours. Empty text is an empty cell,
+    /// for CSV would otherwise write `""` there.
     Text(Cow<'r, str>),
     /// A number.
     Uint(u64),
@@ -115,6 +116,7 @@ impl<'r> Cell<'r> {
     pub(super) fn text(&self) -> Option<Cow<'_, str>> {
         Some(match self {
             Self::Empty => return None,
+            Self::Text(text) if text.is_empty() => return None,
             Self::Text(text) => Cow::Borrowed(text),
             Self::Uint(number) => Cow::Owned(number.to_string()),
             Self::Seconds(span) => Cow::Owned(format!("{:.6}", span.as_secs_f64())),
@@ -167,6 +169,7 @@ impl Serialize for Cell<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Empty => serializer.serialize_none(),
+            Self::Text(text) if text.is_empty() => serializer.serialize_none(),
             Self::Text(text) => serializer.serialize_str(text),
             Self::Uint(number) => serializer.serialize_u64(*number),
             Self::Seconds(span) => serializer.serialize_f64(span.as_secs_f64()),

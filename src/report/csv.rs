@@ -75,6 +75,16 @@ mod tests {
     }
 
     #[test]
+    fn empty_text_is_an_empty_field() {
+        let mut row = finding();
+        row.message.clear();
+        row.service.clear();
+        let text = findings_csv(&[row]);
+        assert!(text.ends_with("#17\",,\n"), "{text}");
+        assert!(!text.contains(",\"\","), "{text}");
+    }
+
+    #[test]
     fn hostile_text_stays_one_harmless_cell() {
         let mut row = finding();
         row.peer_name = "=HYPERLINK(\"http://x\")".into();
