@@ -4,14 +4,14 @@ use super::destination::{bypassed_proxy, expected_ports};
 use super::matching::Match;
 use super::subject::{Subject, View, flow_rule};
 use super::{Check, Code, outcome};
-use crate::analyzers::http;
+use crate::analyzers::http::fields as http;
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::{Finding, Transport};
 use crate::profile::{BoundClaim, FlowRule, Level, Peer, Ports};
 
 /// The check.
-pub static CHECK: Check = Check {
+pub(super) static CHECK: Check = Check {
     id: "availability",
     codes: &[&REQUIRED_NOT_SEEN, &REQUIRED_BLOCKED, &UNANSWERED, &FALLBACK_USED, &DEGRADED],
     run,

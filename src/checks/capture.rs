@@ -6,7 +6,7 @@ use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::{Finding, Transport};
 
 /// The check.
-pub static CHECK: Check =
+pub(super) static CHECK: Check =
     Check { id: "capture", codes: &[&CAPTURE_LOSS, &CAPTURE_TRUNCATED, &CAPTURE_ONE_SIDED], run };
 
 static CAPTURE_LOSS: Code = Code {

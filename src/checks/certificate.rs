@@ -10,7 +10,7 @@ use crate::model::{Field, Finding};
 use crate::profile::tls_policy::Tier;
 
 /// The check.
-pub static CHECK: Check = Check {
+pub(super) static CHECK: Check = Check {
     id: "certificate",
     codes: &[
         &WEAK_CERTIFICATE_KEY,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::matching::Match;
-use super::subject::{Subject, View, flow_evidence, flow_rule};
+use super::subject::{Subject, View, flow_evidence};
 use super::{Code, dns, outcome};
 use crate::analyzers::tls;
 use crate::model::evidence::Evidence;

@@ -12,7 +12,7 @@ use crate::model::{Finding, NameSource, Transport};
 use crate::profile::{Baseline, BoundClaim, FlowRule, Level, Peer, Ports, ProxyRule};
 
 /// The check.
-pub static CHECK: Check = Check {
+pub(super) static CHECK: Check = Check {
     id: "destination",
     codes: &[
         &UNDECLARED_DESTINATION,

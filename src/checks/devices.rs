@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::subject::Evidence;
-use crate::analyzers::{http, tls};
+use crate::analyzers::http::fields as http;
+use crate::analyzers::tls;
 use crate::model::MacAddr;
 use crate::model::address::{Scope, scope};
 use crate::naming::hosts::Host;

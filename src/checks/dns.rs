@@ -14,7 +14,7 @@ use crate::model::{Finding, NameBinding, NameSource};
 use crate::profile::{BoundClaim, Peer, Rule};
 
 /// The check.
-pub static CHECK: Check = Check { id: "dns", codes: &[&DNS_FAILED, &ADDRESS_DRIFT], run };
+pub(super) static CHECK: Check = Check { id: "dns", codes: &[&DNS_FAILED, &ADDRESS_DRIFT], run };
 
 static DNS_FAILED: Code = Code {
     id: "dns-failed",

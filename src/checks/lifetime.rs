@@ -17,7 +17,7 @@ use crate::model::{Direction, Finding};
 use crate::profile::{BoundClaim, Level, LifetimeRule};
 
 /// The check.
-pub static CHECK: Check = Check {
+pub(super) static CHECK: Check = Check {
     id: "lifetime",
     codes: &[&CONNECTION_CUT, &IDLE_TIMEOUT, &LIFETIME_EXCEEDED, &LIFETIME_TOO_SHORT, &RECONNECT_LOOP],
     run,

@@ -3,12 +3,12 @@
 use super::subject::{Subject, View};
 use super::tls::at_fact;
 use super::{Check, Code};
-use crate::analyzers::mqtt;
+use crate::analyzers::mqtt::fields as mqtt;
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::{Finding, Value};
 
 /// The check.
-pub static CHECK: Check = Check {
+pub(super) static CHECK: Check = Check {
     id: "mqtt",
     codes: &[&MQTT_REFUSED, &MQTT_VERSION, &MQTT_PROTOCOL_ERROR, &MQTT_KEEP_ALIVE_MISSED, &KEEP_ALIVE_TOO_LONG],
     run,

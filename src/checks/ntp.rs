@@ -16,7 +16,7 @@ use crate::model::{Field, Finding};
 use crate::profile::BoundClaim;
 
 /// The check.
-pub static CHECK: Check =
+pub(super) static CHECK: Check =
     Check { id: "ntp", codes: &[&NTP_UNANSWERED, &NTP_REFUSED, &NTP_UNSYNCHRONISED], run };
 
 static NTP_UNANSWERED: Code = Code {

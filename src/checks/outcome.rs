@@ -1,7 +1,8 @@
 //! How an attempt went, told from packets alone.
 
 use super::subject::View;
-use crate::analyzers::{http, ntp, tls};
+use crate::analyzers::http::fields as http;
+use crate::analyzers::{ntp, tls};
 use crate::model::Transport;
 use crate::model::flow::{ConnState, End};
 
@@ -77,7 +78,7 @@ pub(super) fn worked(view: &View<'_>) -> bool {
     }
     let facts = &view.flow.facts;
     match view.service.first() {
-        Some(&"tls") => facts.has(&tls::ESTABLISHED) || view.flow.tcp.as_ref().is_some_and(|tcp| tcp.midstream),
+        Some(&"tls") => facts.has(&tls::HANDSHAKE_COMPLETED) || view.flow.tcp.as_ref().is_some_and(|tcp| tcp.midstream),
         Some(&"ntp") => facts.has(&ntp::REPLY),
         Some(&"http") if view.is_proxy => {
             facts.of(&http::CONNECT_STATUS).any(|fact| fact.value.as_uint().is_some_and(|status| status / 100 == 2))

@@ -5,13 +5,15 @@ use super::matching::Match;
 use super::subject::{Subject, View};
 use super::tls::{at_fact, encrypting};
 use super::{Check, Code};
-use crate::analyzers::{http, mqtt, smtp, tls};
+use crate::analyzers::http::fields as http;
+use crate::analyzers::mqtt::fields as mqtt;
+use crate::analyzers::{smtp, tls};
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::flow::RoleBasis;
 use crate::model::{Finding, Transport};
 
 /// The check.
-pub static CHECK: Check =
+pub(super) static CHECK: Check =
     Check { id: "protocol", codes: &[&PROTOCOL_MISMATCH, &CLEARTEXT, &CLEARTEXT_CREDENTIALS], run };
 
 static PROTOCOL_MISMATCH: Code = Code {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::Code;
 use super::matching::{self, Match};
-use crate::analyzers::http;
+use crate::analyzers::http::fields as http;
 use crate::model::evidence::Seen;
 use crate::model::finding::{Confidence, DeviceLabel, Severity, Status, Way};
 use crate::model::stats::{CaptureInfo, Stats};

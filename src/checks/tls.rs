@@ -15,7 +15,7 @@ use crate::profile::tls_policy::Tier;
 use crate::profile::{BoundClaim, Level, TlsRule};
 
 /// The check.
-pub static CHECK: Check = Check {
+pub(super) static CHECK: Check = Check {
     id: "tls",
     codes: &[
         &WEAK_TLS_VERSION,
@@ -317,7 +317,8 @@ fn group(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     });
     let by_group = facts.first(&tls::GROUP).and_then(|fact| {
         let group = rating::group(subject.policy, number(fact)?);
-        Some((fact, group, group.name.clone()))
+        let name = group.name.clone();
+        Some((fact, group, name))
     });
     let (fact, rated, observed) = by_prime.or(by_group)?;
     let severity = tier_severity(rated.tier, false)?;

@@ -3,14 +3,14 @@
 use super::subject::{Subject, View};
 use super::tls::at_fact;
 use super::{Check, Code};
-use crate::analyzers::websocket as ws;
+use crate::analyzers::websocket::fields as ws;
 use crate::model::Finding;
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::flow::End;
 use crate::model::observation::Fact;
 
 /// The check.
-pub static CHECK: Check = Check {
+pub(super) static CHECK: Check = Check {
     id: "websocket",
     codes: &[&WEBSOCKET_REFUSED, &WEBSOCKET_ABNORMAL_CLOSE, &WEBSOCKET_PROTOCOL_ERROR],
     run,

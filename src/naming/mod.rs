@@ -8,7 +8,8 @@ pub mod hosts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::analyzers::{http, tls};
+use crate::analyzers::http::fields as http;
+use crate::analyzers::tls;
 use crate::model::finding::Confidence;
 use crate::model::{Flow, NameBinding, NameSource};
 
@@ -131,7 +132,7 @@ fn said_in_flow(flow: &Flow) -> Option<PeerName> {
             if flow.facts.has(&tls::ECH) { Confidence::Probable } else { Confidence::Strong };
         return Some(PeerName::certain(sni, NameSource::Sni, confidence));
     }
-    let mut sans = flow.facts.of(&tls::CERTIFICATE_NAME);
+    let mut sans = flow.facts.of(&tls::CERTIFICATE_DNS);
     if let (Some(only), None) = (sans.next(), sans.next())
         && let Some(name) = only.value.as_str().filter(|name| is_host_name(name))
     {

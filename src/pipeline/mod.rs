@@ -59,8 +59,7 @@ pub fn analyse(input: Input, jobs: usize) -> Result<Analysis> {
     let mut work = Work { shards: (0..SHARDS).map(|_| Shard::new()).collect(), stats: Stats::default(), neighbours: Vec::new() };
     let (summary, read_error) = std::thread::scope(|scope| {
         let reader = scope.spawn(move || read(input, &sender));
-        pool.install(|| work.take_all(&receiver, jobs.max(1) * BATCHES_PER_THREAD));
-        drop(receiver);
+        pool.install(|| work.take_all(receiver, jobs.max(1) * BATCHES_PER_THREAD));
         reader.join().unwrap_or_else(|_| {
             (capture::Summary::default(), Some(Error::Usage(String::from("failed to read: the reader stopped"))))
         })
@@ -107,7 +106,7 @@ enum Job<'a> {
 }
 
 impl Work {
-    fn take_all(&mut self, receiver: &Receiver<Batch>, per_round: usize) {
+    fn take_all(&mut self, receiver: Receiver<Batch>, per_round: usize) {
         loop {
             // What has been read so far, at least one batch: waiting for a full round would leave threads idle.
             let Ok(first) = receiver.recv() else { return };

@@ -143,9 +143,26 @@ impl Session {
             self.layers.push(Layer { stage: Stage::Probing(Held::default()), client: from });
         }
         let at = self.first_live();
-        let Some(layer) = self.layers.get_mut(at) else { return false };
-        let client = layer.client;
         let mut queue = VecDeque::new();
+        self.gap_in(at, flow, from, missed, seen, listener, &mut queue);
+        self.drain(flow, listener, queue);
+        self.wants_more()
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one packet's context, passed down one level")]
+    fn gap_in(
+        &mut self,
+        at: usize,
+        flow: &FlowHead,
+        from: Direction,
+        missed: u64,
+        seen: Seen,
+        listener: &mut dyn Listener,
+        queue: &mut VecDeque<Work>,
+    ) {
+        let payload_wanted = self.payload_wanted(at);
+        let Some(layer) = self.layers.get_mut(at) else { return };
+        let client = layer.client;
         match &mut layer.stage {
             Stage::Probing(held) | Stage::Waiting(held) => {
                 // What was held of this direction cannot be joined with what follows.
@@ -159,14 +176,13 @@ impl Session {
             }
             Stage::Active(definition, analyzer) => {
                 let mut sink = Sink::new(seen);
+                sink.wants_payload = payload_wanted;
                 let ok = guarded(|| analyzer.gap(role(client, from), missed, &mut sink));
                 let id = definition.id;
-                self.settle(at, id, ok, sink, flow, listener, &mut queue);
+                self.settle(at, id, ok, sink, flow, listener, queue);
             }
             Stage::Bypassed | Stage::Dead => {}
         }
-        self.drain(flow, listener, queue);
-        self.wants_more()
     }
 
     /// One datagram. Returns whether more are wanted.
@@ -225,6 +241,12 @@ impl Session {
         self.layers.iter().position(|layer| !matches!(layer.stage, Stage::Bypassed)).unwrap_or(self.layers.len())
     }
 
+    /// Whether anybody may still take what layer `at` forwards.
+    fn payload_wanted(&self, at: usize) -> bool {
+        let inner = at.saturating_add(1);
+        inner < MAX_LAYERS && self.layers.get(inner).is_none_or(|layer| !matches!(layer.stage, Stage::Dead))
+    }
+
     /// Bytes are wanted as long as the first layer that does not just pass them on takes them.
     fn wants_more(&self) -> bool {
         self.layers.get(self.first_live()).is_some_and(|layer| !matches!(layer.stage, Stage::Dead))
@@ -248,6 +270,11 @@ impl Session {
         listener: &mut dyn Listener,
         queue: &mut VecDeque<Work>,
     ) {
+        if bytes.is_empty() {
+            // How an outer analyzer passes a gap of unknown length on.
+            return self.gap_in(at, flow, from, 1, seen, listener, queue);
+        }
+        let payload_wanted = self.payload_wanted(at);
         let Some(layer) = self.layers.get_mut(at) else { return };
         match &mut layer.stage {
             Stage::Dead => {}
@@ -266,6 +293,7 @@ impl Session {
             }
             Stage::Active(definition, analyzer) => {
                 let mut sink = Sink::new(seen);
+                sink.wants_payload = payload_wanted;
                 let who = role(layer.client, from);
                 let ok = guarded(|| analyzer.data(who, bytes, &mut sink));
                 let id = definition.id;
@@ -359,10 +387,11 @@ impl Session {
         if let Some(next) = sink.next {
             self.assign(inner, next, client, flow, queue, first_new);
         }
-        if sink.done
-            && let Some(layer) = self.layers.get_mut(at)
-        {
-            layer.stage = if self.layers.len() > inner { Stage::Bypassed } else { Stage::Dead };
+        if sink.done {
+            let has_inner = self.layers.len() > inner;
+            if let Some(layer) = self.layers.get_mut(at) {
+                layer.stage = if has_inner { Stage::Bypassed } else { Stage::Dead };
+            }
         }
     }
 

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::session::{Listener, Session};
-use crate::flow::{FlowHead, FlowTable, Handler};
+use crate::flow::{FlowHead, FlowTable, Handler, Limits};
 use crate::model::evidence::Seen;
 use crate::model::flow::RoleBasis;
 use crate::model::observation::{HostTrait, TraitKind};
-use crate::model::packet::{Packet, Segment};
+use crate::model::packet::Packet;
 use crate::model::{Direction, Facts, Flow, FlowKey, NameBinding, NameSource, Observation};
 
 /// How many shards there are, whatever the number of threads: results must not depend on it.
@@ -132,7 +132,7 @@ impl Handler for Collector {
 
 impl Shard {
     pub(crate) fn new() -> Self {
-        Self { table: FlowTable::default(), collected: Collector::default() }
+        Self { table: FlowTable::new(Limits::default()), collected: Collector::default() }
     }
 
     /// Takes a packet of one of this shard's flows.
@@ -142,11 +142,7 @@ impl Shard {
 
     /// Takes an ICMP error about one of this shard's flows.
     pub(crate) fn icmp_error(&mut self, packet: &Packet<'_>) {
-        if let Segment::Icmp(icmp) = packet.segment
-            && let Some(quoted) = icmp.quoted
-        {
-            self.table.icmp_error(&quoted, packet, icmp);
-        }
+        self.table.icmp_error(packet);
     }
 
     /// Ends every flow.
