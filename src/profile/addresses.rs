@@ -8,7 +8,7 @@ use super::AddressSet;
 use super::problem::near_or_all;
 
 /// Names and texts of the lists.
-const LISTS: &[(&str, &str)] = &[];
+const LISTS: &[(&str, &str)] = &[("aws-us-east-1", include_str!("../../rules/addresses/aws-us-east-1.txt"))];
 
 /// The list called `name`.
 ///
