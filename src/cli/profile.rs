@@ -3,12 +3,12 @@
 use super::Exit;
 use super::args::ProfileCommand;
 use crate::error::{Error, Result};
-use crate::profile::{builtin, lint, show};
+use crate::profile::{builtin, lint};
 
 pub(super) fn run(command: ProfileCommand) -> Result<Exit> {
     match command {
         ProfileCommand::Show { profile } => {
-            print!("{}", show::text(&builtin::open(&profile)?));
+            print!("{}", builtin::open(&profile)?);
             Ok(Exit::Clean)
         }
         ProfileCommand::Lint { profiles } => lint_all(&profiles),
@@ -21,8 +21,9 @@ fn lint_all(names: &[String]) -> Result<Exit> {
     for name in names {
         match builtin::open(name) {
             Ok(profile) => {
-                for note in lint::notes(&profile) {
-                    println!("{note}");
+                for note in lint::lint(&profile) {
+                    let claims = if note.claims.is_empty() { String::new() } else { format!(" {}", note.claims.join(", ")) };
+                    println!("{}:{}: {}: {}{claims}: {}", profile.origin, note.line, note.severity, note.code, note.message);
                 }
             }
             Err(error) => {
