@@ -158,7 +158,7 @@ fn fill(claim: &mut Claim, slot: &Slot, text: &str, profile: &Profile) -> Result
     match (&mut claim.rule, slot.part) {
         (Rule::Flow(rule), SlotPart::Ports) => rule.ports = Ports::Of(value::ports(text).map_err(usage)?),
         (Rule::Flow(rule), SlotPart::PortsExcept) => {
-            rule.ports = Ports::Except(value::ports(text).map_err(usage)?)
+            rule.ports = Ports::Except(value::ports(text).map_err(usage)?);
         }
         (Rule::Flow(rule), SlotPart::Peers) => fill_peers(rule, slot, value::peers(text).map_err(usage)?),
         (Rule::AddressesWithin { networks, .. }, SlotPart::Networks) => {

@@ -1,6 +1,7 @@
 //! From a file to a [`Profile`], or to everything that is wrong with it.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 
 use super::claim::{self, Context};
@@ -23,7 +24,10 @@ const DEFAULT_POLICY: &str = "default";
 /// [`Error::Io`] where it cannot be read, [`Error::Profile`] with every problem where it is no valid profile.
 pub fn from_file(path: &Path) -> Result<Profile> {
     let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
-    let bytes = std::fs::read(path).map_err(io)?;
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(io)?;
+    // One byte more than is read tells that there is more.
+    file.take(yaml::MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
     let origin = path.display().to_string();
     let text = String::from_utf8(bytes).map_err(|error| {
         let line =

@@ -336,3 +336,33 @@ fn address_lists_are_dated_and_complete() {
     let names = NamePattern::Suffix("fortrabbit.com".into());
     assert!(names.matches("dashboard.fortrabbit.com"));
 }
+
+#[test]
+fn damaged_profiles_are_errors_or_profiles_and_never_a_panic() {
+    let text = builtin::source("smartserver").unwrap();
+    for cut in (0..text.len()).step_by(389).filter(|cut| text.is_char_boundary(*cut)) {
+        let (head, tail) = text.split_at(cut);
+        let _ = from_str(head, "a");
+        let _ = from_str(&format!("{head}: [{tail}"), "a");
+        let _ = from_str(&format!("{head}{}", tail.replacen(' ', "", 1)), "a");
+    }
+}
+
+#[test]
+fn plain_scalars_keep_their_text() {
+    let text = "version: 1\nprofile: a\ntitle: 1.10 # a number to YAML\nclaims:\n  - {id: 0x10, title: true, allowed: {out: anyone}}\n";
+    let profile = from_str(text, "a").unwrap();
+    assert_eq!((profile.title.as_str(), profile.claims[0].id.as_str()), ("1.10", "0x10"));
+}
+
+#[test]
+fn a_file_is_read_and_named_in_its_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.yaml");
+    std::fs::write(&path, with_claims("  - {id: T-1, title: t, allowed: {out: anyone}}\n")).unwrap();
+    assert_eq!(builtin::open(path.to_str().unwrap()).unwrap().name, "test");
+    std::fs::write(&path, b"version: 1\nprofile: \xff\n").unwrap();
+    let message = from_file(&path).unwrap_err().to_string();
+    assert!(message.contains("mine.yaml") && message.contains("line 2 is not UTF-8"), "{message}");
+    assert!(matches!(from_file(&folder.path().join("none.yaml")), Err(Error::Io { .. })));
+}

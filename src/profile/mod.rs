@@ -7,6 +7,7 @@ pub mod addresses;
 pub mod bind;
 pub mod builtin;
 mod claim;
+mod flow_rule;
 pub mod lint;
 pub mod load;
 mod problem;

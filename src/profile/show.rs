@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::schema::{self, ANYONE, LIST, LOCAL_NETWORK};
 use super::{
     Baseline, Claim, Condition, FlowRule, Level, ParameterKind, Peer, Ports, Profile, ProxyRule, Rule,
-    Source, TlsRule, tls_policy,
+    SlotPart, Source, TlsRule, tls_policy,
 };
 use crate::model::finding::Way;
 
@@ -28,14 +28,14 @@ impl fmt::Display for Level {
 /// As in a file: `mdns`.
 impl fmt::Display for Baseline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(word(schema::BASELINE, *self))
+        f.write_str(word(schema::BASELINE, self))
     }
 }
 
 /// As in a file: `ports`.
 impl fmt::Display for ParameterKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(word(schema::KINDS, *self))
+        f.write_str(word(schema::KINDS, self))
     }
 }
 
@@ -94,11 +94,11 @@ impl fmt::Display for Rule {
             Self::Proxy(ProxyRule::Allowed | ProxyRule::Forbidden) => {
                 f.write_str("connections through a proxy")
             }
-            Self::SameAddresses(names) => write!(f, "{} have addresses in common", names.join(", ")),
+            Self::SameAddresses(names) => write!(f, "the addresses of {} overlap", names.join(", ")),
             Self::CanonicalName { name, under } => write!(f, "the alias {name} leads to a name of {under}"),
             Self::AddressesWithin { names, networks } => {
                 let peer = Peer::List(networks.clone());
-                write!(f, "{} have addresses of {peer}", joined(names))?;
+                write!(f, "the addresses of {} are in {peer}", joined(names))?;
                 if networks.dated.is_empty() { Ok(()) } else { write!(f, " (of {})", networks.dated) }
             }
         }
@@ -168,8 +168,8 @@ impl fmt::Display for Profile {
             )?;
         }
         writeln!(f, "\nClaims ({})", self.claims.len())?;
-        for claim in &self.claims {
-            show_claim(f, claim)?;
+        for (index, claim) in self.claims.iter().enumerate() {
+            show_claim(f, claim, self.excepts(index))?;
         }
         if !self.not_checkable.is_empty() {
             writeln!(f, "\nNot checkable on packets ({})", self.not_checkable.len())?;
@@ -191,6 +191,13 @@ impl fmt::Display for Profile {
 }
 
 impl Profile {
+    /// The parameter whose ports the claim leaves out, while nobody has bound it.
+    fn excepts(&self, claim: usize) -> Option<&str> {
+        let slot =
+            self.slots.iter().find(|slot| slot.claim == claim && slot.part == SlotPart::PortsExcept)?;
+        Some(&slot.parameter)
+    }
+
     fn recognised_by(&self) -> String {
         let identify = &self.identify;
         let mut parts = Vec::new();
@@ -211,9 +218,12 @@ impl Profile {
     }
 }
 
-fn show_claim(f: &mut fmt::Formatter<'_>, claim: &Claim) -> fmt::Result {
+fn show_claim(f: &mut fmt::Formatter<'_>, claim: &Claim, excepts: Option<&str>) -> fmt::Result {
     writeln!(f, "\n  {:<8}{}", claim.id, claim.title)?;
     let mut line = format!("{}: {}", claim.level, claim.rule);
+    if let Some(name) = excepts {
+        line = line.replace(&format!("/${name}"), &format!("/any but ${name}"));
+    }
     if !claim.when.is_empty() {
         let _ = write!(
             line,
@@ -240,7 +250,7 @@ fn show_source(f: &mut fmt::Formatter<'_>, source: &Source) -> fmt::Result {
 }
 
 fn show_tls(f: &mut fmt::Formatter<'_>, tls: &TlsRule) -> fmt::Result {
-    let version = |version: u16| word(schema::TLS_VERSIONS, version);
+    let version = |version: u16| word(schema::TLS_VERSIONS, &version);
     if let Some(min) = tls.min_version {
         write!(f, ", TLS version >= {}", version(min))?;
     }
@@ -307,8 +317,8 @@ fn joined<T: ToString>(values: &[T]) -> String {
     values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn word<T: PartialEq>(table: &[(&'static str, T)], value: T) -> &'static str {
-    table.iter().find(|(_, known)| *known == value).map_or("?", |(word, _)| *word)
+fn word<T: PartialEq>(table: &[(&'static str, T)], value: &T) -> &'static str {
+    table.iter().find(|(_, known)| known == value).map_or("?", |(word, _)| *word)
 }
 
 /// Running text, broken between words and indented below an id.

@@ -67,17 +67,35 @@ pub(super) fn parse(text: &str) -> Result<Item, (Place, String)> {
         return Err((Place::default(), message));
     }
     let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, max_nodes: MAX_NODES, max_documents: 1 },
+        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, max_nodes: MAX_NODES, max_documents: 2 },
         strict_booleans: true,
     };
     serde_saphyr::from_str_with_options::<Item>(text, options).map_err(|error| {
         let error = error.without_snippet();
         let place = error.location().map(Place::from).unwrap_or_default();
-        let text = error.to_string();
-        // The place is told apart from the message; the parser appends it in words.
-        let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-        (place, message.to_owned())
+        (place, message(error))
     })
+}
+
+/// What is wrong, without the place, which is told apart from it.
+fn message(error: &serde_saphyr::Error) -> String {
+    match error {
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key `{key}` exists already")
+        }
+        serde_saphyr::Error::Budget { .. } => {
+            format!(
+                "too large or too deep (at most {MAX_NODES} values, aliases expanded, {MAX_DEPTH} levels deep)"
+            )
+        }
+        serde_saphyr::Error::MultipleDocuments { .. } => {
+            "a second document begins here (one is read)".to_owned()
+        }
+        other => {
+            let text = other.to_string();
+            text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message).to_owned()
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Node {
@@ -181,7 +199,7 @@ mod tests {
     fn a_key_twice_is_an_error_with_its_place() {
         let (place, message) = parse("a: 1\nb: 2\na: 3\n").unwrap_err();
         assert_eq!(place.line, 3, "{message}");
-        assert!(message.contains("duplicate"), "{message}");
+        assert_eq!(message, "the key `a` exists already");
     }
 
     #[test]
@@ -189,7 +207,7 @@ mod tests {
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for n in 1..12 {
             let uses = vec![format!("*a{}", n - 1); 10].join(", ");
-            bomb += &format!("a{n}: &a{n} [{uses}]\n");
+            bomb.extend(["a", &n.to_string(), ": &a", &n.to_string(), " [", &uses, "]\n"]);
         }
         assert!(parse(&bomb).is_err());
         assert!(parse(&"[".repeat(100_000)).is_err());
