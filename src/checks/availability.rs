@@ -60,7 +60,7 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, bound) in subject.active_claims() {
         let Some(rule) = flow_rule(bound) else { continue };
-        if bound.claim.level == Level::Forbidden || rule.blocked {
+        if bound.claim.level == Level::Forbidden || rule.blocked || subject.one_sided {
             continue;
         }
         let views: Vec<&View<'_>> = subject.views.iter().filter(|view| selects(view, index)).collect();
@@ -161,8 +161,13 @@ fn repeated(view: &View<'_>) -> bool {
 
 /// None of several attempts at something allowed was answered.
 fn unanswered(subject: &Subject<'_>, bound: &BoundClaim, views: &[&View<'_>]) -> Vec<Finding> {
+    // What is required as well is the other check's matter.
+    let required = |view: &View<'_>| subject.rules(view).iter().any(|(bound, _)| bound.claim.level == Level::Required);
     let is_silent = |view: &&&View<'_>| {
-        view.flow.key.transport == Transport::Tcp && !outcome::of(view).answered() && !view.through_proxy
+        view.flow.key.transport == Transport::Tcp
+            && !outcome::of(view).answered()
+            && !view.through_proxy
+            && !required(view)
     };
     let silent: Vec<&&View<'_>> = views.iter().filter(is_silent).collect();
     silent

@@ -1,9 +1,9 @@
 //! What the capture itself lacks. These findings are about the evidence, not the device.
 
-use super::subject::{Subject, View};
+use super::subject::{Subject, View, flow_evidence};
 use super::{Check, Code};
 use crate::model::finding::{Confidence, Severity, Status};
-use crate::model::{Finding, Transport};
+use crate::model::{Evidence, Finding, Transport};
 
 /// The check.
 pub(super) static CHECK: Check =
@@ -40,9 +40,20 @@ const NOTABLE_SIDED: f64 = 0.2;
 
 /// How sure an "it was never answered" can be in this capture.
 pub(super) fn absence(subject: &Subject<'_>) -> Confidence {
+    let poor = subject.one_sided || lost(subject).0 > NOTABLE_LOSS;
+    if poor { Confidence::Probable } else { Confidence::Strong }
+}
+
+/// Whether connections of the device show one direction only.
+pub(super) fn is_one_sided(subject: &Subject<'_>) -> bool {
     let (one_sided, connections) = sided(subject);
-    let sided = connections > 0 && one_sided as f64 / connections as f64 > NOTABLE_SIDED;
-    if sided || lost(subject).0 > NOTABLE_LOSS { Confidence::Probable } else { Confidence::Strong }
+    connections > 0 && one_sided.len() as f64 / connections as f64 > NOTABLE_SIDED
+}
+
+/// Whether the snap length cut answers to the device's look-ups.
+pub(super) fn look_ups_are_cut(subject: &Subject<'_>) -> bool {
+    let dns = |view: &View<'_>| view.by_device && view.flow.key.resp.port == 53;
+    subject.views.iter().any(|view| dns(view) && view.flow.truncated_frames > 0)
 }
 
 /// Share of TCP payload bytes of the device's flows that the capture lacks, and their number.
@@ -63,14 +74,15 @@ fn tcp_views<'s>(subject: &'s Subject<'_>) -> impl Iterator<Item = &'s View<'s>>
     subject.views.iter().filter(|view| view.flow.key.transport == Transport::Tcp && !view.through_proxy)
 }
 
-/// TCP flows that show one side only although the other must have spoken, and all TCP flows.
-fn sided(subject: &Subject<'_>) -> (u64, u64) {
-    tcp_views(subject).fold((0, 0), |(sided, all), view| {
-        let flow = view.flow;
-        let silent = flow.packets.resp == 0 || flow.packets.orig == 0;
-        let spoke = flow.bytes.orig > 0 && flow.packets.resp == 0 || flow.packets.orig == 0 && flow.packets.resp > 0;
-        (sided + u64::from(silent && spoke), all + 1)
-    })
+/// TCP flows that show one side only although the other must have spoken, and the number of all TCP flows.
+fn sided<'s>(subject: &'s Subject<'_>) -> (Vec<&'s View<'s>>, usize) {
+    (tcp_views(subject).filter(|view| shows_one_side(view)).collect(), tcp_views(subject).count())
+}
+
+/// Nobody sends data on a connection that was not accepted, and nobody answers one that was not opened.
+pub(super) fn shows_one_side(view: &View<'_>) -> bool {
+    let flow = view.flow;
+    (flow.packets.resp == 0 && flow.bytes.orig > 0) || (flow.packets.orig == 0 && flow.packets.resp > 0)
 }
 
 fn run(subject: &Subject<'_>) -> Vec<Finding> {
@@ -88,12 +100,15 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
             "The capture lacks {missed} bytes of this device's connections ({:.1} %), and {dropped} frames were reported as dropped: what was not seen may have been lost.",
             100.0 * share
         );
+        finding.evidence = joined(tcp_views(subject).filter(|view| view.flow.missed.orig + view.flow.missed.resp > 0));
         findings.push(finding);
     }
     findings.extend(truncated(subject));
-    let (one_sided, connections) = sided(subject);
-    if connections > 0 && one_sided as f64 / connections as f64 > NOTABLE_SIDED {
+    if subject.one_sided {
+        let (views, connections) = sided(subject);
+        let one_sided = views.len();
         let mut finding = about_capture(subject, &CAPTURE_ONE_SIDED, one_sided == connections);
+        finding.evidence = joined(views.into_iter());
         finding.expected = String::from("both directions");
         finding.observed = format!("{one_sided} of {connections} connections one-sided");
         finding.message = format!(
@@ -111,13 +126,21 @@ fn truncated(subject: &Subject<'_>) -> Option<Finding> {
     if cut == 0 {
         return None;
     }
-    let mut finding = about_capture(subject, &CAPTURE_TRUNCATED, cut * 2 > frames);
+    let mut finding = about_capture(subject, &CAPTURE_TRUNCATED, cut * 2 > frames || look_ups_are_cut(subject));
+    finding.evidence = joined(subject.views.iter().filter(|view| view.flow.truncated_frames > 0));
     finding.expected = String::from("whole frames");
     finding.observed = format!("{cut} of {frames} frames cut");
     finding.message = format!(
         "{cut} of {frames} frames of this device are cut by the snap length: record with a snap length of 0 or 262144."
     );
     Some(finding)
+}
+
+fn joined<'v>(views: impl Iterator<Item = &'v View<'v>>) -> Option<Evidence> {
+    let mut all = views.map(|view| flow_evidence(view.flow));
+    let mut sum = all.next()?;
+    all.for_each(|one| sum.merge(&one));
+    Some(sum)
 }
 
 fn about_capture(subject: &Subject<'_>, code: &'static Code, too_poor: bool) -> Finding {

@@ -1,6 +1,6 @@
 //! What became of each claim: the rows that only `--all` shows, and the coverage line.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::matching::Match;
 use super::subject::{Subject, View, flow_evidence};
@@ -37,24 +37,54 @@ pub struct Coverage {
 /// Counts `rows` (one per claim without discrepancy) and the claims that `findings` name.
 pub fn coverage(subject: &Subject<'_>, findings: &[Finding], rows: &[Finding]) -> Coverage {
     let profile = &subject.declaration.profile;
-    let count = |status: Status| rows.iter().filter(|row| row.status == status).count();
-    let ids: BTreeSet<&str> = profile.claims.iter().map(|claim| claim.id.as_str()).collect();
-    let discrepant: BTreeSet<&str> =
-        findings.iter().map(|finding| finding.claim.as_str()).filter(|id| ids.contains(id)).collect();
-    let conform = count(Status::Conforms);
-    let not_exercised = count(Status::NotExercised);
-    let discrepancies = discrepant.len();
-    let hidden = count(Status::Unobservable).saturating_sub(profile.not_checkable.len());
+    let not_checkable: BTreeSet<&str> = profile.not_checkable.iter().map(|statement| statement.id.as_str()).collect();
+    let mut statements: BTreeMap<&str, Fate> = BTreeMap::new();
+    let fates = rows.iter().map(|row| (row.claim.as_str(), fate(row, &not_checkable)));
+    let found = findings.iter().filter(|finding| !finding.claim.is_empty()).map(|f| (f.claim.as_str(), Fate::Discrepancy));
+    for (id, fate) in fates.chain(found) {
+        let worst = statements.entry(statement(id)).or_insert(fate);
+        *worst = (*worst).max(fate);
+    }
+    let count = |fate: Fate| statements.values().filter(|other| **other == fate).count();
+    let (conform, discrepancies, hidden) = (count(Fate::Conforms), count(Fate::Discrepancy), count(Fate::Hidden));
     Coverage {
-        declared: profile.claims.len() + profile.not_checkable.len(),
-        checkable: conform + not_exercised + discrepancies + hidden,
+        declared: statements.len(),
+        checkable: statements.len() - count(Fate::NotCheckable) - count(Fate::Unbound),
         exercised: conform + discrepancies + hidden,
         conform,
         discrepancies,
-        not_exercised,
-        not_visible: count(Status::Unobservable),
-        unbound: count(Status::Unbound),
+        not_exercised: count(Fate::NotExercised),
+        not_visible: hidden + count(Fate::NotCheckable),
+        unbound: count(Fate::Unbound),
     }
+}
+
+/// What became of a statement, from what says least of it to what says most: a statement that several claims spell out
+/// counts once, by the claim that says most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    NotCheckable,
+    Unbound,
+    NotExercised,
+    Hidden,
+    Conforms,
+    Discrepancy,
+}
+
+fn fate(row: &Finding, not_checkable: &BTreeSet<&str>) -> Fate {
+    match row.status {
+        Status::Conforms => Fate::Conforms,
+        Status::Unbound => Fate::Unbound,
+        Status::Unobservable if not_checkable.contains(row.claim.as_str()) => Fate::NotCheckable,
+        Status::Unobservable => Fate::Hidden,
+        _ => Fate::NotExercised,
+    }
+}
+
+/// The statement that a claim spells out: `FB-07` of `FB-07b`.
+fn statement(id: &str) -> &str {
+    let trimmed = id.trim_end_matches(|c: char| c.is_ascii_lowercase());
+    if trimmed.ends_with(|c: char| c.is_ascii_digit()) { trimmed } else { id }
 }
 
 /// One row for every statement that no finding names.

@@ -148,7 +148,8 @@ fn forbidden(subject: &Subject<'_>, view: &View<'_>, index: usize) -> Option<Fin
         return None;
     }
     let code = if rule.peers.is_empty() { &FORBIDDEN_SERVICE } else { &FORBIDDEN_DESTINATION };
-    let confidence = Confidence::Strong.min(view.name.confidence);
+    // A claim about anybody needs no name; one about a name is as sure as the name.
+    let confidence = if rule.peers.is_empty() { Confidence::Proven } else { view.name.confidence };
     let mut finding = subject.finding(code, Status::Violation, confidence, view, Some(bound));
     finding.expected = String::from(if rule.blocked { "blocked" } else { "none" });
     finding.observed = observed(view);
@@ -192,7 +193,10 @@ fn undeclared(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     if !view.by_device {
         return Some(inbound(subject, view, None));
     }
-    let near = matching::claims_of_peer(subject, view);
+    let mut near = matching::claims_of_peer(subject, view);
+    if near.is_empty() {
+        near = matching::claims_of_anybody(subject, view);
+    }
     if let Some((bound, rule)) = nearest(&near, view) {
         return Some(wrong_shape(subject, view, bound, rule));
     }
@@ -256,36 +260,33 @@ fn wrong_shape(subject: &Subject<'_>, view: &View<'_>, bound: &BoundClaim, rule:
     finding
 }
 
-/// Every port that some claim declares for the peer of `view` over its transport.
+/// Every port that some claim opens for the peer of `view` over its transport, each once.
 fn all_ports(subject: &Subject<'_>, view: &View<'_>) -> Option<String> {
-    let mut texts: Vec<String> = matching::claims_of_peer(subject, view)
-        .into_iter()
-        .filter(|(_, rule)| matching::way_fits(rule.way, view) && matching::transport_fits(rule, view.flow.key))
-        .map(|(_, rule)| expected_ports(rule))
-        .collect();
-    texts.sort();
-    texts.dedup();
-    (!texts.is_empty()).then(|| texts.join(" or "))
+    let mut ranges: Vec<(u16, u16)> = Vec::new();
+    let near = matching::claims_of_peer(subject, view);
+    let near = if near.is_empty() { matching::claims_of_anybody(subject, view) } else { near };
+    for (_, rule) in near {
+        if !matching::way_fits(rule.way, view) || !matching::transport_fits(rule, view.flow.key) {
+            continue;
+        }
+        match &rule.ports {
+            Ports::Of(list) => ranges.extend(list),
+            Ports::Fallback(list) => ranges.extend(list.iter().map(|port| (*port, *port))),
+            Ports::Any | Ports::Except(_) | Ports::Unbound(_) => return None,
+        }
+    }
+    ranges.sort_unstable();
+    ranges.dedup();
+    (!ranges.is_empty()).then(|| format!("{}/{}", Ports::Of(ranges), view.flow.key.transport))
 }
 
-/// `8883/tcp`, `31314,993,443/tcp`, `any/udp`.
+/// `8883/tcp`, `31314>993>443/tcp`, `any/udp`.
 pub(super) fn expected_ports(rule: &FlowRule) -> String {
-    let ranges = |ranges: &[(u16, u16)]| {
-        let one = |(low, high): &(u16, u16)| if low == high { low.to_string() } else { format!("{low}-{high}") };
-        ranges.iter().map(one).collect::<Vec<_>>().join(",")
-    };
-    let ports = match &rule.ports {
-        Ports::Any => String::from("any"),
-        Ports::Of(list) => ranges(list),
-        Ports::Except(list) => format!("not {}", ranges(list)),
-        Ports::Fallback(list) => list.iter().map(u16::to_string).collect::<Vec<_>>().join(","),
-        Ports::Unbound(parameter) => format!("<{parameter}>"),
-    };
     match rule.transports.as_slice() {
-        [] => ports,
+        [] => rule.ports.to_string(),
         transports => {
             let names: Vec<String> = transports.iter().map(ToString::to_string).collect();
-            format!("{ports}/{}", names.join("+"))
+            format!("{}/{}", rule.ports, names.join("+"))
         }
     }
 }
@@ -305,10 +306,10 @@ fn destination(subject: &Subject<'_>, view: &View<'_>) -> Finding {
         return finding;
     }
     // Names are expected of far peers only: a LAN or group address is what it is.
-    let bare = view.way == Way::Local
+    let bare = !subject.names_hidden && (view.way == Way::Local
         || !matches!(scope(view.peer), Scope::Global | Scope::Private)
         || subject.start.is_some_and(|start| start <= view.flow.first)
-        || !expects_names(subject);
+        || !expects_names(subject));
     let mut finding = if bare {
         let mut finding = attempt(subject, &UNDECLARED_DESTINATION, view);
         finding.message = format!(
@@ -425,6 +426,8 @@ fn forbidden_lookups(subject: &Subject<'_>) -> Vec<Finding> {
         .active_claims()
         .filter(|(_, bound)| bound.claim.level == Level::Forbidden)
         .filter_map(|(_, bound)| Some((bound, flow_rule(bound)?)))
+        // Where only some ports are forbidden, the name may be looked up for the others.
+        .filter(|(_, rule)| rule.ports == Ports::Any && rule.transports.is_empty() && rule.services.is_empty())
         .collect();
     let mut folded: BTreeMap<(String, String), Finding> = BTreeMap::new();
     for view in subject.views.iter().filter(|view| view.by_device) {
@@ -432,7 +435,7 @@ fn forbidden_lookups(subject: &Subject<'_>) -> Vec<Finding> {
             let Some(name) = fact.value.as_str() else { continue };
             for (bound, rule) in &forbidden {
                 let named = rule.peers.iter().any(|peer| matches!(peer, Peer::Name(pattern) if pattern.matches(name)));
-                if !named {
+                if !named || contacted(subject, bound, name) {
                     continue;
                 }
                 let mut finding =
@@ -450,6 +453,15 @@ fn forbidden_lookups(subject: &Subject<'_>) -> Vec<Finding> {
     }
     findings.extend(folded.into_values());
     findings
+}
+
+/// A flow to the name says more than its look-up does.
+fn contacted(subject: &Subject<'_>, bound: &BoundClaim, name: &str) -> bool {
+    subject.views.iter().any(|view| {
+        let by_this = matches!(view.matched, Match::Forbidden(index)
+            if subject.claim(index).is_some_and(|other| other.claim.id == bound.claim.id));
+        by_this && view.name.candidates.iter().any(|known| known == name)
+    })
 }
 
 fn observed(view: &View<'_>) -> String {

@@ -69,7 +69,11 @@ fn failed(subject: &Subject<'_>) -> Vec<Finding> {
             let (bound, _) = declaring(subject, &name)?;
             let silent = how == "no answer";
             let confidence = if silent { Confidence::Strong.min(subject.absence) } else { Confidence::Proven };
+            if silent && subject.one_sided {
+                return None;
+            }
             let mut finding = subject.finding(&DNS_FAILED, Status::Obstructed, confidence, view, Some(bound));
+            finding.peer_name.clone_from(&name);
             finding.evidence = Some(evidence);
             finding.expected = format!("{name} resolves");
             finding.observed = format!("{name} {how}");

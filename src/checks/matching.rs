@@ -63,7 +63,12 @@ pub fn of(subject: &Subject<'_>, view: &View<'_>) -> Match {
     let mut selected: Vec<usize> = Vec::new();
     for (index, bound) in subject.active_claims() {
         let Some(rule) = flow_rule(bound) else { continue };
-        if !shape_fits(rule, view) || fit(&rule.services, &view.service) == Fit::No {
+        let fit = fit(&rule.services, &view.service);
+        // What forbids a protocol forbids it where it is seen, not where it might be.
+        let unseen = bound.claim.level == Level::Forbidden && !rule.services.is_empty() && fit == Fit::Unseen;
+        // Infrastructure is not what a network is asked to block.
+        let exempt = rule.blocked && is_baseline(subject, view);
+        if !shape_fits(rule, view) || fit == Fit::No || unseen || exempt {
             continue;
         }
         // Only a port that is bound can be told to match.
@@ -178,6 +183,11 @@ fn baseline(subject: &Subject<'_>, view: &View<'_>) -> Option<Baseline> {
     (!foreign_resolver).then_some(item)
 }
 
+/// Whether the profile's baseline covers `view`.
+fn is_baseline(subject: &Subject<'_>, view: &View<'_>) -> bool {
+    baseline(subject, view).is_some()
+}
+
 /// Whether `view` is DNS to another resolver than those that DHCP handed out.
 pub fn is_foreign_resolver(subject: &Subject<'_>, view: &View<'_>) -> bool {
     view.by_device && !subject.device.resolvers.is_empty() && !subject.device.resolvers.contains(&view.peer)
@@ -239,6 +249,21 @@ pub fn claims_of_peer<'a>(subject: &Subject<'a>, view: &View<'_>) -> Vec<(&'a Bo
             bound.claim.level != Level::Forbidden
                 && !rule.peers.is_empty()
                 && width(subject, rule, view).is_some()
+        })
+        .collect()
+}
+
+/// Active claims that open the direction of `view` for anybody over its transport, whatever port and protocol.
+pub fn claims_of_anybody<'a>(subject: &Subject<'a>, view: &View<'_>) -> Vec<(&'a BoundClaim, &'a FlowRule)> {
+    subject
+        .active_claims()
+        .filter_map(|(_, bound)| Some((bound, flow_rule(bound)?)))
+        .filter(|(bound, rule)| {
+            matches!(bound.claim.level, Level::Required | Level::Allowed)
+                && rule.peers.is_empty()
+                && rule.way.is_some()
+                && way_fits(rule.way, view)
+                && transport_fits(rule, view.flow.key)
         })
         .collect()
 }

@@ -78,6 +78,9 @@ fn judge(subject: &Subject<'_>, bound: &BoundClaim, views: &[&View<'_>]) -> Opti
     let kisses: Vec<String> = words(views, &ntp::KISS).into_iter().filter(|kiss| matches!(kiss.as_str(), "DENY" | "RSTR")).collect();
     let unsynchronised = total(views, &ntp::UNSYNCHRONISED);
     let (who, server) = (subject.who(), view.peer_text());
+    if replies == 0 && subject.one_sided {
+        return None;
+    }
     if replies == 0 {
         let icmp = views.iter().find_map(|view| view.flow.icmp_errors.first());
         let sure = requests >= ENOUGH_REQUESTS || icmp.is_some();

@@ -46,6 +46,9 @@ impl Outcome {
 /// How the connection (not yet its protocol) went.
 pub(super) fn of(view: &View<'_>) -> Outcome {
     let flow = view.flow;
+    if super::capture::shows_one_side(view) && flow.key.transport == Transport::Tcp {
+        return Outcome::Midstream;
+    }
     let unreachable = || {
         let error = flow.icmp_errors.first()?;
         Some(Outcome::Unreachable(error.kind, error.code))

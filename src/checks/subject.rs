@@ -49,6 +49,10 @@ pub struct Subject<'a> {
     pub span: (Timestamp, Timestamp),
     /// The device's start in the capture: its DHCP start, else its first DNS query before anything else.
     pub start: Option<Seen>,
+    /// The capture cannot show this device's look-ups: their answers are cut, or only one direction was captured.
+    pub names_hidden: bool,
+    /// Only one direction of this device's traffic was captured: nothing was answered, as far as it shows.
+    pub one_sided: bool,
     /// Least of what the capture's quality allows to say of what was *not* seen.
     pub absence: Confidence,
 }
@@ -97,6 +101,8 @@ impl<'a> Subject<'a> {
             views: Vec::new(),
             span: (first, last),
             start: None,
+            names_hidden: false,
+            one_sided: false,
             absence: Confidence::Strong,
         };
         let flows: Vec<&Flow> = evidence.flows.iter().filter(|flow| subject.owns(flow)).collect();
@@ -105,6 +111,8 @@ impl<'a> Subject<'a> {
             subject.views.extend(views);
         }
         subject.start = subject.find_start();
+        subject.one_sided = super::capture::is_one_sided(&subject);
+        subject.names_hidden = subject.one_sided || super::capture::look_ups_are_cut(&subject);
         subject.absence = super::capture::absence(&subject);
         let matches: Vec<Match> = subject.views.iter().map(|view| matching::of(&subject, view)).collect();
         for (view, matched) in subject.views.iter_mut().zip(matches) {

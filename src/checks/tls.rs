@@ -105,20 +105,21 @@ pub(super) fn deciding<'a>(
         rules.iter().find(|(_, rule)| rule.tls.as_ref().is_some_and(test)).map(|(bound, _)| *bound)
     };
     with(&says)
-        .or_else(|| encrypting(subject, view))
         .or_else(|| with(&|rule| rule.min_version.is_some() || rule.policy.is_some()))
+        .or_else(|| encrypting(subject, view))
         .or_else(|| rules.first().map(|(bound, _)| *bound))
 }
 
 /// A claim that demands encryption and does not speak of others than this view's peer.
 pub(super) fn encrypting<'a>(subject: &Subject<'a>, view: &View<'_>) -> Option<&'a BoundClaim> {
-    subject.active_claims().map(|(_, bound)| bound).find(|bound| {
+    let selected = subject.rules(view).into_iter().find(|(_, rule)| rule.encrypted).map(|(bound, _)| bound);
+    selected.or_else(|| subject.active_claims().map(|(_, bound)| bound).find(|bound| {
         flow_rule(bound).is_some_and(|rule| {
             rule.encrypted
                 && super::matching::way_fits(rule.way, view)
                 && super::matching::width(subject, rule, view).is_some()
         })
-    })
+    }))
 }
 
 /// What selected claims say of TLS, with the claim.
