@@ -735,6 +735,27 @@ mod tests {
     }
 
     #[test]
+    fn every_byte_may_be_any_byte() {
+        let (_, mut message) = request(NOW);
+        message.extend([0x01, 0x04, 0, 28]);
+        message.extend([0xaa; 24]);
+        for at in 0..message.len() {
+            for value in 0..=255 {
+                let mut bent = message.clone();
+                bent[at] = value;
+                probe_at(&bent, 40000, 123);
+                probe_at(&bent, 40000, 4000);
+                let mut ntp = Ntp::default();
+                let mut sink = Sink::new(seen(1));
+                ntp.datagram(Role::Client, &bent, 0, &mut sink);
+                ntp.datagram(Role::Server, &bent, 0, &mut sink);
+                ntp.end(&mut sink);
+                assert!(sink.observations.len() < 20, "byte {at} is {value}");
+            }
+        }
+    }
+
+    #[test]
     fn other_bytes_are_not_taken_for_packets() {
         let (_, mut version_5) = request(NOW);
         version_5[0] = 0x2b;

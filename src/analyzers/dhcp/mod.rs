@@ -245,7 +245,7 @@ fn from_client(message: &Message<'_>, missed: u32, sink: &mut Sink) {
     let address = some(message.client_address);
     let mut say = |kind| observe(message.mac, address.map(IpAddr::V4), kind, sink);
     // RFC 2131 section 4.3.2: in the state INIT-REBOOT a REQUEST has an address wanted, none in use, and no server.
-    let reboots = options.requested.is_some() && options.server.is_none() && address.is_none();
+    let reboots = options.requested.and_then(some).is_some() && options.server.is_none() && address.is_none();
     // What an option would say that the capture cut off is not known.
     let complete = missed == 0 && !options.cut;
     match options.kind {

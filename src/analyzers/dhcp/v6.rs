@@ -27,8 +27,9 @@ pub static DHCPV6: Definition = Definition {
 pub static MESSAGE: Field = Field {
     name: "dhcpv6.message",
     doc: "Message type: SOLICIT, ADVERTISE, REQUEST, CONFIRM, RENEW, REBIND, REPLY, RELEASE, DECLINE, RECONFIGURE, \
-          INFORMATION-REQUEST, RELAY-FORW, RELAY-REPL, or a number",
-    source: "RFC 8415 section 7.3",
+          INFORMATION-REQUEST, RELAY-FORW, RELAY-REPL, LEASEQUERY, LEASEQUERY-REPLY, DHCPV4-QUERY, DHCPV4-RESPONSE, or \
+          a number",
+    source: "RFC 8415 section 7.3, RFC 5007 section 4.2.1, RFC 7341 section 5",
 };
 
 /// `dhcpv6.client_mac`.
@@ -72,8 +73,8 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
     }
     let Some(kind) = input.bytes.first() else { return Probe::Not };
     let role = match kind {
-        1 | 3..=6 | 8 | 9 | 11 | 12 => Role::Client,
-        2 | 7 | 10 | 13 => Role::Server,
+        1 | 3..=6 | 8 | 9 | 11 | 12 | 14 | 20 => Role::Client,
+        2 | 7 | 10 | 13 | 15 | 21 => Role::Server,
         _ => return Probe::Not,
     };
     let options = input.bytes.get(header_len(*kind)..).unwrap_or_default();
@@ -206,6 +207,10 @@ fn message_value(kind: u8) -> Value {
         11 => "INFORMATION-REQUEST",
         12 => "RELAY-FORW",
         13 => "RELAY-REPL",
+        14 => "LEASEQUERY",
+        15 => "LEASEQUERY-REPLY",
+        20 => "DHCPV4-QUERY",
+        21 => "DHCPV4-RESPONSE",
         other => return Value::Uint(other.into()),
     })
 }

@@ -76,7 +76,8 @@ pub static LLMNR_ANOMALY: Field = Field {
 /// The group address is nobody's end, so whoever sends towards the port counts as client; only an answer to an
 /// ordinary resolver's port comes from a server (RFC 6762 section 6.7).
 fn probe_mdns(input: &ProbeInput<'_>) -> Probe {
-    if input.transport != Transport::Udp || !input.port_in(MDNS.ports) {
+    // A resolver's client may happen to ask from this port.
+    if input.transport != Transport::Udp || !input.port_in(MDNS.ports) || input.port_in(&[53]) {
         return Probe::Not;
     }
     let Some(message) = Message::read(input.bytes).filter(|message| message.header.opcode() == 0) else {
@@ -91,7 +92,7 @@ fn probe_mdns(input: &ProbeInput<'_>) -> Probe {
 }
 
 fn probe_llmnr(input: &ProbeInput<'_>) -> Probe {
-    if input.transport != Transport::Udp || !input.port_in(LLMNR.ports) {
+    if input.transport != Transport::Udp || !input.port_in(LLMNR.ports) || input.port_in(&[53]) {
         return Probe::Not;
     }
     let Some(header) = message::header(input.bytes) else { return Probe::Not };
@@ -275,6 +276,7 @@ mod tests {
         assert_eq!(probe_with(&MDNS, &response, 5353, 5353), Probe::Is(Role::Client));
         assert_eq!(probe_with(&MDNS, &response, 5353, 40000), Probe::Is(Role::Server));
         assert_eq!(probe_with(&MDNS, &query, 40000, 40001), Probe::Not);
+        assert_eq!(probe_with(&MDNS, &query, 5353, 53), Probe::Not);
         assert_eq!(probe_with(&MDNS, b"not a message at all", 5353, 5353), Probe::Not);
         let query = Build::new(7, 0).question("printer", A).bytes();
         assert_eq!(probe_with(&LLMNR, &query, 50000, 5355), Probe::Is(Role::Client));

@@ -97,7 +97,8 @@ pub static UNANSWERED: Field = Field {
 /// `dns.answers`.
 pub static ANSWERS: Field = Field {
     name: "dns.answers",
-    doc: "Number of A and AAAA records in the answer section; once per response",
+    doc: "Number of A and AAAA records in the answer section; once per response, but not for a second answer to the \
+          same query",
     source: "RFC 1035 section 4.1.3, RFC 3596",
 };
 

@@ -352,3 +352,49 @@ fn a_stream_is_recognised_as_soon_as_its_first_question_is_there() {
         ProbeInput { bytes: &stream, transport: Transport::Tcp, src_port: 4, dst_port: 5, at_start: false };
     assert_eq!(probe(&midstream), Probe::Not);
 }
+
+#[test]
+fn every_byte_may_be_any_byte() {
+    let service = [&[0, 1][..], &label("b.example"), &[0, 4, 0, 4, 192, 0, 2, 1]].concat();
+    let message = Build::response(1, 0x8180)
+        .question("a.example", 65)
+        .record(1, "a.example", CNAME, &[0xc0, 12])
+        .record(1, "a.example", 65, &service)
+        .record(3, "b.example", A, &[192, 0, 2, 1])
+        .raw(3, &[0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0])
+        .bytes();
+    for at in 0..message.len() {
+        for value in 0..=255 {
+            let mut bent = message.clone();
+            bent[at] = value;
+            let mut stream = (bent.len() as u16).to_be_bytes().to_vec();
+            stream.extend(&bent);
+            for port in [53, 5353, 5355, 5300] {
+                probe_at(Transport::Udp, &bent, port, 40000);
+                probe_at(Transport::Tcp, &stream, port, 40000);
+            }
+            let mut sink = Sink::new(seen(1));
+            let mut dns = analyzer(Transport::Udp);
+            dns.datagram(Role::Client, &bent, 0, &mut sink);
+            dns.datagram(Role::Server, &bent, 0, &mut sink);
+            dns.end(&mut sink);
+            assert!(sink.observations.len() < 40, "byte {at} is {value}");
+        }
+    }
+}
+
+#[test]
+fn the_worst_message_gives_bounded_observations() {
+    // As many addresses as fit into 64 KiB, each for the longest name by a pointer.
+    let long = ["x"; 127].join(".");
+    let mut message = Build::response(1, 0x8180).question(&long, A).bytes();
+    message[6..8].copy_from_slice(&[0xff, 0xff]);
+    while message.len() + 16 <= 0xffff {
+        message.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, 192, 0, 2, 1]);
+    }
+    let mut sink = Sink::new(seen(1));
+    analyzer(Transport::Udp).datagram(Role::Server, &message, 0, &mut sink);
+    let seen = shown(sink.observations);
+    assert_eq!(seen[0], "1 dns.anomaly=too-many-records");
+    assert_eq!(seen.iter().filter(|line| line.contains("192.0.2.1 ")).count(), 256);
+}
