@@ -21,6 +21,8 @@ pub enum SkipReason {
     Tunnel(&'static str),
     /// The user's capture filter does not take it.
     Filtered,
+    /// A record of the capture file that is numbered like a frame but holds none, of this kind.
+    NoFrame(&'static str),
 }
 
 impl std::fmt::Display for SkipReason {
@@ -34,6 +36,7 @@ impl std::fmt::Display for SkipReason {
             Self::Fragment => f.write_str("IP fragment"),
             Self::Tunnel(kind) => write!(f, "inside {kind}"),
             Self::Filtered => f.write_str("not taken by the filter"),
+            Self::NoFrame(kind) => f.write_str(kind),
         }
     }
 }

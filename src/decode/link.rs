@@ -1,0 +1,154 @@
+//! Link layers: Ethernet II and 802.3 with any number of VLAN tags, Linux cooked captures of both versions,
+//! BSD loopback, raw IP.
+
+use etherparse::{Ethernet2HeaderSlice, SingleVlanHeaderSlice};
+
+use super::{Layer, Network, Protocol};
+use crate::model::frame::Frame;
+use crate::model::packet::Link;
+use crate::model::stats::SkipReason;
+use crate::model::{LinkType, MacAddr};
+
+type Result<T> = std::result::Result<T, SkipReason>;
+
+/// Reads the link header by the frame's link type.
+pub(super) fn read<'a>(frame: &Frame<'a>) -> Result<Network<'a>> {
+    let layer = Layer::of(frame);
+    let raw = |protocol| Ok(Network { link: Link::default(), protocol, layer });
+    match frame.link_type {
+        LinkType::ETHERNET => ethernet(layer),
+        LinkType::LINUX_SLL => cooked(layer),
+        LinkType::LINUX_SLL2 => cooked_v2(layer),
+        LinkType::RAW | RAW_BSD | RAW_OPENBSD => raw(Protocol::EitherIp),
+        LinkType::IPV4 => raw(Protocol::Ipv4),
+        LinkType::IPV6 => raw(Protocol::Ipv6),
+        LinkType::NULL | LinkType::LOOP => loopback(layer),
+        other => Err(SkipReason::LinkType(other)),
+    }
+}
+
+fn ethernet(layer: Layer<'_>) -> Result<Network<'_>> {
+    let header = Ethernet2HeaderSlice::from_slice(layer.bytes).map_err(|_| layer.lacks("Ethernet header"))?;
+    let link = Link { src: station(header.source()), dst: station(header.destination()), vlan: None };
+    by_ether_type(header.ether_type().0, link, layer.skip(14))
+}
+
+/// Follows VLAN tags and SNAP to what is carried. Each turn leaves a tag behind, so it ends.
+fn by_ether_type(mut ether_type: u16, mut link: Link, mut layer: Layer<'_>) -> Result<Network<'_>> {
+    loop {
+        let protocol = match ether_type {
+            IPV4 => Protocol::Ipv4,
+            IPV6 => Protocol::Ipv6,
+            ARP => Protocol::Arp,
+            VLAN | SERVICE_VLAN | OLD_SERVICE_VLAN => {
+                let tag =
+                    SingleVlanHeaderSlice::from_slice(layer.bytes).map_err(|_| layer.lacks("VLAN tag"))?;
+                // Identifier 0 means a priority and no VLAN (IEEE 802.1Q section 9.6).
+                let id = tag.vlan_identifier().value();
+                link.vlan = link.vlan.or((id != 0).then_some(id));
+                ether_type = tag.ether_type().0;
+                layer = layer.skip(4);
+                continue;
+            }
+            ..FIRST_ETHER_TYPE => {
+                // IEEE 802.3: a length, LLC and perhaps SNAP (RFC 1042), which has the EtherType.
+                layer = layer.limit(usize::from(ether_type));
+                match layer.header::<8>("") {
+                    Ok(([0xaa, 0xaa, 0x03, 0, 0, 0, a, b], rest)) => {
+                        ether_type = u16::from_be_bytes([*a, *b]);
+                        layer = rest;
+                        continue;
+                    }
+                    // One reason for all lengths.
+                    _ => return Err(SkipReason::EtherType(0)),
+                }
+            }
+            MPLS | MPLS_UPSTREAM => return Err(SkipReason::Tunnel("MPLS")),
+            PPPOE_SESSION => return Err(SkipReason::Tunnel("PPPoE")),
+            PROVIDER_BACKBONE => return Err(SkipReason::Tunnel("802.1ah")),
+            NSH => return Err(SkipReason::Tunnel("NSH")),
+            other => return Err(SkipReason::EtherType(other)),
+        };
+        return Ok(Network { link, protocol, layer });
+    }
+}
+
+/// LINKTYPE_LINUX_SLL: packet type, ARPHRD type, address length and address, protocol. Not etherparse's, which
+/// refuses all but a few ARPHRD types.
+fn cooked(layer: Layer<'_>) -> Result<Network<'_>> {
+    let (header, rest) = layer.header::<16>("cooked header")?;
+    let [_, _, arphrd @ .., _, _] = header;
+    let [a, b, _, len, address @ ..] = arphrd;
+    let [.., c, d] = header;
+    let src = cooked_station(*len, address);
+    cooked_payload(u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]), src, rest)
+}
+
+/// LINKTYPE_LINUX_SLL2: the same in another order, with an interface index.
+fn cooked_v2(layer: Layer<'_>) -> Result<Network<'_>> {
+    let (header, rest) = layer.header::<20>("cooked header")?;
+    let [c, d, _, _, _, _, _, _, a, b, _, len, address @ ..] = header;
+    let src = cooked_station(*len, address);
+    cooked_payload(u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]), src, rest)
+}
+
+/// The protocol is an EtherType, except on a few kinds of device.
+fn cooked_payload(arphrd: u16, protocol: u16, src: Option<MacAddr>, layer: Layer<'_>) -> Result<Network<'_>> {
+    match arphrd {
+        ARPHRD_NETLINK => Err(SkipReason::LinkType(NETLINK)),
+        ARPHRD_RADIOTAP => Err(SkipReason::LinkType(RADIOTAP)),
+        // Numbers below EtherTypes are kinds of 802.3 and 802.2 frames, not lengths.
+        _ if protocol < FIRST_ETHER_TYPE => Err(SkipReason::EtherType(0)),
+        _ => by_ether_type(protocol, Link { src, dst: None, vlan: None }, layer),
+    }
+}
+
+/// The address of a cooked header, where it is one of Ethernet.
+fn cooked_station(len: u8, address: &[u8; 8]) -> Option<MacAddr> {
+    address.first_chunk::<6>().filter(|_| len == 6).and_then(|address| station(*address))
+}
+
+/// An address family; LOOP has it in network byte order and NULL in that of the capturing host, but the
+/// families in question are one byte long, so either way round is the same.
+fn loopback(layer: Layer<'_>) -> Result<Network<'_>> {
+    let (header, layer) = layer.header::<4>("loopback header")?;
+    let protocol = match header {
+        [family, 0, 0, 0] | [0, 0, 0, family] => match *family {
+            2 => Some(Protocol::Ipv4),
+            // Linux, Windows, NetBSD and OpenBSD, FreeBSD, Darwin.
+            10 | 23 | 24 | 28 | 30 => Some(Protocol::Ipv6),
+            _ => None,
+        },
+        _ => None,
+    };
+    let protocol = protocol.ok_or(SkipReason::Malformed("loopback address family"))?;
+    Ok(Network { link: Link::default(), protocol, layer })
+}
+
+/// An address of a station; all zero, as on Linux's loopback interface, is nobody's.
+fn station(address: [u8; 6]) -> Option<MacAddr> {
+    (address != [0; 6]).then_some(MacAddr(address))
+}
+
+/// Below are lengths (IEEE 802.3 section 3.2.6).
+const FIRST_ETHER_TYPE: u16 = 0x0600;
+const IPV4: u16 = 0x0800;
+const ARP: u16 = 0x0806;
+const IPV6: u16 = 0x86dd;
+const VLAN: u16 = 0x8100;
+const SERVICE_VLAN: u16 = 0x88a8;
+const OLD_SERVICE_VLAN: u16 = 0x9100;
+const MPLS: u16 = 0x8847;
+const MPLS_UPSTREAM: u16 = 0x8848;
+const PPPOE_SESSION: u16 = 0x8864;
+const PROVIDER_BACKBONE: u16 = 0x88e7;
+const NSH: u16 = 0x894f;
+
+/// What raw IP is called by BSD/OS and others, and by OpenBSD.
+const RAW_BSD: LinkType = LinkType(12);
+const RAW_OPENBSD: LinkType = LinkType(14);
+const RADIOTAP: LinkType = LinkType(127);
+const NETLINK: LinkType = LinkType(253);
+
+const ARPHRD_RADIOTAP: u16 = 803;
+const ARPHRD_NETLINK: u16 = 824;

@@ -1,0 +1,120 @@
+//! Frames to packets: link, network and transport headers, each read once. No state, no allocation, no
+//! judgement, and nothing ever fails: a frame gives a packet, a statement about a neighbour, or the reason
+//! why it gives nothing.
+//!
+//! Lax: of a frame cut by the snap length there is what is there, and lengths are those on the wire. Where a
+//! header claims more than the wire carried, the wire is right.
+//!
+//! Built on `etherparse`, layer by layer, since its whole-packet slicers cost several times as much. Ours
+//! are the layers it lacks or reads too strictly (802.3, loopback, cooked captures) and the choice of what
+//! comes next. Not followed: tunnels and fragments. A tunnel over IP is a packet of its outer protocol.
+
+#![warn(clippy::arithmetic_side_effects)]
+#![cfg_attr(
+    test,
+    allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")
+)]
+
+mod link;
+mod neighbour;
+mod network;
+mod transport;
+
+use crate::model::Packet;
+use crate::model::evidence::Seen;
+use crate::model::frame::Frame;
+use crate::model::packet::{Link, Neighbour};
+use crate::model::stats::{SkipReason, Stats};
+pub use neighbour::neighbour;
+
+/// What a frame gives.
+#[derive(Debug, Clone, Copy)]
+pub enum Decoded<'a> {
+    /// An IP packet; it may make a statement about a neighbour too, see [`neighbour`].
+    Packet(Packet<'a>),
+    /// ARP: an address is at a MAC address.
+    Neighbour(Neighbour),
+    /// Understood, and nothing for us: ARP that states nothing.
+    Other,
+    /// Not understood or not followed.
+    Skipped(SkipReason),
+}
+
+/// Decodes a frame as far as its transport header.
+pub fn decode<'a>(frame: &Frame<'a>) -> Decoded<'a> {
+    let seen = Seen { at: frame.time, frame: frame.at };
+    link::read(frame).and_then(|network| network::read(network, seen)).unwrap_or_else(Decoded::Skipped)
+}
+
+impl Decoded<'_> {
+    /// Counts the frame that gave this, so that frames always equal those analysed and those skipped.
+    pub fn count(&self, frame: &Frame<'_>, stats: &mut Stats) {
+        stats.frames = stats.frames.saturating_add(1);
+        stats.captured_bytes = stats.captured_bytes.saturating_add(frame.data.len() as u64);
+        let truncated = frame.data.len() < frame.orig_len as usize;
+        stats.truncated = stats.truncated.saturating_add(u64::from(truncated));
+        match self {
+            Self::Skipped(reason) => stats.skip(*reason),
+            Self::Packet(_) | Self::Neighbour(_) | Self::Other => {
+                stats.analysed = stats.analysed.saturating_add(1);
+            }
+        }
+    }
+}
+
+/// A layer of a frame with all that is inside it.
+#[derive(Debug, Clone, Copy)]
+struct Layer<'a> {
+    /// As captured; never longer than `wire`.
+    bytes: &'a [u8],
+    /// Length on the wire.
+    wire: usize,
+}
+
+impl<'a> Layer<'a> {
+    fn of(frame: &Frame<'a>) -> Self {
+        // Some captures state original lengths below the captured ones; what is there was on the wire.
+        Self { bytes: frame.data, wire: frame.data.len().max(frame.orig_len as usize) }
+    }
+
+    /// What is behind the first `len` bytes.
+    fn skip(self, len: usize) -> Self {
+        Self { bytes: self.bytes.get(len..).unwrap_or_default(), wire: self.wire.saturating_sub(len) }
+    }
+
+    /// No more than the first `len` bytes: the rest is padding or another's.
+    fn limit(self, len: usize) -> Self {
+        Self { bytes: self.bytes.get(..len).unwrap_or(self.bytes), wire: self.wire.min(len) }
+    }
+
+    /// Why a header does not fit into what was captured.
+    fn lacks(self, header: &'static str) -> SkipReason {
+        if self.bytes.len() < self.wire { SkipReason::Truncated } else { SkipReason::Malformed(header) }
+    }
+
+    /// The first `N` bytes and what is behind them.
+    fn header<const N: usize>(self, name: &'static str) -> Result<(&'a [u8; N], Self), SkipReason> {
+        let header = self.bytes.first_chunk::<N>().ok_or_else(|| self.lacks(name))?;
+        Ok((header, self.skip(N)))
+    }
+}
+
+/// What the link layer carries.
+#[derive(Debug, Clone, Copy)]
+struct Network<'a> {
+    link: Link,
+    protocol: Protocol,
+    layer: Layer<'a>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Ipv4,
+    Ipv6,
+    /// Told by the first four bits.
+    EitherIp,
+    Arp,
+}
+
+#[cfg(test)]
+mod tests;
