@@ -182,9 +182,11 @@ impl Connection {
     }
 
     /// Whether this segment opens a new connection on the same 5-tuple. As Wireshark's `tcp.stream`: a
-    /// SYN with another initial sequence number, or with the same after a FIN or RST. Beyond it, a SYN with
-    /// ACK that neither has the known number nor answers the known SYN does so too when this connection is
-    /// over or its number was sure; then the SYN itself is what the capture lost.
+    /// SYN with another initial sequence number does, one with the same is a retransmission (Windows
+    /// tries again like that when it is refused). Beyond it, one with the same does too after
+    /// an established connection has ended, as in captures of a replay; and so does a SYN with ACK that
+    /// neither has the known number nor answers the known SYN, when this connection is over or its number
+    /// was sure: then the SYN itself is what the capture lost.
     pub(super) fn is_new_use(&self, from: Direction, packet: &Packet<'_>, tcp: &TcpHeader) -> bool {
         if !tcp.flags.has(TcpFlags::SYN) || tcp.flags.has(TcpFlags::RST) {
             return false;
@@ -192,13 +194,12 @@ impl Connection {
         let (half, peer) = (self.halves.of(from), self.halves.of(from.reverse()));
         let Some(base) = half.base else { return false };
         let differs = base != SeqNum(tcp.seq);
-        let ended = half.fin || half.rst || peer.fin || peer.rst;
+        let over = half.rst || peer.rst || (half.fin && peer.fin);
         if tcp.flags.has(TcpFlags::ACK) {
-            let over = half.rst || peer.rst || (half.fin && peer.fin);
             let answers = peer.base == Some(SeqNum(tcp.ack).before());
             return differs && !answers && (over || half.base_is_sure);
         }
-        differs || (ended && !half.repeats.holds(packet, tcp))
+        differs || (over && self.established.is_some() && !half.repeats.holds(packet, tcp))
     }
 
     /// Exchanges the roles.

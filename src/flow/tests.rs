@@ -410,20 +410,28 @@ fn a_5_tuple_is_used_anew_by_a_syn_with_another_number() {
 }
 
 #[test]
-fn a_syn_with_the_same_number_is_a_retransmission_until_the_connection_has_ended() {
+fn a_syn_with_the_same_number_is_a_retransmission_even_when_it_was_refused() {
     let mut talk = Talk::new();
-    talk.c("S", 0, 0, "");
-    talk.wait(1);
-    talk.c("S", 0, 0, "");
-    assert_eq!((talk.flows().len(), talk.facts().syn_count), (1, 2));
-    // Refused, and tried again with the same number, as Windows does.
-    talk.s("RA", 0, 1, "");
-    talk.wait(1);
-    talk.c("S", 0, 0, "");
-    talk.s("RA", 0, 1, "");
-    let states: Vec<ConnState> =
-        talk.flows().iter().map(|(_, flow)| flow.tcp.as_ref().unwrap().state).collect();
-    assert_eq!(states, [ConnState::Rej, ConnState::Rej]);
+    for _ in 0..3 {
+        talk.c("S", 0, 0, "");
+        talk.s("RA", 0, 1, "");
+        talk.wait(1);
+    }
+    let facts = talk.facts();
+    assert_eq!((facts.state, facts.syn_count, facts.end), (ConnState::Rej, 3, End::Rst(RespToOrig)));
+    assert_eq!(frame_no(facts.end_seen), Some(2));
+}
+
+#[test]
+fn a_replay_of_a_connection_that_ended_is_another_connection() {
+    let mut talk = Talk::open();
+    talk.c("PA", 1, 1, "abc");
+    talk.c("FA", 4, 1, "");
+    talk.s("FA", 1, 5, "");
+    let again: Vec<OwnedFrame> = talk.frames.iter().map(|frame| frame.clone().later(1_000_000_000)).collect();
+    talk.frames.extend(again);
+    let texts: Vec<String> = talk.flows().into_iter().map(|(told, _)| told.orig).collect();
+    assert_eq!(texts, ["abc", "abc"]);
 }
 
 #[test]
