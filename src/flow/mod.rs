@@ -10,6 +10,23 @@
     allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")
 )]
 
+mod ending;
+mod hash;
+mod reassembly;
+mod repeats;
+mod roles;
+mod seq;
+mod state;
+mod table;
+mod tcp;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use hash::shard_hash;
+pub use table::FlowTable;
+
 use crate::model::evidence::Seen;
 use crate::model::{Direction, Flow, FlowKey};
 
@@ -66,4 +83,21 @@ pub struct FlowHead {
     pub first: Seen,
     /// No SYN was captured (TCP), so streams begin anywhere. Always false for UDP.
     pub midstream: bool,
+}
+
+/// How much one direction of a connection may hold back to put bytes in order. Reaching a limit gives up the
+/// oldest missing bytes, which are announced as a gap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes that came too early.
+    pub reorder_bytes: usize,
+    /// Separate runs of contiguous bytes among them.
+    pub reorder_segments: usize,
+}
+
+impl Default for Limits {
+    /// 256 KiB in 64 runs.
+    fn default() -> Self {
+        Self { reorder_bytes: 256 * 1024, reorder_segments: 64 }
+    }
 }

@@ -280,7 +280,9 @@ pub struct TcpFacts {
     pub end_lacks_timestamp: bool,
     /// Last packet with payload from each side, retransmissions not counted.
     pub last_data: PerDirection<Option<Seen>>,
-    /// Time without a byte from either side before `end_seen` (before the first of the unanswered data for silence).
+    /// Time without a byte from either side before `end_seen` (before the first of the unanswered data for
+    /// silence). What only the closer said within its last second (a TLS alert, an MQTT DISCONNECT) belongs to
+    /// closing: the time before it is meant.
     pub idle_before_end: Option<Duration>,
     /// Longest time without new payload from either side, within the connection.
     pub longest_idle: Duration,
@@ -290,7 +292,7 @@ pub struct TcpFacts {
     pub unanswered: PerDirection<u32>,
     /// Keep-alive probes: no or one byte at one below the next sequence number (RFC 9293 section 3.8.4).
     pub keep_alive_probes: PerDirection<u64>,
-    /// ACKs of bytes that the capture never held: evidence of loss in capturing.
+    /// ACKs of bytes from each side that the capture never held: evidence of loss in capturing.
     pub acked_unseen: PerDirection<u64>,
     /// No SYN was captured.
     pub midstream: bool,

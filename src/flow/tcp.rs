@@ -1,0 +1,502 @@
+//! One TCP connection: what its headers tell, and its streams put in order.
+
+use std::time::Duration;
+
+use super::Limits;
+use super::ending::{Act, Close, Idle, Unanswered};
+use super::reassembly::{Captured, Piece, Reassembler};
+use super::repeats::Repeats;
+use super::seq::{Novelty, SeqNum, Sequence};
+use super::state::{self, EndState, History, Marks};
+use crate::model::evidence::Seen;
+use crate::model::flow::{End, TcpFacts};
+use crate::model::packet::{TcpFlags, TcpHeader};
+use crate::model::{Direction, Packet, PerDirection};
+
+/// What one end has sent.
+#[derive(Debug)]
+struct Half {
+    state: EndState,
+    marks: Marks,
+    /// Its initial sequence number, or what stands for it midstream: one before the first number seen
+    /// from it or acknowledged by its peer (as Wireshark guesses it). `None`: nothing known.
+    base: Option<SeqNum>,
+    /// `base` is what a SYN said, its own or the one that its peer's SYN acknowledged.
+    base_is_sure: bool,
+    /// `sequence` and `reassembler` know where to begin.
+    started: bool,
+    /// Has sent payload.
+    payload: bool,
+    /// Has sent a FIN.
+    fin: bool,
+    /// Has sent a RST.
+    rst: bool,
+    /// A segment had a timestamp option.
+    timestamps: bool,
+    sequence: Sequence,
+    reassembler: Reassembler,
+    /// Its peer has acknowledged everything before this position.
+    acked: Option<i64>,
+    repeats: Repeats,
+    unanswered: Unanswered,
+    hop_limits: Option<(u8, u8)>,
+    last_data: Option<Seen>,
+    packets: u64,
+    retransmissions: u64,
+    keep_alive_probes: u64,
+    acked_unseen: u64,
+}
+
+impl Half {
+    fn new() -> Self {
+        Self {
+            state: EndState::default(),
+            marks: Marks::default(),
+            base: None,
+            base_is_sure: false,
+            started: false,
+            payload: false,
+            fin: false,
+            rst: false,
+            timestamps: false,
+            sequence: Sequence::new(SeqNum(0)),
+            reassembler: Reassembler::default(),
+            acked: None,
+            repeats: Repeats::default(),
+            unanswered: Unanswered::default(),
+            hop_limits: None,
+            last_data: None,
+            packets: 0,
+            retransmissions: 0,
+            keep_alive_probes: 0,
+            acked_unseen: 0,
+        }
+    }
+
+    fn set_base(&mut self, base: SeqNum, sure: bool) {
+        self.base = Some(base);
+        self.sequence = Sequence::new(base.after());
+        self.base_is_sure = sure;
+        self.started = sure;
+        self.acked = None;
+        self.reassembler.start_at(0);
+    }
+
+    /// Begins midstream with a segment at `position`. What the peer has acknowledged lies behind it,
+    /// so that a keep-alive probe seen first does not make a missing byte.
+    fn start(&mut self, position: i64, empty: bool) {
+        let position = if empty { position.max(self.acked.unwrap_or(position)) } else { position };
+        self.sequence.start_at(position);
+        self.reassembler.start_at(position);
+        self.started = true;
+    }
+
+    /// Whether a segment at `position` is a keep-alive probe (RFC 9293 section 3.8.4): no or one byte,
+    /// at one below the next number, when nothing is in flight.
+    fn is_keep_alive(&self, position: i64, segment: &Segment<'_>) -> bool {
+        let next = self.sequence.next();
+        segment.len <= 1
+            && position.saturating_add(1) == next
+            && !segment.has_any(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST)
+            && !self.fin
+            && self.acked.is_none_or(|acked| acked >= next)
+    }
+}
+
+/// A segment as far as it concerns this module.
+#[derive(Debug, Clone, Copy)]
+struct Segment<'a> {
+    seen: Seen,
+    flags: TcpFlags,
+    seq: SeqNum,
+    ack: SeqNum,
+    /// Stream bytes on the wire. None in a RST: what it carries is no part of the stream.
+    len: u32,
+    bytes: &'a [u8],
+}
+
+impl Segment<'_> {
+    fn has(&self, bits: u8) -> bool {
+        self.flags.has(bits)
+    }
+
+    fn has_any(&self, bits: u8) -> bool {
+        self.flags.0 & bits != 0
+    }
+
+    fn is_syn(&self) -> bool {
+        self.has(TcpFlags::SYN) && !self.has(TcpFlags::ACK)
+    }
+
+    fn is_syn_ack(&self) -> bool {
+        self.has(TcpFlags::SYN | TcpFlags::ACK)
+    }
+}
+
+/// The state of a connection, from its first packet to its last.
+#[derive(Debug)]
+pub(super) struct Connection {
+    halves: PerDirection<Half>,
+    history: History,
+    syn: Option<Seen>,
+    syn_count: u32,
+    syn_ack: Option<Seen>,
+    established: Option<Seen>,
+    close: Option<Close>,
+    idle: Idle,
+    /// Whoever listens wants more.
+    wanted: bool,
+    /// Whoever listens has been given something, so that the roles can no longer be exchanged.
+    told: bool,
+}
+
+impl Connection {
+    /// A connection whose first packet is seen now; `flipped` if its sender is the responder.
+    pub(super) fn new(first: Seen, flipped: bool) -> Self {
+        let mut history = History::default();
+        if flipped {
+            history.note(Direction::OrigToResp, '^');
+        }
+        Self {
+            halves: PerDirection { orig: Half::new(), resp: Half::new() },
+            history,
+            syn: None,
+            syn_count: 0,
+            syn_ack: None,
+            established: None,
+            close: None,
+            idle: Idle::new(first.at),
+            wanted: true,
+            told: false,
+        }
+    }
+
+    /// No SYN was captured.
+    pub(super) fn midstream(&self) -> bool {
+        self.syn.is_none() && self.syn_ack.is_none()
+    }
+
+    /// Whether the roles can still be exchanged without contradicting what was said before.
+    pub(super) fn can_swap(&self) -> bool {
+        !self.told && self.midstream()
+    }
+
+    /// Whether this segment opens a new connection on the same 5-tuple. As Wireshark's `tcp.stream`: a
+    /// SYN with another initial sequence number does, one with the same is a retransmission (Windows
+    /// tries again like that when it is refused). Beyond it, one with the same does too after
+    /// an established connection has ended, as in captures of a replay; and so does a SYN with ACK that
+    /// neither has the known number nor answers the known SYN, when this connection is over or its number
+    /// was sure: then the SYN itself is what the capture lost.
+    pub(super) fn is_new_use(&self, from: Direction, packet: &Packet<'_>, tcp: &TcpHeader) -> bool {
+        if !tcp.flags.has(TcpFlags::SYN) || tcp.flags.has(TcpFlags::RST) {
+            return false;
+        }
+        let (half, peer) = (self.halves.of(from), self.halves.of(from.reverse()));
+        let Some(base) = half.base else { return false };
+        let differs = base != SeqNum(tcp.seq);
+        let over = half.rst || peer.rst || (half.fin && peer.fin);
+        if tcp.flags.has(TcpFlags::ACK) {
+            let answers = peer.base == Some(SeqNum(tcp.ack).before());
+            return differs && !answers && (over || half.base_is_sure);
+        }
+        differs || (over && self.established.is_some() && !half.repeats.holds(packet, tcp))
+    }
+
+    /// Exchanges the roles.
+    pub(super) fn swap_roles(&mut self) {
+        self.halves.swap();
+        self.history.swap();
+        self.idle.swap();
+        if let Some(close) = &mut self.close {
+            close.by = close.by.reverse();
+        }
+    }
+
+    /// The next packet. `out` gets stream bytes in order and says whether it wants more.
+    pub(super) fn packet(
+        &mut self,
+        from: Direction,
+        packet: &Packet<'_>,
+        tcp: &TcpHeader,
+        limits: &Limits,
+        out: &mut impl FnMut(Direction, Piece<'_>) -> bool,
+    ) {
+        let rst = tcp.flags.has(TcpFlags::RST);
+        let segment = Segment {
+            seen: packet.seen,
+            flags: tcp.flags,
+            seq: SeqNum(tcp.seq),
+            ack: SeqNum(tcp.ack),
+            len: if rst { 0 } else { packet.payload_len },
+            bytes: if rst { &[] } else { packet.payload },
+        };
+        let half = self.halves.of_mut(from);
+        half.packets = half.packets.saturating_add(1);
+        let repeated = half.repeats.note(packet, tcp);
+        self.anchor(from, &segment);
+        self.note_flags(from, &segment, tcp.window, repeated);
+        let mut told = false;
+        let mut wanted = self.wanted;
+        let mut out = |of: Direction, piece: Piece<'_>| {
+            told = true;
+            out(of, piece)
+        };
+        if segment.has(TcpFlags::ACK) && !rst {
+            let of = from.reverse();
+            wanted &= self.acknowledge(of, segment.ack, wanted, &mut |piece| out(of, piece));
+        }
+        let act = if rst { Act::Nothing } else { self.place(from, &segment, repeated) };
+        if wanted && segment.len > 0 && act != Act::Probe {
+            wanted = self.hand_on(from, &segment, limits, &mut |piece| out(from, piece));
+        }
+        self.told |= told;
+        self.stop_unless(wanted);
+        if !repeated {
+            self.note_end(from, &segment, act, packet.hop_limit, tcp.has_timestamp);
+        }
+    }
+
+    /// The connection is over: hands out what waits. `out` as in [`Connection::packet`].
+    pub(super) fn finish(&mut self, out: &mut impl FnMut(Direction, Piece<'_>) -> bool) {
+        for of in Direction::BOTH {
+            let half = self.halves.of_mut(of);
+            if self.wanted {
+                self.wanted = half.reassembler.finish(&mut |piece| out(of, piece));
+            }
+        }
+    }
+
+    /// Learns where the streams begin.
+    fn anchor(&mut self, from: Direction, segment: &Segment<'_>) {
+        let (half, peer) = two(&mut self.halves, from);
+        let syn = segment.has(TcpFlags::SYN) && !segment.has(TcpFlags::RST);
+        match half.base {
+            None if syn => half.set_base(segment.seq, true),
+            None => half.set_base(segment.seq.before(), false),
+            // A SYN answered twice with different numbers: the later stands while nothing was sent.
+            Some(base) if syn && base != segment.seq && !half.payload => half.set_base(segment.seq, true),
+            Some(base) if syn && base == segment.seq && !half.base_is_sure => {
+                half.base_is_sure = true;
+                half.started = true;
+            }
+            Some(_) => {}
+        }
+        if segment.has(TcpFlags::ACK) && peer.base.is_none() {
+            peer.set_base(segment.ack.before(), syn);
+        }
+    }
+
+    /// History, state, handshake.
+    fn note_flags(&mut self, from: Direction, segment: &Segment<'_>, window: u16, repeated: bool) {
+        let (half, peer) = two(&mut self.halves, from);
+        self.history.segment(&mut half.marks, from, segment.flags, segment.seq.0, segment.len);
+        if window == 0
+            && !segment.has(TcpFlags::RST)
+            && peer.state.stage != state::Stage::Closed
+            && half.state.stage != state::Stage::Reset
+        {
+            self.history.zero_window(&mut half.marks, from);
+        }
+        state::advance(&mut half.state, &mut peer.state, from, segment.flags, segment.len > 0);
+        match from {
+            Direction::OrigToResp if segment.is_syn() && !repeated => {
+                self.syn.get_or_insert(segment.seen);
+                self.syn_count = self.syn_count.saturating_add(1);
+            }
+            Direction::RespToOrig if segment.is_syn_ack() => {
+                self.syn_ack.get_or_insert(segment.seen);
+            }
+            _ => {}
+        }
+        let handshake = segment.has_any(TcpFlags::SYN | TcpFlags::RST);
+        let answered = self.syn_ack.is_some() && from == Direction::OrigToResp && segment.has(TcpFlags::ACK);
+        let data = segment.len > 0 && !self.midstream();
+        if self.established.is_none() && !handshake && (answered || data) {
+            self.established = Some(segment.seen);
+            self.idle.begin(segment.seen.at);
+        }
+    }
+
+    /// The peer of `of` has acknowledged everything before `ack`. Returns whether more is wanted.
+    fn acknowledge(
+        &mut self,
+        of: Direction,
+        ack: SeqNum,
+        wanted: bool,
+        out: &mut impl FnMut(Piece<'_>) -> bool,
+    ) -> bool {
+        let half = self.halves.of_mut(of);
+        let Some(position) = half.sequence.position(ack) else { return true };
+        let before = half.acked;
+        if before.is_some_and(|before| position <= before) {
+            return true;
+        }
+        half.acked = Some(position);
+        let next = half.sequence.next();
+        let unseen = if !half.started {
+            // Nothing came from it yet: only what is acknowledged beyond the first time says anything.
+            before.is_some()
+        } else if !half.payload && !half.base_is_sure && position == next.saturating_add(1) {
+            // Midstream, and its only segment was a keep-alive probe: the stream begins here.
+            half.start(position, true);
+            false
+        } else {
+            half.sequence.lacks(before.unwrap_or(i64::MIN), position)
+        };
+        if unseen {
+            half.acked_unseen = half.acked_unseen.saturating_add(1);
+            self.history.note_scaled(of, 'g', half.acked_unseen);
+        }
+        !wanted || half.reassembler.acked(position, out)
+    }
+
+    /// Where the segment stands in its stream, and what that says of it.
+    fn place(&mut self, from: Direction, segment: &Segment<'_>, repeated: bool) -> Act {
+        let half = self.halves.of_mut(from);
+        let syn = segment.has(TcpFlags::SYN);
+        let first_byte = if syn { segment.seq.after() } else { segment.seq };
+        let Some(position) = half.sequence.position(first_byte) else { return Act::Nothing };
+        if !half.started {
+            half.start(position, segment.len == 0);
+        }
+        if half.is_keep_alive(position, segment) {
+            if !repeated {
+                half.keep_alive_probes = half.keep_alive_probes.saturating_add(1);
+            }
+            return Act::Probe;
+        }
+        let mut act = if syn { if half.packets > 1 { Act::Again } else { Act::Fresh } } else { Act::Nothing };
+        if segment.len > 0 {
+            half.payload = true;
+            act = match half.sequence.cover(position, segment.bytes.len(), segment.len) {
+                Novelty::New => {
+                    half.last_data = Some(segment.seen);
+                    Act::Payload
+                }
+                Novelty::Seen => {
+                    half.retransmissions = half.retransmissions.saturating_add(1);
+                    self.history.note_scaled(from, 't', half.retransmissions);
+                    Act::Again
+                }
+                Novelty::Before => act,
+            };
+        }
+        if segment.has(TcpFlags::FIN) {
+            half.sequence.finish_at(position.saturating_add(i64::from(segment.len)));
+            if act == Act::Nothing {
+                act = if half.fin { Act::Again } else { Act::Fresh };
+            }
+        }
+        act
+    }
+
+    /// Gives the segment's bytes to whoever listens. Returns whether more is wanted.
+    fn hand_on(
+        &mut self,
+        from: Direction,
+        segment: &Segment<'_>,
+        limits: &Limits,
+        out: &mut impl FnMut(Piece<'_>) -> bool,
+    ) -> bool {
+        let half = self.halves.of_mut(from);
+        let first_byte = if segment.has(TcpFlags::SYN) { segment.seq.after() } else { segment.seq };
+        let Some(position) = half.sequence.position(first_byte) else { return true };
+        let bytes = Captured::new(segment.bytes, segment.len);
+        half.reassembler.segment(position, bytes, half.acked.unwrap_or(i64::MIN), limits, out)
+    }
+
+    fn stop_unless(&mut self, wanted: bool) {
+        if self.wanted && !wanted {
+            self.wanted = false;
+            self.halves.orig.reassembler.clear();
+            self.halves.resp.reassembler.clear();
+        }
+    }
+
+    /// Everything that tells how the connection ended. Not for frames captured twice.
+    fn note_end(&mut self, from: Direction, segment: &Segment<'_>, act: Act, hop_limit: u8, timestamp: bool) {
+        let idle = self.idle.now(segment.seen.at);
+        let (half, peer) = two(&mut self.halves, from);
+        peer.unanswered = Unanswered::default();
+        let silence = half.unanswered.run();
+        half.unanswered.note(act, segment.seen, idle);
+        if act == Act::Payload {
+            self.idle.payload(from, segment.seen.at);
+        }
+        let (fin, rst) = (segment.has(TcpFlags::FIN), segment.has(TcpFlags::RST));
+        if self.close.is_none() && (fin || rst) {
+            self.close = Some(Close {
+                by: from,
+                reset: rst,
+                seen: segment.seen,
+                silent_since: silence.map(|(first, _)| first),
+                hop_limit,
+                lacks_timestamp: half.timestamps && !timestamp,
+                idle: self.idle.before_close(from, segment.seen.at),
+            });
+        } else if self.close.is_none() {
+            let (least, greatest) = half.hop_limits.unwrap_or((hop_limit, hop_limit));
+            half.hop_limits = Some((least.min(hop_limit), greatest.max(hop_limit)));
+        }
+        half.timestamps |= timestamp;
+        half.fin |= fin && !rst;
+        half.rst |= rst;
+    }
+
+    /// What is known at the end; `last` is the last packet.
+    pub(super) fn facts(&self, last: Seen) -> TcpFacts {
+        let Self { halves: PerDirection { orig, resp }, close, .. } = self;
+        let silent = Direction::BOTH.into_iter().find_map(|of| self.silence(of));
+        let (end, end_seen, idle_before_end) = match (silent, close) {
+            (Some((of, first, idle)), _) => (End::Silence(of), Some(first), Some(idle)),
+            (None, Some(close)) => (close.end(), Some(close.seen), Some(close.idle)),
+            (None, None) => (End::Open, None, None),
+        };
+        let closing_packet = if silent.is_none() { close.as_ref() } else { None };
+        TcpFacts {
+            state: state::summary(orig.state, resp.state, orig.payload || resp.payload),
+            history: self.history.letters().to_owned(),
+            syn: self.syn,
+            syn_count: self.syn_count,
+            syn_ack: self.syn_ack,
+            established: self.established,
+            end,
+            end_seen,
+            end_hop_limit: closing_packet.map(|close| close.hop_limit),
+            hop_limits: PerDirection { orig: orig.hop_limits, resp: resp.hop_limits },
+            end_lacks_timestamp: closing_packet.is_some_and(|close| close.lacks_timestamp),
+            last_data: PerDirection { orig: orig.last_data, resp: resp.last_data },
+            idle_before_end,
+            longest_idle: self.idle.longest(end_seen.unwrap_or(last).at),
+            retransmissions: PerDirection { orig: orig.retransmissions, resp: resp.retransmissions },
+            unanswered: PerDirection { orig: orig.unanswered.count(), resp: resp.unanswered.count() },
+            keep_alive_probes: PerDirection { orig: orig.keep_alive_probes, resp: resp.keep_alive_probes },
+            acked_unseen: PerDirection { orig: orig.acked_unseen, resp: resp.acked_unseen },
+            midstream: self.midstream(),
+        }
+    }
+
+    /// Stream bytes that the capture does not hold though later ones were seen.
+    pub(super) fn missed(&self) -> PerDirection<u64> {
+        PerDirection { orig: self.halves.orig.sequence.missed(), resp: self.halves.resp.sequence.missed() }
+    }
+
+    /// Whether the end in direction `of` fell on deaf ears before anything else ended the connection: the
+    /// first unanswered retransmission, and the time without a byte before what was retransmitted. Needs a
+    /// peer that had spoken: a SYN that nobody ever answers is an attempt, and a capture of one
+    /// direction shows no silence.
+    fn silence(&self, of: Direction) -> Option<(Direction, Seen, Duration)> {
+        let (first, idle) = self.halves.of(of).unanswered.run()?;
+        let heard = self.halves.of(of.reverse()).packets > 0;
+        let earliest = self.close.as_ref().is_none_or(|close| close.silent_since == Some(first));
+        (heard && earliest).then_some((of, first, idle))
+    }
+}
+
+/// The sender's half and its peer's.
+fn two(halves: &mut PerDirection<Half>, from: Direction) -> (&mut Half, &mut Half) {
+    match from {
+        Direction::OrigToResp => (&mut halves.orig, &mut halves.resp),
+        Direction::RespToOrig => (&mut halves.resp, &mut halves.orig),
+    }
+}

@@ -1,0 +1,154 @@
+//! The flows of every real capture at hand against tshark's conversations. Skipped where the captures are
+//! not: `WIRECLAIM_CAPTURES` names their folder, else `../shared/captures` is tried.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use wireclaim::capture::{Input, Options};
+use wireclaim::decode::{Decoded, decode};
+use wireclaim::flow::{FlowHead, FlowTable, Handler, Limits};
+use wireclaim::model::evidence::Seen;
+use wireclaim::model::packet::Segment;
+use wireclaim::model::{Direction, Endpoint, Flow, Transport};
+
+/// Keeps the flows.
+#[derive(Default)]
+struct Keep(Vec<(u64, Flow)>);
+
+impl Handler for Keep {
+    /// Stream bytes and gap bytes handed out.
+    type State = u64;
+
+    fn data(&mut self, out: &mut u64, _: &FlowHead, _: Direction, bytes: &[u8], _: Seen) -> bool {
+        *out += bytes.len() as u64;
+        true
+    }
+
+    fn gap(&mut self, _: &mut u64, _: &FlowHead, _: Direction, _: u64, _: Seen) -> bool {
+        true
+    }
+
+    fn datagram(&mut self, _: &mut u64, _: &FlowHead, _: Direction, _: &[u8], _: u32, _: Seen) -> bool {
+        true
+    }
+
+    fn closed(&mut self, out: u64, flow: Flow) {
+        self.0.push((out, flow));
+    }
+}
+
+/// The flows of a capture; `ip_bytes` of each are bytes of whole frames, which is what tshark counts. `None` if
+/// not every frame with TCP or UDP was followed (tunnels, fragments, link types that come later).
+fn flows(path: &Path) -> Option<Vec<(u64, Flow)>> {
+    let mut input = Input::open(&[path], Options::default()).ok()?;
+    let mut table = FlowTable::new(Limits::default());
+    let mut keep = Keep::default();
+    while let Ok(Some(batch)) = input.next_batch() {
+        for frame in batch.frames() {
+            if let Decoded::Packet(mut packet) = decode(&frame) {
+                packet.ip_len = frame.orig_len;
+                table.packet(&packet, &mut keep);
+                table.icmp_error(&packet);
+            }
+        }
+    }
+    table.finish(&mut keep);
+    Some(keep.0)
+}
+
+fn folder() -> Option<PathBuf> {
+    let folder = std::env::var_os("WIRECLAIM_CAPTURES")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures"), PathBuf::from);
+    if folder.join("files").is_dir() {
+        return Some(folder);
+    }
+    eprintln!("skipped: no captures in `{}` (WIRECLAIM_CAPTURES names their folder)", folder.display());
+    None
+}
+
+/// Cells of a CSV file without quoted line breaks, by column name.
+fn table(path: &Path) -> Vec<BTreeMap<String, String>> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let mut lines = text.lines();
+    let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+    let row = |line: &str| header.iter().map(|name| (*name).to_owned()).zip(cells(line)).collect();
+    lines.map(row).collect()
+}
+
+fn cells(line: &str) -> Vec<String> {
+    let (mut cells, mut quoted) = (vec![String::new()], false);
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => cells.push(String::new()),
+            c => cells.last_mut().unwrap().push(c),
+        }
+    }
+    cells
+}
+
+/// One conversation: packets and frame bytes of the lower and the higher endpoint.
+type Counts = [u64; 4];
+/// All conversations of a 5-tuple, in order.
+type Conversations = BTreeMap<(Transport, Endpoint, Endpoint), Vec<Counts>>;
+
+fn add(all: &mut Conversations, transport: Transport, a: Endpoint, b: Endpoint, [pa, pb, ba, bb]: Counts) {
+    let (key, counts) =
+        if a <= b { ((transport, a, b), [pa, pb, ba, bb]) } else { ((transport, b, a), [pb, pa, bb, ba]) };
+    all.entry(key).or_default().push(counts);
+}
+
+fn of_tshark(path: &Path) -> Conversations {
+    let mut all = Conversations::new();
+    for row in table(path) {
+        let end = |ip: &str, port: &str| {
+            Some(Endpoint { ip: row[ip].parse::<IpAddr>().ok()?, port: row[port].parse().ok()? })
+        };
+        let (Some(a), Some(b)) = (end("a", "a_port"), end("b", "b_port")) else { continue };
+        let transport = if row["proto"] == "tcp" { Transport::Tcp } else { Transport::Udp };
+        let counts = ["pkts_ab", "pkts_ba", "bytes_ab", "bytes_ba"].map(|name| row[name].parse().unwrap());
+        add(&mut all, transport, a, b, counts);
+    }
+    all
+}
+
+fn of_flows(flows: &[(u64, Flow)]) -> Conversations {
+    let mut all = Conversations::new();
+    let mut flows: Vec<&Flow> = flows.iter().map(|(_, flow)| flow).collect();
+    flows.sort_by_key(|flow| flow.id);
+    for flow in flows {
+        if matches!(flow.key.transport, Transport::Tcp | Transport::Udp) {
+            let counts = [flow.packets.orig, flow.packets.resp, flow.ip_bytes.orig, flow.ip_bytes.resp];
+            add(&mut all, flow.key.transport, flow.key.orig, flow.key.resp, counts);
+        }
+    }
+    all
+}
+
+#[test]
+fn conversations_equal_those_of_tshark() {
+    let Some(folder) = folder() else { return };
+    let (mut captures, mut whole, mut conversations, mut equal) = (0, 0, 0, 0);
+    for case in table(&folder.join("catalog.csv")) {
+        let tags: BTreeSet<&str> = case["tags"].split(' ').collect();
+        let Some(flows) = flows(&folder.join("files").join(&case["path"])) else { continue };
+        let theirs = of_tshark(&folder.join("truth").join(&case["path"]).join("flows.csv"));
+        let ours = of_flows(&flows);
+        captures += 1;
+        let mut same = true;
+        for key in ours.keys().chain(theirs.keys()).collect::<BTreeSet<_>>() {
+            let (our, their) = (ours.get(key), theirs.get(key));
+            conversations += their.map_or(0, Vec::len);
+            if our == their {
+                equal += their.map_or(0, Vec::len);
+            } else {
+                same = false;
+                println!("{} {tags:?}\n  {key:?}\n   ours {our:?}\n   tshark {their:?}", case["path"]);
+            }
+        }
+        whole += u32::from(same);
+    }
+    println!("captures {captures}, the same in all {whole}; conversations {conversations}, equal {equal}");
+}
