@@ -13,6 +13,7 @@
 )]
 
 pub(crate) mod buffer;
+pub mod tls;
 
 use crate::model::evidence::Seen;
 use crate::model::{Endpoint, Field, Observation, Transport, Value};
@@ -165,6 +166,11 @@ impl Sink {
         self.observations.push((self.seen, Observation::Fact(field, value)));
     }
 
+    /// Observes that `field` had `value` in an earlier packet.
+    pub fn fact_at(&mut self, seen: Seen, field: &'static Field, value: Value) {
+        self.observations.push((seen, Observation::Fact(field, value)));
+    }
+
     /// Observes something else.
     pub fn observe(&mut self, observation: Observation) {
         self.observations.push((self.seen, observation));
@@ -194,7 +200,7 @@ impl Sink {
 }
 
 /// Every analyzer, in probe order: those with the most telling first bytes first.
-pub const REGISTRY: &[&Definition] = &[];
+pub const REGISTRY: &[&Definition] = &[&tls::DEFINITION];
 
 /// The analyzer called `id`.
 pub fn by_id(id: &str) -> Option<&'static Definition> {
