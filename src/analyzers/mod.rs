@@ -32,6 +32,7 @@ pub mod ntp;
 pub(crate) mod period;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod tls;
 pub mod websocket;
 
 use crate::model::evidence::Seen;
@@ -196,6 +197,11 @@ impl Sink {
         self.observations.push((self.seen, Observation::Fact(field, value)));
     }
 
+    /// Observes that `field` had `value` in an earlier packet.
+    pub fn fact_at(&mut self, seen: Seen, field: &'static Field, value: Value) {
+        self.observations.push((seen, Observation::Fact(field, value)));
+    }
+
     /// Observes something else.
     pub fn observe(&mut self, observation: Observation) {
         self.observations.push((self.seen, observation));
@@ -245,6 +251,7 @@ impl Sink {
 
 /// Every analyzer, in probe order: those with the most telling first bytes first.
 pub const REGISTRY: &[&Definition] = &[
+    &tls::DEFINITION,
     &http::DEFINITION,
     &http2::DEFINITION,
     &mqtt::DEFINITION,
