@@ -197,11 +197,6 @@ impl Sink {
         self.observations.push((self.seen, Observation::Fact(field, value)));
     }
 
-    /// Observes that `field` had `value` in an earlier packet.
-    pub fn fact_at(&mut self, seen: Seen, field: &'static Field, value: Value) {
-        self.observations.push((seen, Observation::Fact(field, value)));
-    }
-
     /// Observes something else.
     pub fn observe(&mut self, observation: Observation) {
         self.observations.push((self.seen, observation));

@@ -95,7 +95,7 @@ fn ssl2(bytes: &[u8]) -> Probe {
                 && ciphers % 3 == 0
                 && matches!(session, 0 | 16)
                 && (16..=32).contains(&challenge)
-                && length == [9, ciphers, session, challenge].iter().sum()
+                && length == [9, ciphers, session, challenge].iter().sum::<u32>()
         }
         SSL2_SERVER_HELLO => c <= 1 && pair(e, f) == 0x0002 && length > pair(g, h).saturating_add(pair(i, j)),
         _ => false,
