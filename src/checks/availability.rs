@@ -54,7 +54,7 @@ static DEGRADED: Code = Code {
 };
 
 /// How long a capture must show the device from its start before something required counts as never tried.
-const SETTLING_TIME: std::time::Duration = std::time::Duration::from_secs(300);
+const SETTLING_TIME: std::time::Duration = std::time::Duration::from_mins(5);
 
 fn run(subject: &Subject<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -142,12 +142,16 @@ fn blocked(subject: &Subject<'_>, bound: &BoundClaim, rule: &FlowRule, views: &[
             } else {
                 Confidence::Probable.min(subject.absence)
             };
-            let mut finding = subject.finding(&REQUIRED_BLOCKED, Status::Obstructed, confidence, view, Some(bound));
+            let mut finding =
+                subject.finding(&REQUIRED_BLOCKED, Status::Obstructed, confidence, view, Some(bound));
             finding.expected = expected_ports(rule);
             finding.observed = outcome.word();
             finding.message = format!(
                 "{} tried {} on {} ({{count connection}}) and got through none of the times: {}.",
-                subject.who(), view.peer_text(), view.port_text(), outcome.word()
+                subject.who(),
+                view.peer_text(),
+                view.port_text(),
+                outcome.word()
             );
             finding
         })
@@ -162,7 +166,8 @@ fn repeated(view: &View<'_>) -> bool {
 /// None of several attempts at something allowed was answered.
 fn unanswered(subject: &Subject<'_>, bound: &BoundClaim, views: &[&View<'_>]) -> Vec<Finding> {
     // What is required as well is the other check's matter.
-    let required = |view: &View<'_>| subject.rules(view).iter().any(|(bound, _)| bound.claim.level == Level::Required);
+    let required =
+        |view: &View<'_>| subject.rules(view).iter().any(|(bound, _)| bound.claim.level == Level::Required);
     let is_silent = |view: &&&View<'_>| {
         view.flow.key.transport == Transport::Tcp
             && !outcome::of(view).answered()
@@ -174,19 +179,29 @@ fn unanswered(subject: &Subject<'_>, bound: &BoundClaim, views: &[&View<'_>]) ->
         .iter()
         .filter(|view| {
             let peer_works = |other: &&View<'_>| {
-                other.peer_text() == view.peer_text() && other.port == view.port && outcome::of(other).answered()
+                other.peer_text() == view.peer_text()
+                    && other.port == view.port
+                    && outcome::of(other).answered()
             };
             (outcome::of(view).refused() || repeated(view)) && !views.iter().any(peer_works)
         })
         .map(|view| {
             let outcome = outcome::of(view);
-            let mut finding =
-                subject.finding(&UNANSWERED, Status::Obstructed, Confidence::Strong.min(subject.absence), view, Some(bound));
+            let mut finding = subject.finding(
+                &UNANSWERED,
+                Status::Obstructed,
+                Confidence::Strong.min(subject.absence),
+                view,
+                Some(bound),
+            );
             finding.expected = String::from("answer");
             finding.observed = outcome.word();
             finding.message = format!(
                 "{} tried {} on {} ({{count connection}}), which it may; {}.",
-                subject.who(), view.peer_text(), view.port_text(), outcome.word()
+                subject.who(),
+                view.peer_text(),
+                view.port_text(),
+                outcome.word()
             );
             finding
         })
@@ -204,7 +219,11 @@ fn fallback(subject: &Subject<'_>, bound: &BoundClaim, ports: &[u16], views: &[&
             return Vec::new();
         }
         let mut finding = subject.finding(
-            &REQUIRED_BLOCKED, Status::Obstructed, Confidence::Strong.min(subject.absence), attempt, Some(bound),
+            &REQUIRED_BLOCKED,
+            Status::Obstructed,
+            Confidence::Strong.min(subject.absence),
+            attempt,
+            Some(bound),
         );
         finding.expected = list(ports);
         finding.observed = String::from("unanswered");
@@ -230,14 +249,21 @@ fn fallback(subject: &Subject<'_>, bound: &BoundClaim, ports: &[u16], views: &[&
     let all: Vec<&&View<'_>> = skipped.iter().copied().chain([working]).collect();
     finding.evidence = merged(&all);
     if let Some(evidence) = &mut finding.evidence {
-        evidence.count = views.iter().filter(|view| view.port == Some(used) && outcome::worked(view)).count() as u64;
+        evidence.count =
+            views.iter().filter(|view| view.port == Some(used) && outcome::worked(view)).count() as u64;
     }
     finding.message = if tried.is_empty() {
-        format!("{} used port {used} to {} without a try at {first} in this capture.", subject.who(), working.peer_text())
+        format!(
+            "{} used port {used} to {} without a try at {first} in this capture.",
+            subject.who(),
+            working.peer_text()
+        )
     } else {
         format!(
             "{} fell back to port {used} to {} because {} did not answer: something on the path blocks it.",
-            subject.who(), working.peer_text(), list(&tried)
+            subject.who(),
+            working.peer_text(),
+            list(&tried)
         )
     };
     vec![finding]
@@ -261,9 +287,11 @@ fn refused_tunnel(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     if !view.is_proxy {
         return None;
     }
-    let refusal = view.flow.facts.of(&http::CONNECT_STATUS).find(|fact| {
-        fact.value.as_uint().is_some_and(|status| status / 100 != 2 && status != 407)
-    })?;
+    let refusal = view
+        .flow
+        .facts
+        .of(&http::CONNECT_STATUS)
+        .find(|fact| fact.value.as_uint().is_some_and(|status| status / 100 != 2 && status != 407))?;
     let target = view.flow.facts.first(&http::CONNECT_TARGET)?.value.to_string();
     let bound = claims.first().and_then(|index| subject.claim(*index));
     let mut finding = subject.finding(&REQUIRED_BLOCKED, Status::Obstructed, Confidence::Proven, view, bound);
@@ -272,7 +300,9 @@ fn refused_tunnel(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     finding.observed = refusal.value.to_string();
     finding.message = format!(
         "The proxy {} refused to connect {} to {target} with status {} ({{count request}}).",
-        view.peer_text(), subject.who(), refusal.value
+        view.peer_text(),
+        subject.who(),
+        refusal.value
     );
     Some(finding)
 }
@@ -285,13 +315,19 @@ pub(super) fn degraded(
     working: usize,
     tried: usize,
 ) -> Finding {
-    let mut finding =
-        subject.finding(&DEGRADED, Status::Obstructed, Confidence::Strong.min(subject.absence), view, Some(bound));
+    let mut finding = subject.finding(
+        &DEGRADED,
+        Status::Obstructed,
+        Confidence::Strong.min(subject.absence),
+        view,
+        Some(bound),
+    );
     finding.expected = format!("{tried} of {tried}");
     finding.observed = format!("{working} of {tried}");
     finding.message = format!(
         "Of {tried} redundant servers that {} asked, {working} answered; {} did not.",
-        subject.who(), view.peer_text()
+        subject.who(),
+        view.peer_text()
     );
     finding
 }

@@ -100,7 +100,8 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
             "The capture lacks {missed} bytes of this device's connections ({:.1} %), and {dropped} frames were reported as dropped: what was not seen may have been lost.",
             100.0 * share
         );
-        finding.evidence = joined(tcp_views(subject).filter(|view| view.flow.missed.orig + view.flow.missed.resp > 0));
+        finding.evidence =
+            joined(tcp_views(subject).filter(|view| view.flow.missed.orig + view.flow.missed.resp > 0));
         findings.push(finding);
     }
     findings.extend(truncated(subject));
@@ -126,7 +127,8 @@ fn truncated(subject: &Subject<'_>) -> Option<Finding> {
     if cut == 0 {
         return None;
     }
-    let mut finding = about_capture(subject, &CAPTURE_TRUNCATED, cut * 2 > frames || look_ups_are_cut(subject));
+    let mut finding =
+        about_capture(subject, &CAPTURE_TRUNCATED, cut * 2 > frames || look_ups_are_cut(subject));
     finding.evidence = joined(subject.views.iter().filter(|view| view.flow.truncated_frames > 0));
     finding.expected = String::from("whole frames");
     finding.observed = format!("{cut} of {frames} frames cut");

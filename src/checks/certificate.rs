@@ -116,7 +116,8 @@ fn key(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<Findin
         .into_iter()
         .filter_map(|(bound, rule)| Some((bound, rule.min_rsa_bits?)))
         .max_by_key(|(_, least)| *least);
-    let claim = declared.map(|(bound, _)| bound).or_else(|| deciding(subject, view, |rule| rule.policy.is_some()));
+    let claim =
+        declared.map(|(bound, _)| bound).or_else(|| deciding(subject, view, |rule| rule.policy.is_some()));
     let rated = rating::key(subject.policy, &kind, bits);
     let below = kind.starts_with("rsa") && declared.is_some_and(|(_, least)| bits < least);
     if rated.tier == Tier::Ok && !below {
@@ -135,7 +136,8 @@ fn key(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<Findin
     finding.reference.clone_from(&rated.reference);
     finding.message = format!(
         "The {}'s certificate in connections with {} has a {kind} key of {bits} bits ({{count connection}}).",
-        fields.whose, view.peer_port()
+        fields.whose,
+        view.peer_port()
     );
     Some(finding)
 }
@@ -179,7 +181,8 @@ fn signature(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<
 fn sentence(view: &View<'_>, fields: &Fields, algorithm: &str) -> String {
     format!(
         "The {}'s certificate in connections with {} is signed with {algorithm} ({{count connection}}).",
-        fields.whose, view.peer_port()
+        fields.whose,
+        view.peer_port()
     )
 }
 
@@ -192,7 +195,9 @@ fn validity(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<F
     finding.reference = String::from("RFC 5280 section 4.1.2.5");
     finding.message = format!(
         "The {}'s certificate in connections with {} was {} at packet time ({{count connection}}).",
-        fields.whose, view.peer_port(), fact.value
+        fields.whose,
+        view.peer_port(),
+        fact.value
     );
     Some(finding)
 }
@@ -220,7 +225,9 @@ fn name(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     finding.reference = String::from("RFC 9325 section 3.7");
     finding.message = format!(
         "{} asked {} for {asked} and got a certificate for {} ({{count connection}}).",
-        subject.who(), view.port_text(), finding.observed
+        subject.who(),
+        view.port_text(),
+        finding.observed
     );
     Some(finding)
 }
@@ -244,11 +251,14 @@ fn issuer(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
             if !rule.issuers.iter().any(fits) {
                 let mut finding = at_fact(subject, &UNDECLARED_ISSUER, view, Some(bound), fact);
                 finding.expected = rule.issuers.join(" or ");
-                let who = facts.first(&tls::CERTIFICATE_ISSUER_O).or(facts.first(&tls::CERTIFICATE_ISSUER_CN));
+                let who =
+                    facts.first(&tls::CERTIFICATE_ISSUER_O).or(facts.first(&tls::CERTIFICATE_ISSUER_CN));
                 finding.observed = who.map_or(shown, |fact| fact.value.to_string());
                 finding.message = format!(
                     "The certificate of {} is issued by {} ({{count connection}}), not by {}: another operator, or a TLS inspection proxy on the path.",
-                    view.peer_port(), finding.observed, finding.expected
+                    view.peer_port(),
+                    finding.observed,
+                    finding.expected
                 );
                 return Some(finding);
             }
@@ -262,7 +272,8 @@ fn issuer(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
             finding.observed = fact.value.to_string();
             finding.message = format!(
                 "The key of {} is none of those pinned by {} ({{count connection}}).",
-                view.peer_port(), bound.claim.id
+                view.peer_port(),
+                bound.claim.id
             );
             return Some(finding);
         }
@@ -292,8 +303,13 @@ fn mutual(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     finding.observed = String::from(observed);
     finding.message = format!(
         "{} and {} completed a handshake without a client certificate ({{count connection}}): {}.",
-        subject.who(), view.peer_port(),
-        if observed == "none sent" { "it was asked for and an empty one sent" } else { "the server did not ask for one" }
+        subject.who(),
+        view.peer_port(),
+        if observed == "none sent" {
+            "it was asked for and an empty one sent"
+        } else {
+            "the server did not ask for one"
+        }
     );
     Some(finding)
 }

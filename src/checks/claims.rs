@@ -6,12 +6,13 @@ use super::matching::Match;
 use super::subject::{Subject, View, flow_evidence};
 use super::{Code, dns, outcome};
 use crate::analyzers::tls;
+use crate::model::Finding;
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Confidence, Severity, Status};
-use crate::model::Finding;
 use crate::profile::{BoundClaim, ClaimState, FlowRule, Level, ProxyRule, Rule, TlsRule};
 
-static CLAIM: Code = Code { id: "claim", title: "What became of a claim", severity: Severity::Info, since: "0.1", page: "" };
+static CLAIM: Code =
+    Code { id: "claim", title: "What became of a claim", severity: Severity::Info, since: "0.1", page: "" };
 
 /// How many of a profile's statements were put to the test, and how they fared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,16 +38,21 @@ pub struct Coverage {
 /// Counts `rows` (one per claim without discrepancy) and the claims that `findings` name.
 pub fn coverage(subject: &Subject<'_>, findings: &[Finding], rows: &[Finding]) -> Coverage {
     let profile = &subject.declaration.profile;
-    let not_checkable: BTreeSet<&str> = profile.not_checkable.iter().map(|statement| statement.id.as_str()).collect();
+    let not_checkable: BTreeSet<&str> =
+        profile.not_checkable.iter().map(|statement| statement.id.as_str()).collect();
     let mut statements: BTreeMap<&str, Fate> = BTreeMap::new();
     let fates = rows.iter().map(|row| (row.claim.as_str(), fate(row, &not_checkable)));
-    let found = findings.iter().filter(|finding| !finding.claim.is_empty()).map(|f| (f.claim.as_str(), Fate::Discrepancy));
+    let found = findings
+        .iter()
+        .filter(|finding| !finding.claim.is_empty())
+        .map(|f| (f.claim.as_str(), Fate::Discrepancy));
     for (id, fate) in fates.chain(found) {
         let worst = statements.entry(statement(id)).or_insert(fate);
         *worst = (*worst).max(fate);
     }
     let count = |fate: Fate| statements.values().filter(|other| **other == fate).count();
-    let (conform, discrepancies, hidden) = (count(Fate::Conforms), count(Fate::Discrepancy), count(Fate::Hidden));
+    let (conform, discrepancies, hidden) =
+        (count(Fate::Conforms), count(Fate::Discrepancy), count(Fate::Hidden));
     Coverage {
         declared: statements.len(),
         checkable: statements.len() - count(Fate::NotCheckable) - count(Fate::Unbound),
@@ -150,7 +156,11 @@ fn flow_standing(subject: &Subject<'_>, index: usize, bound: &BoundClaim, rule: 
         subject.views.iter().filter(selected).filter(|view| outcome::worked(view)).collect()
     };
     let Some(evidence) = joined(&touching) else {
-        let message = if forbidden { "Nothing in this capture tried it." } else { "Nothing in this capture touched it." };
+        let message = if forbidden {
+            "Nothing in this capture tried it."
+        } else {
+            "Nothing in this capture touched it."
+        };
         return (Status::NotExercised, None, String::from(message));
     };
     if let Some(tls) = &rule.tls

@@ -155,7 +155,10 @@ fn forbidden(subject: &Subject<'_>, view: &View<'_>, index: usize) -> Option<Fin
     finding.observed = observed(view);
     finding.message = format!(
         "{who} used {} with {} ({{count connection}}), which {} forbids: {}.",
-        view.port_text(), view.peer_text(), bound.claim.id, bound.claim.title
+        view.port_text(),
+        view.peer_text(),
+        bound.claim.id,
+        bound.claim.title
     );
     Some(finding)
 }
@@ -167,12 +170,16 @@ fn blocked_but_answered(subject: &Subject<'_>, view: &View<'_>) -> Option<Findin
     if rules.iter().any(|(_, rule)| !rule.blocked) || !outcome::of(view).answered() {
         return None;
     }
-    let mut finding = subject.finding(&FORBIDDEN_SERVICE, Status::Violation, Confidence::Proven, view, Some(bound));
+    let mut finding =
+        subject.finding(&FORBIDDEN_SERVICE, Status::Violation, Confidence::Proven, view, Some(bound));
     finding.expected = String::from("blocked");
     finding.observed = observed(view);
     finding.message = format!(
         "{} reached {} on {} ({{count connection}}), a port that the network is to block ({}).",
-        subject.who(), view.peer_text(), view.port_text(), bound.claim.id
+        subject.who(),
+        view.peer_text(),
+        view.port_text(),
+        bound.claim.id
     );
     Some(finding)
 }
@@ -204,7 +211,10 @@ fn undeclared(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
 }
 
 /// The claim whose peer, port and direction fit `view` while its content does not.
-pub(super) fn content_mismatch<'a>(subject: &Subject<'a>, view: &View<'_>) -> Option<(&'a BoundClaim, &'a FlowRule)> {
+pub(super) fn content_mismatch<'a>(
+    subject: &Subject<'a>,
+    view: &View<'_>,
+) -> Option<(&'a BoundClaim, &'a FlowRule)> {
     if !matches!(view.matched, Match::Undeclared) || view.is_proxy {
         return None;
     }
@@ -252,10 +262,14 @@ fn wrong_shape(subject: &Subject<'_>, view: &View<'_>, bound: &BoundClaim, rule:
     let mut finding = attempt(subject, code, view);
     finding.reference = format!("{} {}", subject.declaration.profile.name, bound.claim.id);
     finding.expected.clone_from(&expected);
-    finding.observed = if code.id == UNDECLARED_DIRECTION.id { view.way.to_string() } else { view.port_text() };
+    finding.observed =
+        if code.id == UNDECLARED_DIRECTION.id { view.way.to_string() } else { view.port_text() };
     finding.message = format!(
         "{} contacted {} on {} ({{count connection}}{}); declared for it: {expected}.",
-        subject.who(), view.peer_text(), view.port_text(), unanswered_clause(view)
+        subject.who(),
+        view.peer_text(),
+        view.port_text(),
+        unanswered_clause(view)
     );
     finding
 }
@@ -301,20 +315,25 @@ fn destination(subject: &Subject<'_>, view: &View<'_>) -> Finding {
         finding.observed = format!("{} {port}", view.peer_text());
         finding.message = format!(
             "{} contacted {} on {port} ({{count connection}}{}), which no claim declares.",
-            subject.who(), view.peer_text(), unanswered_clause(view)
+            subject.who(),
+            view.peer_text(),
+            unanswered_clause(view)
         );
         return finding;
     }
     // Names are expected of far peers only: a LAN or group address is what it is.
-    let bare = !subject.names_hidden && (view.way == Way::Local
-        || !matches!(scope(view.peer), Scope::Global | Scope::Private)
-        || subject.start.is_some_and(|start| start <= view.flow.first)
-        || !expects_names(subject));
+    let bare = !subject.names_hidden
+        && (view.way == Way::Local
+            || !matches!(scope(view.peer), Scope::Global | Scope::Private)
+            || subject.start.is_some_and(|start| start <= view.flow.first)
+            || !expects_names(subject));
     let mut finding = if bare {
         let mut finding = attempt(subject, &UNDECLARED_DESTINATION, view);
         finding.message = format!(
             "{} contacted the bare address {} on {port} ({{count connection}}{}): no look-up led to it and no claim declares it.",
-            subject.who(), view.peer, unanswered_clause(view)
+            subject.who(),
+            view.peer,
+            unanswered_clause(view)
         );
         finding
     } else {
@@ -322,7 +341,8 @@ fn destination(subject: &Subject<'_>, view: &View<'_>) -> Finding {
             subject.finding(&UNNAMED_DESTINATION, Status::Inconclusive, Confidence::Weak, view, None);
         finding.message = format!(
             "{} contacted {} on {port} ({{count connection}}), whose name may have been looked up before the capture began; record from power-on, or name it with --names.",
-            subject.who(), view.peer
+            subject.who(),
+            view.peer
         );
         finding
     };
@@ -355,12 +375,17 @@ fn inbound(subject: &Subject<'_>, view: &View<'_>, bound: Option<&BoundClaim>) -
     let outcome = outcome::of(view);
     let who = subject.who();
     let port = view.port_text();
-    let clause = bound.map_or_else(|| String::from("which no claim opens"), |bound| format!("which {} forbids", bound.claim.id));
+    let clause = bound.map_or_else(
+        || String::from("which no claim opens"),
+        |bound| format!("which {} forbids", bound.claim.id),
+    );
     if outcome.answered() && !outcome.refused() {
-        let mut finding = subject.finding(&INBOUND_ACCEPTED, Status::Violation, Confidence::Proven, view, bound);
+        let mut finding =
+            subject.finding(&INBOUND_ACCEPTED, Status::Violation, Confidence::Proven, view, bound);
         finding.expected = String::from("closed");
         finding.observed = format!("{port} answered");
-        finding.message = format!("{who} answered {} on {port} ({{count connection}}), {clause}.", view.peer_text());
+        finding.message =
+            format!("{who} answered {} on {port} ({{count connection}}), {clause}.", view.peer_text());
         return finding;
     }
     let mut finding = subject.finding(&INBOUND_ATTEMPTED, Status::Violation, Confidence::Proven, view, bound);
@@ -370,7 +395,8 @@ fn inbound(subject: &Subject<'_>, view: &View<'_>, bound: Option<&BoundClaim>) -
     finding.observed = format!("{port} {}", outcome.word());
     finding.message = format!(
         "{} tried {who} on {port} ({{count connection}}) and was {}, as it should be.",
-        view.peer_text(), if outcome.refused() { "refused" } else { "not answered" }
+        view.peer_text(),
+        if outcome.refused() { "refused" } else { "not answered" }
     );
     finding
 }
@@ -382,7 +408,9 @@ fn resolver(subject: &Subject<'_>, view: &View<'_>) -> Finding {
     finding.observed = view.peer.to_string();
     finding.message = format!(
         "{} asked the resolver {} ({{count connection}}); it was given {}.",
-        subject.who(), view.peer, if given.is_empty() { String::from("none") } else { given.join(" and ") }
+        subject.who(),
+        view.peer,
+        if given.is_empty() { String::from("none") } else { given.join(" and ") }
     );
     finding
 }
@@ -393,7 +421,9 @@ fn proxy(subject: &Subject<'_>, view: &View<'_>, bound: Option<&BoundClaim>) -> 
     finding.observed = String::from("HTTP CONNECT");
     finding.message = format!(
         "{} asked the proxy {} on {} to connect it elsewhere ({{count connection}}).",
-        subject.who(), view.peer_text(), view.port_text()
+        subject.who(),
+        view.peer_text(),
+        view.port_text()
     );
     finding
 }
@@ -410,7 +440,7 @@ fn name_mismatch(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
         return None;
     }
     let mut finding = subject.finding(&NAME_MISMATCH, Status::Violation, Confidence::Proven, view, None);
-    finding.expected = asked.to_owned();
+    asked.clone_into(&mut finding.expected);
     finding.observed.clone_from(&shown);
     finding.message = format!(
         "{} asked its proxy for {asked} and then named {shown} in the TLS handshake ({{count connection}}).",
@@ -427,25 +457,37 @@ fn forbidden_lookups(subject: &Subject<'_>) -> Vec<Finding> {
         .filter(|(_, bound)| bound.claim.level == Level::Forbidden)
         .filter_map(|(_, bound)| Some((bound, flow_rule(bound)?)))
         // Where only some ports are forbidden, the name may be looked up for the others.
-        .filter(|(_, rule)| rule.ports == Ports::Any && rule.transports.is_empty() && rule.services.is_empty())
+        .filter(|(_, rule)| {
+            rule.ports == Ports::Any && rule.transports.is_empty() && rule.services.is_empty()
+        })
         .collect();
     let mut folded: BTreeMap<(String, String), Finding> = BTreeMap::new();
     for view in subject.views.iter().filter(|view| view.by_device) {
         for fact in view.flow.facts.of(&dns::QUERY) {
             let Some(name) = fact.value.as_str() else { continue };
             for (bound, rule) in &forbidden {
-                let named = rule.peers.iter().any(|peer| matches!(peer, Peer::Name(pattern) if pattern.matches(name)));
+                let named = rule
+                    .peers
+                    .iter()
+                    .any(|peer| matches!(peer, Peer::Name(pattern) if pattern.matches(name)));
                 if !named || contacted(subject, bound, name) {
                     continue;
                 }
-                let mut finding =
-                    subject.finding(&FORBIDDEN_DESTINATION, Status::Violation, Confidence::Strong, view, Some(bound));
+                let mut finding = subject.finding(
+                    &FORBIDDEN_DESTINATION,
+                    Status::Violation,
+                    Confidence::Strong,
+                    view,
+                    Some(bound),
+                );
                 finding.evidence = Some(fact.evidence.clone());
                 finding.expected = String::from("none");
                 finding.observed = format!("looked up {name}");
                 finding.message = format!(
                     "{} looked up {name} ({{count request}}), which {} forbids: {}.",
-                    subject.who(), bound.claim.id, bound.claim.title
+                    subject.who(),
+                    bound.claim.id,
+                    bound.claim.title
                 );
                 folded.entry((bound.claim.id.clone(), name.to_owned())).or_insert(finding);
             }
@@ -482,7 +524,10 @@ pub(super) fn bypassed_proxy(subject: &Subject<'_>, view: &View<'_>) -> Option<F
     finding.observed = format!("direct {}", view.port_text());
     finding.message = format!(
         "{} connected to {} on {} directly ({{count connection}}), although {} sends every connection through a proxy.",
-        subject.who(), view.peer_text(), view.port_text(), bound.claim.id
+        subject.who(),
+        view.peer_text(),
+        view.port_text(),
+        bound.claim.id
     );
     Some(finding)
 }

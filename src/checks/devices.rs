@@ -42,8 +42,10 @@ impl Selector {
         if let Some(vlan) = text.strip_prefix("vlan:").and_then(|number| number.parse().ok()) {
             return Self::Vlan(vlan);
         }
-        let bytes: Option<Vec<u8>> =
-            text.split([':', '-']).map(|part| (part.len() == 2).then(|| u8::from_str_radix(part, 16).ok())?).collect();
+        let bytes: Option<Vec<u8>> = text
+            .split([':', '-'])
+            .map(|part| (part.len() == 2).then(|| u8::from_str_radix(part, 16).ok())?)
+            .collect();
         match bytes.as_deref() {
             Some(&[a, b, c, d, e, f]) => Self::Mac(MacAddr([a, b, c, d, e, f])),
             Some(&[a, b, c]) => Self::Oui([a, b, c]),
@@ -65,7 +67,11 @@ impl Selector {
 }
 
 /// The devices to judge, with the reason for the user; empty if nobody fits.
-pub fn choose<'a>(evidence: Evidence<'a>, profile: &Profile, selectors: &[Selector]) -> (Vec<&'a Host>, String) {
+pub fn choose<'a>(
+    evidence: Evidence<'a>,
+    profile: &Profile,
+    selectors: &[Selector],
+) -> (Vec<&'a Host>, String) {
     let hosts = || evidence.hosts.iter().filter(|host| !host.addresses.is_empty());
     if !selectors.is_empty() {
         let chosen = hosts().filter(|host| selectors.iter().any(|selector| selector.selects(host))).collect();
@@ -127,7 +133,9 @@ pub fn wildcard(pattern: &str, text: &str) -> bool {
         }
     }
     // The last part must end the text: leftmost placement may have stopped short of it.
-    rest.is_empty() || last_is_open || pattern.rsplit('*').next().is_some_and(|tail| pattern.contains('*') && rest.ends_with(tail))
+    rest.is_empty()
+        || last_is_open
+        || pattern.rsplit('*').next().is_some_and(|tail| pattern.contains('*') && rest.ends_with(tail))
 }
 
 #[cfg(test)]

@@ -66,9 +66,10 @@ fn failed(subject: &Subject<'_>) -> Vec<Finding> {
     failures
         .into_iter()
         .filter_map(|((name, how), (view, evidence))| {
-            let (bound, _) = declaring(subject, &name)?;
+            let bound = declaring(subject, &name)?;
             let silent = how == "no answer";
-            let confidence = if silent { Confidence::Strong.min(subject.absence) } else { Confidence::Proven };
+            let confidence =
+                if silent { Confidence::Strong.min(subject.absence) } else { Confidence::Proven };
             if silent && subject.one_sided {
                 return None;
             }
@@ -77,18 +78,23 @@ fn failed(subject: &Subject<'_>) -> Vec<Finding> {
             finding.evidence = Some(evidence);
             finding.expected = format!("{name} resolves");
             finding.observed = format!("{name} {how}");
-            finding.message = format!("{} looked up {name} {{count time}} and got {how} from {}.", subject.who(), view.peer);
+            finding.message = format!(
+                "{} looked up {name} {{count time}} and got {how} from {}.",
+                subject.who(),
+                view.peer
+            );
             Some(finding)
         })
         .collect()
 }
 
 /// The first active claim that names `name` as a peer.
-fn declaring<'a>(subject: &Subject<'a>, name: &str) -> Option<(&'a BoundClaim, ())> {
+fn declaring<'a>(subject: &Subject<'a>, name: &str) -> Option<&'a BoundClaim> {
     subject.active_claims().map(|(_, bound)| bound).find_map(|bound| {
         let rule = super::subject::flow_rule(bound)?;
         let named = |peer: &Peer| matches!(peer, Peer::Name(pattern) if pattern.matches(name));
-        (rule.peers.iter().any(named) && bound.claim.level != crate::profile::Level::Forbidden).then_some((bound, ()))
+        (rule.peers.iter().any(named) && bound.claim.level != crate::profile::Level::Forbidden)
+            .then_some(bound)
     })
 }
 
@@ -111,7 +117,7 @@ fn drift(subject: &Subject<'_>, bound: &BoundClaim) -> Option<Finding> {
             let off = answers(subject).find(|binding| {
                 *binding.name == **name && !binding.aliases.iter().any(|alias| under.matches(alias))
             })?;
-            let end = off.aliases.last().map_or_else(|| String::from("no CNAME"), |alias| alias.to_string());
+            let end = off.aliases.last().map_or_else(|| String::from("no CNAME"), ToString::to_string);
             (format!("under {under}"), end, off)
         }
         Rule::AddressesWithin { names, networks } => {

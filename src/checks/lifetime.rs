@@ -13,7 +13,7 @@ use super::{Check, Code, outcome};
 use crate::model::evidence::{Evidence, Seen};
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::flow::{End, TcpFacts};
-use crate::model::{Direction, Finding};
+use crate::model::{Direction, Finding, FlowId};
 use crate::profile::{BoundClaim, Level, LifetimeRule};
 
 /// The check.
@@ -81,10 +81,12 @@ const LEAST_IDLE: Duration = Duration::from_secs(5);
 
 fn run(subject: &Subject<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let mut limits: BTreeMap<FlowId, Vec<Finding>> = BTreeMap::new();
     let mut cut_peers: Vec<(String, Option<u16>)> = Vec::new();
     for (index, bound) in subject.active_claims() {
         let Some(rule) = flow_rule(bound).and_then(|rule| rule.lifetime) else { continue };
-        let selected = |view: &&View<'_>| matches!(&view.matched, Match::Claims(list) if list.contains(&index));
+        let selected =
+            |view: &&View<'_>| matches!(&view.matched, Match::Claims(list) if list.contains(&index));
         let mut groups: BTreeMap<(String, Option<u16>), Vec<&View<'_>>> = BTreeMap::new();
         for view in subject.views.iter().filter(selected).filter(|view| view.flow.tcp.is_some()) {
             groups.entry((view.peer_text(), view.port)).or_default().push(view);
@@ -98,10 +100,14 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
                 findings.extend(cut);
             }
             for view in &views {
-                findings.extend(bounds(subject, bound, rule, view));
+                limits.entry(view.flow.id).or_default().extend(bounds(subject, bound, rule, view));
             }
         }
     }
+    // Several claims may limit one connection; the gravest of what they say is enough.
+    findings.extend(
+        limits.into_values().filter_map(|list| list.into_iter().max_by_key(|finding| finding.severity)),
+    );
     findings
 }
 
@@ -145,7 +151,9 @@ fn cut<'v>(subject: &Subject<'_>, view: &'v View<'v>) -> Option<Cut<'v>> {
     let how = match tcp.end {
         End::Rst(from) if foreign(tcp, from) => How::ForeignReset,
         End::Rst(from) if from != device && idle >= LEAST_IDLE => How::PeerReset,
-        End::Silence(from) if from == device && (retried(tcp, from) || reconnected(subject, view, at)) => How::Silence,
+        End::Silence(from) if from == device && (retried(tcp, from) || reconnected(subject, view, at)) => {
+            How::Silence
+        }
         _ => return None,
     };
     Some(Cut { view, how, at, idle, life: at.at.since(view.flow.first.at) })
@@ -164,7 +172,10 @@ fn retried(tcp: &TcpFacts, from: Direction) -> bool {
 /// The device opened a new connection to the same peer and port after `at`.
 fn reconnected(subject: &Subject<'_>, view: &View<'_>, at: Seen) -> bool {
     subject.views.iter().any(|other| {
-        other.by_device && other.port == view.port && other.peer_text() == view.peer_text() && other.flow.first > at
+        other.by_device
+            && other.port == view.port
+            && other.peer_text() == view.peer_text()
+            && other.flow.first > at
     })
 }
 
@@ -210,7 +221,10 @@ fn describe(subject: &Subject<'_>, bound: &BoundClaim, how: How, cuts: &[&Cut<'_
     let hint = idle_timer.and_then(known).map(|whose| format!(", a default of {whose}")).unwrap_or_default();
     finding.message = format!(
         "{{count connection}} of {} to {} ended without either side closing: {} {pattern}{hint}.{}",
-        subject.who(), first.view.peer_port(), how.word(), who_did(how, first)
+        subject.who(),
+        first.view.peer_port(),
+        how.word(),
+        who_did(how, first)
     );
     Some(finding)
 }
@@ -242,7 +256,8 @@ fn clustered(times: &[Duration]) -> Option<Duration> {
     let secs: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
     let mean = secs.iter().sum::<f64>() / secs.len() as f64;
     let variance = secs.iter().map(|t| (t - mean).powi(2)).sum::<f64>() / secs.len() as f64;
-    let near_timer = KNOWN_TIMERS.iter().any(|(timer, _)| secs.iter().all(|t| (t - *timer as f64).abs() <= 2.0));
+    let near_timer =
+        KNOWN_TIMERS.iter().any(|(timer, _)| secs.iter().all(|t| (t - *timer as f64).abs() <= 2.0));
     (near_timer || variance.sqrt() < 0.05 * mean).then(|| Duration::from_secs_f64(mean))
 }
 
@@ -272,10 +287,14 @@ fn bounds(subject: &Subject<'_>, bound: &BoundClaim, rule: LifetimeRule, view: &
     };
     let at_least = if ended { "" } else { "at least " };
     let too_long = match (rule.max, rule.max_idle_tail) {
-        (Some(max), _) if life > max => Some((format!("life<={} s", max.as_secs()), format!("{} s", round(life)), life)),
-        (_, Some(max)) if tail > max => {
-            Some((format!("close within {} s", max.as_secs()), format!("idle {} s before close", round(tail)), tail))
+        (Some(max), _) if life > max => {
+            Some((format!("life<={} s", max.as_secs()), format!("{} s", round(life)), life))
         }
+        (_, Some(max)) if tail > max => Some((
+            format!("close within {} s", max.as_secs()),
+            format!("idle {} s before close", round(tail)),
+            tail,
+        )),
         _ => None,
     };
     if let Some((expected, observed, _)) = too_long {
@@ -284,20 +303,29 @@ fn bounds(subject: &Subject<'_>, bound: &BoundClaim, rule: LifetimeRule, view: &
         finding.evidence = Some(ends(view));
         finding.message = format!(
             "{} kept {{count connection}} to {} open for {at_least}{} s, {at_least}{} s of it after the last data; {} declares {expected}.",
-            subject.who(), view.peer_port(), round(life), round(tail), bound.claim.id
+            subject.who(),
+            view.peer_port(),
+            round(life),
+            round(tail),
+            bound.claim.id
         );
         finding.expected = expected;
         finding.observed = observed;
         return Some(finding);
     }
     let min = rule.min.filter(|min| ended && life < *min && !tcp.midstream)?;
-    let mut finding = subject.finding(&LIFETIME_TOO_SHORT, Status::Violation, Confidence::Strong, view, Some(bound));
+    let mut finding =
+        subject.finding(&LIFETIME_TOO_SHORT, Status::Violation, Confidence::Strong, view, Some(bound));
     finding.evidence = Some(ends(view));
     finding.expected = format!("life>={} s", min.as_secs());
     finding.observed = format!("{} s", round(life));
     finding.message = format!(
         "{{count connection}} of {} to {} lived {} s; {} declares at least {} s.",
-        subject.who(), view.peer_port(), round(life), bound.claim.id, min.as_secs()
+        subject.who(),
+        view.peer_port(),
+        round(life),
+        bound.claim.id,
+        min.as_secs()
     );
     Some(finding)
 }

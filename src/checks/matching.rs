@@ -4,12 +4,15 @@
 //! selected; claims of equal width are united; a forbidding one beats the others. What matches nothing and is not
 //! baseline is undeclared.
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use super::subject::{Subject, View, flow_rule};
 use crate::model::finding::Way;
 use crate::model::{FlowKey, Transport};
-use crate::profile::{Baseline, BoundClaim, ClaimState, FlowRule, Level, NamePattern, Peer, Ports, ProxyRule};
+use crate::profile::{
+    Baseline, BoundClaim, ClaimState, FlowRule, Level, NamePattern, Peer, Ports, ProxyRule,
+};
 
 /// What the declaration says of a flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,11 +46,11 @@ pub enum Width {
     /// An exact name.
     Name,
     /// A wildcard; the longer its suffix, the narrower.
-    Suffix(std::cmp::Reverse<usize>),
+    Suffix(Reverse<usize>),
     /// A single address.
     Address,
     /// A prefix; the longer, the narrower.
-    Prefix(std::cmp::Reverse<u8>),
+    Prefix(Reverse<u8>),
     /// The device's own networks, or an address list.
     List,
     /// Anybody.
@@ -99,7 +102,9 @@ fn proxy(subject: &Subject<'_>) -> Match {
     subject
         .active_claims()
         .find_map(|(index, bound)| match bound.claim.rule {
-            crate::profile::Rule::Proxy(ProxyRule::Required | ProxyRule::Allowed) => Some(Match::Claims(vec![index])),
+            crate::profile::Rule::Proxy(ProxyRule::Required | ProxyRule::Allowed) => {
+                Some(Match::Claims(vec![index]))
+            }
             crate::profile::Rule::Proxy(ProxyRule::Forbidden) => Some(Match::Forbidden(index)),
             _ => None,
         })
@@ -153,15 +158,19 @@ pub fn width(subject: &Subject<'_>, rule: &FlowRule, view: &View<'_>) -> Option<
 
 fn peer_width(subject: &Subject<'_>, peer: &Peer, view: &View<'_>) -> Option<Width> {
     match peer {
-        Peer::Name(pattern) => view.name.candidates.iter().any(|name| pattern.matches(name)).then(|| match pattern {
-            NamePattern::Exact(_) => Width::Name,
-            NamePattern::Below(apex) | NamePattern::Suffix(apex) => Width::Suffix(std::cmp::Reverse(apex.len())),
-        }),
+        Peer::Name(pattern) => {
+            view.name.candidates.iter().any(|name| pattern.matches(name)).then_some(match pattern {
+                NamePattern::Exact(_) => Width::Name,
+                NamePattern::Below(apex) | NamePattern::Suffix(apex) => {
+                    Width::Suffix(Reverse(apex.len()))
+                }
+            })
+        }
         Peer::Network(net) => contains(net, view.peer).then(|| {
             if net.prefix_len() == net.max_prefix_len() {
                 Width::Address
             } else {
-                Width::Prefix(std::cmp::Reverse(net.prefix_len()))
+                Width::Prefix(Reverse(net.prefix_len()))
             }
         }),
         Peer::List(list) => list.networks.iter().any(|net| contains(net, view.peer)).then_some(Width::List),
@@ -285,14 +294,13 @@ mod tests {
 
     #[test]
     fn widths_order_from_name_to_anybody() {
-        let reverse = std::cmp::Reverse;
         let order = [
             Width::Name,
-            Width::Suffix(reverse(12)),
-            Width::Suffix(reverse(3)),
+            Width::Suffix(Reverse(12)),
+            Width::Suffix(Reverse(3)),
             Width::Address,
-            Width::Prefix(reverse(24)),
-            Width::Prefix(reverse(8)),
+            Width::Prefix(Reverse(24)),
+            Width::Prefix(Reverse(8)),
             Width::List,
             Width::Any,
         ];

@@ -10,7 +10,13 @@ use crate::model::{Finding, Value};
 /// The check.
 pub(super) static CHECK: Check = Check {
     id: "mqtt",
-    codes: &[&MQTT_REFUSED, &MQTT_VERSION, &MQTT_PROTOCOL_ERROR, &MQTT_KEEP_ALIVE_MISSED, &KEEP_ALIVE_TOO_LONG],
+    codes: &[
+        &MQTT_REFUSED,
+        &MQTT_VERSION,
+        &MQTT_PROTOCOL_ERROR,
+        &MQTT_KEEP_ALIVE_MISSED,
+        &KEEP_ALIVE_TOO_LONG,
+    ],
     run,
 };
 
@@ -60,13 +66,17 @@ fn judge(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
     let claim = subject.rules(view).first().map(|(bound, _)| *bound);
     let (who, peer) = (subject.who(), view.peer_port());
     let mut findings = Vec::new();
-    for fact in facts.of(&mqtt::CONNACK_CODE).filter(|fact| fact.value.as_uint().is_some_and(|code| code > 0)) {
+    for fact in facts.of(&mqtt::CONNACK_CODE).filter(|fact| fact.value.as_uint().is_some_and(|code| code > 0))
+    {
         let mut finding = at_fact(subject, &MQTT_REFUSED, view, claim, fact);
         finding.status = Status::Obstructed;
         finding.expected = String::from("CONNACK 0");
         finding.observed = format!("CONNACK {}", fact.value);
         finding.reference = String::from("MQTT 5.0 section 3.2.2.2, MQTT 3.1.1 section 3.2.2.3");
-        finding.message = format!("{peer} refused the MQTT connection of {who} with code {} ({{count connection}}).", fact.value);
+        finding.message = format!(
+            "{peer} refused the MQTT connection of {who} with code {} ({{count connection}}).",
+            fact.value
+        );
         findings.push(finding);
     }
     for fact in facts.of(&mqtt::PROTOCOL_LEVEL).filter(|fact| fact.value == Value::Uint(3)) {
@@ -76,19 +86,25 @@ fn judge(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
         finding.expected = String::from("mqtt>=3.1.1");
         finding.observed = String::from("mqtt3.1");
         finding.reference = String::from("MQTT 3.1.1 section 3.1.2.2");
-        finding.message = format!("{who} speaks MQTT 3.1 with {peer} ({{count connection}}), which no standard describes any more.");
+        finding.message = format!(
+            "{who} speaks MQTT 3.1 with {peer} ({{count connection}}), which no standard describes any more."
+        );
         findings.push(finding);
     }
     for fact in facts.of(&mqtt::ANOMALY) {
         let mut finding = at_fact(subject, &MQTT_PROTOCOL_ERROR, view, claim, fact);
         finding.expected = String::from("MQTT");
         finding.observed = fact.value.to_string();
-        finding.message = format!("MQTT between {who} and {peer} breaks the protocol: {} ({{count connection}}).", fact.value);
+        finding.message = format!(
+            "MQTT between {who} and {peer} breaks the protocol: {} ({{count connection}}).",
+            fact.value
+        );
         findings.push(finding);
     }
     for fact in facts.of(&mqtt::KEEP_ALIVE_MISSED) {
         let mut finding = at_fact(subject, &MQTT_KEEP_ALIVE_MISSED, view, claim, fact);
-        finding.status = if subject.absence < Confidence::Strong { Status::Inconclusive } else { Status::Violation };
+        finding.status =
+            if subject.absence < Confidence::Strong { Status::Inconclusive } else { Status::Violation };
         let declared = facts.first(&mqtt::KEEP_ALIVE).map(|fact| fact.value.to_string()).unwrap_or_default();
         finding.expected = format!("gap<={declared} s x 1.5");
         finding.observed = format!("gap {} s", fact.value);
@@ -117,7 +133,11 @@ fn too_long(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     finding.observed = if seconds == 0 { String::from("off") } else { format!("{seconds} s") };
     finding.message = format!(
         "{} announces a keep alive of {} to {} ({{count connection}}); {} declares at most {} s.",
-        subject.who(), finding.observed, view.peer_port(), bound.claim.id, max.as_secs()
+        subject.who(),
+        finding.observed,
+        view.peer_port(),
+        bound.claim.id,
+        max.as_secs()
     );
     Some(finding)
 }

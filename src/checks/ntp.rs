@@ -75,8 +75,13 @@ fn judge(subject: &Subject<'_>, bound: &BoundClaim, views: &[&View<'_>]) -> Opti
     let view = views.first()?;
     let requests = total(views, &ntp::REQUEST);
     let replies = total(views, &ntp::REPLY) + total(views, &ntp::UNMATCHED_REPLY);
-    let kisses: Vec<String> = words(views, &ntp::KISS).into_iter().filter(|kiss| matches!(kiss.as_str(), "DENY" | "RSTR")).collect();
+    // INIT and STEP say that the server has no time yet; every other kiss sends the client away.
+    let kisses: Vec<String> = words(views, &ntp::KISS)
+        .into_iter()
+        .filter(|kiss| !matches!(kiss.as_str(), "INIT" | "STEP"))
+        .collect();
     let unsynchronised = total(views, &ntp::UNSYNCHRONISED);
+    let useful = replies.saturating_sub(unsynchronised).saturating_sub(total(views, &ntp::KISS));
     let (who, server) = (subject.who(), view.peer_text());
     if replies == 0 && subject.one_sided {
         return None;
@@ -86,25 +91,32 @@ fn judge(subject: &Subject<'_>, bound: &BoundClaim, views: &[&View<'_>]) -> Opti
         let sure = requests >= ENOUGH_REQUESTS || icmp.is_some();
         let status = if sure { Status::Obstructed } else { Status::Inconclusive };
         let confidence = if sure { Confidence::Strong } else { Confidence::Probable };
-        let mut finding = subject.finding(&NTP_UNANSWERED, status, confidence.min(subject.absence), view, Some(bound));
+        let mut finding =
+            subject.finding(&NTP_UNANSWERED, status, confidence.min(subject.absence), view, Some(bound));
         finding.evidence = evidence(views, &ntp::REQUEST);
         finding.expected = String::from("reply");
-        finding.observed = icmp.map_or_else(|| String::from("no reply"), |error| format!("ICMP {}/{}", error.kind, error.code));
+        finding.observed = icmp
+            .map_or_else(|| String::from("no reply"), |error| format!("ICMP {}/{}", error.kind, error.code));
         finding.message = format!(
             "{who} asked {server} for the time {{count time}} and got no answer; other traffic passes, so something blocks UDP port 123 or the server is down."
         );
         return Some(finding);
     }
+    if useful > 0 {
+        return None;
+    }
     if let Some(kiss) = kisses.first() {
-        let mut finding = subject.finding(&NTP_REFUSED, Status::Obstructed, Confidence::Proven, view, Some(bound));
+        let mut finding =
+            subject.finding(&NTP_REFUSED, Status::Obstructed, Confidence::Proven, view, Some(bound));
         finding.evidence = evidence(views, &ntp::KISS);
         finding.expected = String::from("reply");
         finding.observed = format!("kiss {kiss}");
         finding.reference = String::from("RFC 5905 section 7.4");
-        finding.message = format!("{server} refused {who} with {kiss} ({{count time}}): the server does, no firewall.");
+        finding.message =
+            format!("{server} refused {who} with {kiss} ({{count time}}): the server does, no firewall.");
         return Some(finding);
     }
-    if unsynchronised > 0 && unsynchronised >= replies {
+    if unsynchronised > 0 {
         let mut finding =
             subject.finding(&NTP_UNSYNCHRONISED, Status::Obstructed, Confidence::Proven, view, Some(bound));
         finding.evidence = evidence(views, &ntp::UNSYNCHRONISED);
@@ -114,7 +126,8 @@ fn judge(subject: &Subject<'_>, bound: &BoundClaim, views: &[&View<'_>]) -> Opti
             |_| String::from("leap 3"),
         );
         finding.reference = String::from("RFC 5905 section 7.3");
-        finding.message = format!("{server} answered {who} {{count time}} and each time said that it has no time itself.");
+        finding.message =
+            format!("{server} answered {who} {{count time}} and each time said that it has no time itself.");
         return Some(finding);
     }
     None
@@ -128,9 +141,14 @@ fn soften(subject: &Subject<'_>, finding: Finding, index: usize, tally: Option<&
     if working < needed || finding.status != Status::Obstructed {
         return finding;
     }
-    let view = subject.views.iter().find(|view| view.peer_text() == finding.peer_name || Some(view.peer) == finding.peer_ip);
+    let view = subject
+        .views
+        .iter()
+        .find(|view| view.peer_text() == finding.peer_name || Some(view.peer) == finding.peer_ip);
     match view {
-        Some(view) => Finding { evidence: finding.evidence, ..degraded(subject, bound, view, working, tried) },
+        Some(view) => {
+            Finding { evidence: finding.evidence, ..degraded(subject, bound, view, working, tried) }
+        }
         None => finding,
     }
 }

@@ -81,11 +81,13 @@ pub(super) fn worked(view: &View<'_>) -> bool {
     }
     let facts = &view.flow.facts;
     match view.service.first() {
-        Some(&"tls") => facts.has(&tls::HANDSHAKE_COMPLETED) || view.flow.tcp.as_ref().is_some_and(|tcp| tcp.midstream),
-        Some(&"ntp") => facts.has(&ntp::REPLY),
-        Some(&"http") if view.is_proxy => {
-            facts.of(&http::CONNECT_STATUS).any(|fact| fact.value.as_uint().is_some_and(|status| status / 100 == 2))
+        Some(&"tls") => {
+            facts.has(&tls::HANDSHAKE_COMPLETED) || view.flow.tcp.as_ref().is_some_and(|tcp| tcp.midstream)
         }
+        Some(&"ntp") => facts.has(&ntp::REPLY),
+        Some(&"http") if view.is_proxy => facts
+            .of(&http::CONNECT_STATUS)
+            .any(|fact| fact.value.as_uint().is_some_and(|status| status / 100 == 2)),
         _ => true,
     }
 }

@@ -65,12 +65,18 @@ fn mismatch(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     finding.message = if clear {
         format!(
             "{} speaks {observed} without encryption with {} ({{count connection}}), where {} declares {}.",
-            subject.who(), view.peer_port(), bound.claim.id, finding.expected
+            subject.who(),
+            view.peer_port(),
+            bound.claim.id,
+            finding.expected
         )
     } else {
         format!(
             "{} speaks {observed} with {} ({{count connection}}), where {} declares {}.",
-            subject.who(), view.peer_port(), bound.claim.id, finding.expected
+            subject.who(),
+            view.peer_port(),
+            bound.claim.id,
+            finding.expected
         )
     };
     finding.observed = observed;
@@ -80,7 +86,9 @@ fn mismatch(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
 /// TLS is declared, the whole beginning of the connection was captured, and it is not TLS.
 fn unrecognised(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     let flow = view.flow;
-    let whole = flow.roles == RoleBasis::Syn && flow.truncated_frames == 0 && flow.missed.orig + flow.missed.resp == 0;
+    let whole = flow.roles == RoleBasis::Syn
+        && flow.truncated_frames == 0
+        && flow.missed.orig + flow.missed.resp == 0;
     if flow.key.transport != Transport::Tcp || !view.service.is_empty() || !whole || flow.bytes.orig < 16 {
         return None;
     }
@@ -95,14 +103,19 @@ fn unrecognised(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     finding.observed = String::from("unrecognised");
     finding.message = format!(
         "{} exchanges data with {} that is not TLS ({{count connection}}), where {} declares {}.",
-        subject.who(), view.peer_port(), bound.claim.id, finding.expected
+        subject.who(),
+        view.peer_port(),
+        bound.claim.id,
+        finding.expected
     );
     Some(finding)
 }
 
 /// A claim demands encryption of flows that are otherwise as declared.
 fn clear(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
-    if !matches!(view.matched, Match::Claims(_)) || !view.service.first().is_some_and(|first| CLEAR.contains(first)) {
+    if !matches!(view.matched, Match::Claims(_))
+        || !view.service.first().is_some_and(|first| CLEAR.contains(first))
+    {
         return None;
     }
     let bound = encrypting(subject, view)?;
@@ -111,7 +124,9 @@ fn clear(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     finding.expected = String::from("encrypted");
     finding.message = format!(
         "{} speaks {observed} without encryption with {} ({{count connection}}), against {}.",
-        subject.who(), view.peer_port(), bound.claim.id
+        subject.who(),
+        view.peer_port(),
+        bound.claim.id
     );
     finding.observed = observed;
     Some(finding)
@@ -139,7 +154,9 @@ fn credentials(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     finding.reference = String::from("RFC 9325 section 3.2");
     finding.message = format!(
         "{} connections between {} and {} carry {what} in the clear ({{count connection}}).",
-        view.service.join("/"), subject.who(), view.peer_port()
+        view.service.join("/"),
+        subject.who(),
+        view.peer_port()
     );
     Some(finding)
 }
@@ -147,7 +164,8 @@ fn credentials(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
 /// Application protocols are declared and none of them is offered.
 fn alpn(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     let facts = &view.flow.facts;
-    let (bound, rule) = super::tls::rules(subject, view).into_iter().find(|(_, rule)| !rule.alpn.is_empty())?;
+    let (bound, rule) =
+        super::tls::rules(subject, view).into_iter().find(|(_, rule)| !rule.alpn.is_empty())?;
     let offered: Vec<&str> = facts.of(&tls::OFFERED_ALPN).filter_map(|fact| fact.value.as_str()).collect();
     let fact = facts.first(&tls::OFFERED_ALPN)?;
     if offered.iter().any(|protocol| rule.alpn.iter().any(|known| known == protocol)) {
@@ -158,7 +176,11 @@ fn alpn(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     finding.observed = format!("ALPN {}", offered.join(","));
     finding.message = format!(
         "{} offers {} to {} ({{count connection}}), where {} declares {}.",
-        subject.who(), finding.observed, view.peer_port(), bound.claim.id, finding.expected
+        subject.who(),
+        finding.observed,
+        view.peer_port(),
+        bound.claim.id,
+        finding.expected
     );
     Some(finding)
 }

@@ -130,14 +130,16 @@ impl<'a> Subject<'a> {
     }
 
     fn views_of(&self, flow: &'a Flow) -> Vec<View<'a>> {
-        let by_device = self.device.addresses.contains(&flow.key.orig.ip) || flow.key.orig.ip.is_unspecified();
+        let by_device =
+            self.device.addresses.contains(&flow.key.orig.ip) || flow.key.orig.ip.is_unspecified();
         let peer = if by_device { flow.key.resp.ip } else { flow.key.orig.ip };
         let way = match (self.device.is_local(peer), by_device) {
             (true, _) => Way::Local,
             (false, true) => Way::Out,
             (false, false) => Way::In,
         };
-        let port = matches!(flow.key.transport, Transport::Tcp | Transport::Udp).then_some(flow.key.resp.port);
+        let port =
+            matches!(flow.key.transport, Transport::Tcp | Transport::Udp).then_some(flow.key.resp.port);
         let is_proxy = by_device && flow.facts.has(&http::CONNECT_TARGET);
         let name = if is_proxy {
             self.evidence.names.resolved(peer, &self.device.addresses)
@@ -162,7 +164,11 @@ impl<'a> Subject<'a> {
 
     /// The connection inside an accepted CONNECT: its peer is the target, not the proxy.
     fn inner_view(&self, flow: &'a Flow, way: Way, peer: IpAddr) -> Option<View<'a>> {
-        if !flow.facts.of(&http::CONNECT_STATUS).any(|fact| fact.value.as_uint().is_some_and(|s| s / 100 == 2)) {
+        if !flow
+            .facts
+            .of(&http::CONNECT_STATUS)
+            .any(|fact| fact.value.as_uint().is_some_and(|s| s / 100 == 2))
+        {
             return None;
         }
         let target = flow.facts.latest(&http::CONNECT_TARGET)?.value.as_str()?;
@@ -211,7 +217,11 @@ impl<'a> Subject<'a> {
     /// The claims that a view matched, with their flow rules.
     pub fn rules(&self, view: &View<'_>) -> Vec<(&'a BoundClaim, &'a FlowRule)> {
         let Match::Claims(indices) = &view.matched else { return Vec::new() };
-        indices.iter().filter_map(|index| self.claim(*index)).filter_map(|bound| Some((bound, flow_rule(bound)?))).collect()
+        indices
+            .iter()
+            .filter_map(|index| self.claim(*index))
+            .filter_map(|bound| Some((bound, flow_rule(bound)?)))
+            .collect()
     }
 
     /// What the declaration says of proxies, and by which claim.
@@ -270,7 +280,9 @@ impl<'a> Subject<'a> {
             port: None,
             expected: String::new(),
             observed: String::new(),
-            reference: claim.map(|bound| format!("{} {}", self.declaration.profile.name, bound.claim.id)).unwrap_or_default(),
+            reference: claim
+                .map(|bound| format!("{} {}", self.declaration.profile.name, bound.claim.id))
+                .unwrap_or_default(),
             evidence: None,
             message: String::new(),
         }
@@ -299,12 +311,19 @@ impl View<'_> {
 
     /// The service port with its transport: `443/tcp`.
     pub fn port_text(&self) -> String {
-        self.port.map_or_else(|| self.flow.key.transport.to_string(), |port| format!("{port}/{}", self.flow.key.transport))
+        self.port.map_or_else(
+            || self.flow.key.transport.to_string(),
+            |port| format!("{port}/{}", self.flow.key.transport),
+        )
     }
 
     /// Addresses of the two ends, device first.
     pub fn ends(&self) -> (Endpoint, Endpoint) {
-        if self.by_device { (self.flow.key.orig, self.flow.key.resp) } else { (self.flow.key.resp, self.flow.key.orig) }
+        if self.by_device {
+            (self.flow.key.orig, self.flow.key.resp)
+        } else {
+            (self.flow.key.resp, self.flow.key.orig)
+        }
     }
 }
 
@@ -325,7 +344,9 @@ pub fn flow_evidence(flow: &Flow) -> crate::model::Evidence {
 
 fn severity(code: &'static Code, status: Status, claim: Option<&BoundClaim>) -> Option<Severity> {
     let by_status = match status {
-        Status::Violation | Status::Obstructed => claim.and_then(|bound| bound.claim.severity).unwrap_or(code.severity),
+        Status::Violation | Status::Obstructed => {
+            claim.and_then(|bound| bound.claim.severity).unwrap_or(code.severity)
+        }
         Status::Drift => Severity::Info,
         Status::Inconclusive => Severity::Warning,
         _ => return None,

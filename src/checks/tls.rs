@@ -113,13 +113,15 @@ pub(super) fn deciding<'a>(
 /// A claim that demands encryption and does not speak of others than this view's peer.
 pub(super) fn encrypting<'a>(subject: &Subject<'a>, view: &View<'_>) -> Option<&'a BoundClaim> {
     let selected = subject.rules(view).into_iter().find(|(_, rule)| rule.encrypted).map(|(bound, _)| bound);
-    selected.or_else(|| subject.active_claims().map(|(_, bound)| bound).find(|bound| {
-        flow_rule(bound).is_some_and(|rule| {
-            rule.encrypted
-                && super::matching::way_fits(rule.way, view)
-                && super::matching::width(subject, rule, view).is_some()
+    selected.or_else(|| {
+        subject.active_claims().map(|(_, bound)| bound).find(|bound| {
+            flow_rule(bound).is_some_and(|rule| {
+                rule.encrypted
+                    && super::matching::way_fits(rule.way, view)
+                    && super::matching::width(subject, rule, view).is_some()
+            })
         })
-    }))
+    })
 }
 
 /// What selected claims say of TLS, with the claim.
@@ -168,7 +170,8 @@ pub(super) fn at_fact(
 
 /// Applies a severity unless the claim has one of its own or is informational.
 pub(super) fn rate(finding: &mut Finding, claim: Option<&BoundClaim>, severity: Severity) {
-    let own = claim.is_some_and(|bound| bound.claim.severity.is_some() || bound.claim.level == Level::Informational);
+    let own = claim
+        .is_some_and(|bound| bound.claim.severity.is_some() || bound.claim.level == Level::Informational);
     if !own {
         finding.severity = Some(severity);
     }
@@ -191,7 +194,9 @@ fn version(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
             finding.reference.clone_from(&rated.reference);
             finding.message = format!(
                 "{} and {} agreed on {} ({{count connection}}).",
-                subject.who(), view.peer_port(), version_text(version)
+                subject.who(),
+                view.peer_port(),
+                version_text(version)
             );
             return vec![finding];
         }
@@ -206,7 +211,11 @@ fn version(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
     let Some((worst, fact)) = offers.iter().min_by_key(|(version, _)| *version) else { return Vec::new() };
     let rated = rating::version(subject.policy, *worst);
     // Beside a good version an old one is only discouraged; where it is the best, it is as weak as it is.
-    let tier = if rating::version(subject.policy, best).tier == Tier::Ok { rated.tier.min(Tier::Discouraged) } else { rated.tier };
+    let tier = if rating::version(subject.policy, best).tier == Tier::Ok {
+        rated.tier.min(Tier::Discouraged)
+    } else {
+        rated.tier
+    };
     let Some(severity) = tier_severity(tier, true) else { return Vec::new() };
     let mut finding = at_fact(subject, &WEAK_TLS_VERSION, view, claim, fact);
     rate(&mut finding, claim, severity);
@@ -215,7 +224,9 @@ fn version(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
     finding.reference.clone_from(&rated.reference);
     finding.message = format!(
         "{} offers {} to {} ({{count connection}}), which a good server does not choose.",
-        subject.who(), version_text(*worst), view.peer_port()
+        subject.who(),
+        version_text(*worst),
+        view.peer_port()
     );
     vec![finding]
 }
@@ -243,7 +254,11 @@ fn cipher(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
             finding.reference.clone_from(&suite.reference);
             finding.message = format!(
                 "{} and {} agreed on {} ({{count connection}}), which is {}: {}.",
-                subject.who(), view.peer_port(), suite.name, suite.tier, suite.reference
+                subject.who(),
+                view.peer_port(),
+                suite.name,
+                suite.tier,
+                suite.reference
             );
             findings.push(finding);
         }
@@ -276,7 +291,9 @@ fn cipher(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
         finding.reference.clone_from(&suite.reference);
         finding.message = format!(
             "{} offers {alike} {tier} cipher suites to {} ({{count connection}}), among them {}.",
-            subject.who(), view.peer_port(), suite.name
+            subject.who(),
+            view.peer_port(),
+            suite.name
         );
         findings.push(finding);
     }
@@ -291,20 +308,26 @@ fn undeclared_cipher(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> 
         return None;
     }
     let got = rating::suite(subject.policy, code);
-    let best = rule.suites.iter().map(|code| rating::suite(subject.policy, *code).tier).min().unwrap_or(Tier::Ok);
+    let best =
+        rule.suites.iter().map(|code| rating::suite(subject.policy, *code).tier).min().unwrap_or(Tier::Ok);
     let stronger = got.tier < best;
     let mut finding = at_fact(subject, &UNDECLARED_CIPHER, view, Some(bound), fact);
     if stronger {
         finding.status = Status::Drift;
         finding.severity = Some(Severity::Info);
     }
-    let names: Vec<String> = rule.suites.iter().map(|code| rating::suite(subject.policy, *code).name.clone()).collect();
+    let names: Vec<String> =
+        rule.suites.iter().map(|code| rating::suite(subject.policy, *code).name.clone()).collect();
     finding.expected = names.join(" or ");
     finding.observed.clone_from(&got.name);
     finding.message = format!(
         "{} and {} agreed on {} ({{count connection}}){}; {} declares {}.",
-        subject.who(), view.peer_port(), got.name, if stronger { ", a stronger suite" } else { "" },
-        bound.claim.id, finding.expected
+        subject.who(),
+        view.peer_port(),
+        got.name,
+        if stronger { ", a stronger suite" } else { "" },
+        bound.claim.id,
+        finding.expected
     );
     Some(finding)
 }
@@ -329,7 +352,9 @@ fn group(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     finding.reference.clone_from(&rated.reference);
     finding.message = format!(
         "{} and {} exchanged keys with {observed} ({{count connection}}), which is {}.",
-        subject.who(), view.peer_port(), rated.tier
+        subject.who(),
+        view.peer_port(),
+        rated.tier
     );
     finding.observed = observed;
     Some(finding)
@@ -349,11 +374,13 @@ fn renegotiation(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
         rate(&mut finding, claim, Severity::Warning);
     }
     finding.expected = String::from("renegotiation_info");
-    finding.observed = String::from(if again.is_some() { "renegotiated without it" } else { "not supported" });
+    finding.observed =
+        String::from(if again.is_some() { "renegotiated without it" } else { "not supported" });
     finding.reference = String::from("RFC 5746");
     finding.message = format!(
         "{} does not answer renegotiation_info ({{count connection}}){}: handshakes can be spliced.",
-        view.peer_port(), if again.is_some() { " and renegotiated" } else { "" }
+        view.peer_port(),
+        if again.is_some() { " and renegotiated" } else { "" }
     );
     Some(finding)
 }
@@ -367,7 +394,8 @@ fn compression(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     finding.reference = String::from("RFC 9325 section 3.3");
     finding.message = format!(
         "{} and {} compress inside TLS ({{count connection}}), which gives secrets away (CRIME).",
-        subject.who(), view.peer_port()
+        subject.who(),
+        view.peer_port()
     );
     Some(finding)
 }
@@ -413,7 +441,9 @@ fn handshake(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     finding.observed = observed;
     finding.message = format!(
         "The TLS handshake of {} with {} did not complete ({{count connection}}): {sentence}.{}",
-        subject.who(), view.peer_port(), clock_hint(&finding.observed)
+        subject.who(),
+        view.peer_port(),
+        clock_hint(&finding.observed)
     );
     Some(finding)
 }
@@ -428,13 +458,15 @@ fn rejected(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
         return None;
     }
     let claim = subject.rules(view).first().map(|(bound, _)| *bound);
-    let mut finding = subject.finding(&HANDSHAKE_FAILED, Status::Inconclusive, Confidence::Probable, view, claim);
+    let mut finding =
+        subject.finding(&HANDSHAKE_FAILED, Status::Inconclusive, Confidence::Probable, view, claim);
     finding.evidence = Some(fact.evidence.clone());
     finding.expected = String::from("handshake");
     finding.observed = String::from("closed at once by an encrypted record");
     finding.message = format!(
         "{} ends each connection of {} right after the handshake ({{count connection}}): it may refuse the client's certificate.",
-        view.peer_port(), subject.who()
+        view.peer_port(),
+        subject.who()
     );
     Some(finding)
 }

@@ -67,7 +67,9 @@ fn refused(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     finding.reference = String::from("RFC 6455 section 4.2.2");
     finding.message = format!(
         "{} asked {} for a WebSocket and got status {} ({{count time}}).",
-        subject.who(), view.peer_port(), fact.value
+        subject.who(),
+        view.peer_port(),
+        fact.value
     );
     Some(finding)
 }
@@ -83,7 +85,8 @@ fn abnormal(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     if facts.has(&ws::INCOMPLETE) {
         return None;
     }
-    let code = [facts.first(&ws::CLIENT_CLOSE_CODE), facts.first(&ws::SERVER_CLOSE_CODE)].into_iter().flatten();
+    let code =
+        [facts.first(&ws::CLIENT_CLOSE_CODE), facts.first(&ws::SERVER_CLOSE_CODE)].into_iter().flatten();
     let odd = code.into_iter().find(|fact| !is_normal(fact));
     let tcp = view.flow.tcp.as_deref()?;
     let (fact, observed) = match odd {
@@ -106,7 +109,10 @@ fn abnormal(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     finding.reference = String::from("RFC 6455 section 7.4.1");
     finding.message = format!(
         "A WebSocket of {} with {} ended after {} s with {} ({{count connection}}).",
-        subject.who(), view.peer_port(), life.as_secs(), finding.observed
+        subject.who(),
+        view.peer_port(),
+        life.as_secs(),
+        finding.observed
     );
     Some(finding)
 }
@@ -114,7 +120,8 @@ fn abnormal(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
 fn broken(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
     let facts = &view.flow.facts;
     let claim = subject.rules(view).first().map(|(bound, _)| *bound);
-    let mismatch = facts.of(&ws::ACCEPT_MISMATCH).map(|fact| (fact, String::from("wrong Sec-WebSocket-Accept")));
+    let mismatch =
+        facts.of(&ws::ACCEPT_MISMATCH).map(|fact| (fact, String::from("wrong Sec-WebSocket-Accept")));
     let anomalies = facts.of(&ws::ANOMALY).map(|fact| (fact, fact.value.to_string()));
     anomalies
         .chain(mismatch)
@@ -123,7 +130,8 @@ fn broken(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
             finding.expected = String::from("RFC 6455");
             finding.message = format!(
                 "WebSocket frames between {} and {} break the protocol: {what} ({{count connection}}).",
-                subject.who(), view.peer_port()
+                subject.who(),
+                view.peer_port()
             );
             finding.observed = what;
             finding.reference = String::from("RFC 6455");

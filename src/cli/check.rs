@@ -13,22 +13,26 @@ use crate::pipeline::judge::{self, Judgement, Scene, Verdict};
 use crate::report::summary::{Coverage, Summary};
 use crate::report::{self, Content};
 
-pub(super) fn run(args: CheckArgs) -> Result<Exit> {
-    let tasks = settings::tasks(&args)?;
+pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
+    let tasks = settings::tasks(args)?;
     let target = Target::open(&args.output, Content::Findings)?;
     let (analysis, names) = settings::analyse(&args.input)?;
     let scene = Scene::new(&analysis, names);
     let Judgement { findings, rows, verdicts } = judge::judge(&analysis, &scene, &tasks);
     let findings = report::fold(findings);
-    let exit = status(&args, &analysis, &findings, &verdicts);
-    let shown = if args.all { report::fold(findings.iter().cloned().chain(rows).collect()) } else { findings };
+    let exit = status(args, &analysis, &findings, &verdicts);
+    let shown =
+        if args.all { report::fold(findings.iter().cloned().chain(rows).collect()) } else { findings };
     let (format, view, output) = target.parts(&analysis.captures);
     format.write_findings(&shown, &view, output)?;
     if !args.input.quiet {
         eprint!("{}", summary(&analysis, &verdicts, &shown));
     }
     for verdict in verdicts.iter().filter(|verdict| verdict.device.is_none()) {
-        eprintln!("wireclaim: no device for the profile `{}`: {} (name it with --device)", verdict.profile, verdict.why);
+        eprintln!(
+            "wireclaim: no device for the profile `{}`: {} (name it with --device)",
+            verdict.profile, verdict.why
+        );
     }
     super::flows::tell_read_error(&analysis);
     Ok(exit)
@@ -42,13 +46,18 @@ fn status(args: &CheckArgs, analysis: &Analysis, findings: &[Finding], verdicts:
     let confident = |finding: &&Finding| finding.confidence >= Confidence::from(args.min_confidence);
     let about_capture = |finding: &Finding| finding.code.starts_with("capture-");
     let reaches = args.fail_on.severity().is_some_and(|least| {
-        findings.iter().filter(confident).any(|finding| !about_capture(finding) && finding.severity >= Some(least))
+        findings
+            .iter()
+            .filter(confident)
+            .any(|finding| !about_capture(finding) && finding.severity >= Some(least))
     });
     if reaches {
         return Exit::Findings;
     }
-    let poor = findings.iter().any(|finding| about_capture(finding) && finding.severity == Some(Severity::Error));
-    let damaged = analysis.read_error.is_some() || analysis.captures.iter().any(|capture| capture.damage.is_some());
+    let poor =
+        findings.iter().any(|finding| about_capture(finding) && finding.severity == Some(Severity::Error));
+    let damaged =
+        analysis.read_error.is_some() || analysis.captures.iter().any(|capture| capture.damage.is_some());
     let nobody = verdicts.iter().any(|verdict| verdict.device.is_none());
     if damaged || poor || nobody { Exit::Incomplete } else { Exit::Clean }
 }
@@ -66,9 +75,12 @@ fn summary(analysis: &Analysis, verdicts: &[Verdict], shown: &[Finding]) -> Summ
         .iter()
         .map(|verdict| {
             let counts = verdict.coverage;
-            let who = verdict.device.as_ref().map_or_else(String::new, |label| format!(" for {}", label.name));
-            let variant = if verdict.variant.is_empty() { String::new() } else { format!(" ({})", verdict.variant) };
-            let title = if verdicts.len() > 1 { format!("{}{variant}{who}", verdict.profile) } else { String::new() };
+            let who =
+                verdict.device.as_ref().map_or_else(String::new, |label| format!(" for {}", label.name));
+            let variant =
+                if verdict.variant.is_empty() { String::new() } else { format!(" ({})", verdict.variant) };
+            let title =
+                if verdicts.len() > 1 { format!("{}{variant}{who}", verdict.profile) } else { String::new() };
             Coverage {
                 title,
                 declared: counts.declared as u64,

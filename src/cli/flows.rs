@@ -30,7 +30,8 @@ pub(super) fn run(args: &FlowsArgs) -> Result<Exit> {
         eprint!("{}", facts(&analysis));
     }
     tell_read_error(&analysis);
-    let damaged = analysis.read_error.is_some() || analysis.captures.iter().any(|capture| capture.damage.is_some());
+    let damaged =
+        analysis.read_error.is_some() || analysis.captures.iter().any(|capture| capture.damage.is_some());
     Ok(if !analysis.internal_errors.is_empty() {
         Exit::Internal
     } else if damaged {
@@ -51,7 +52,10 @@ pub(super) fn facts(analysis: &Analysis) -> Summary {
         .iter()
         .map(|path| format!("{} is no capture and was passed over", path.display()))
         .chain(analysis.internal_errors.iter().map(|error| {
-            format!("analyzer {} failed on {} (a bug of wireclaim's; please report it)", error.analyzer, error.flow)
+            format!(
+                "analyzer {} failed on {} (a bug of wireclaim's; please report it)",
+                error.analyzer, error.flow
+            )
         }))
         .collect();
     Summary {

@@ -68,7 +68,7 @@ pub fn run() -> ExitCode {
 
 fn dispatch(cli: Cli) -> Exit {
     let result = match cli.command {
-        Command::Check(args) => check::run(args),
+        Command::Check(args) => check::run(&args),
         Command::Flows(args) => flows::run(&args),
         Command::Explain { code } => explain::run(&code),
         Command::Profile { command } => profile::run(command),

@@ -22,8 +22,15 @@ fn lint_all(names: &[String]) -> Result<Exit> {
         match builtin::open(name) {
             Ok(profile) => {
                 for note in lint::lint(&profile) {
-                    let claims = if note.claims.is_empty() { String::new() } else { format!(" {}", note.claims.join(", ")) };
-                    println!("{}:{}: {}: {}{claims}: {}", profile.origin, note.line, note.severity, note.code, note.message);
+                    let claims = if note.claims.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" {}", note.claims.join(", "))
+                    };
+                    println!(
+                        "{}:{}: {}: {}{claims}: {}",
+                        profile.origin, note.line, note.severity, note.code, note.message
+                    );
                 }
             }
             Err(error) => {

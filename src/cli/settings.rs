@@ -19,10 +19,7 @@ use crate::report::{self, Content, Format, Output};
 
 /// Threads to use.
 pub(super) fn jobs(args: &InputArgs) -> usize {
-    args.jobs.map_or_else(
-        || std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
-        usize::from,
-    )
+    args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get), usize::from)
 }
 
 /// Reads everything: captures with their progress bar, then the user's names.
@@ -62,7 +59,7 @@ impl Target {
     }
 
     /// The format with its view of `captures`, and the place to write to.
-    pub(super) fn parts<'a>(self, captures: &'a [CaptureInfo]) -> (&'static Format, report::View<'a>, Output) {
+    pub(super) fn parts(self, captures: &[CaptureInfo]) -> (&'static Format, report::View<'_>, Output) {
         (self.format, report::View { captures, width: self.width, color: self.color }, self.output)
     }
 }

@@ -89,7 +89,9 @@ impl Hosts {
             let at = match (item.mac, item.ip) {
                 (Some(mac), _) if by_mac.contains_key(&mac) => by_mac.get(&mac).copied(),
                 (_, Some(ip)) if hosts.by_address.contains_key(&ip) => hosts.by_address.get(&ip).copied(),
-                (Some(mac), _) if !mac.is_group() => Some(*by_mac.entry(mac).or_insert_with(|| hosts.add(Some(mac)))),
+                (Some(mac), _) if !mac.is_group() => {
+                    Some(*by_mac.entry(mac).or_insert_with(|| hosts.add(Some(mac))))
+                }
                 _ => None,
             };
             if let Some(host) = at.and_then(|at| hosts.hosts.get_mut(at)) {
@@ -170,7 +172,9 @@ impl Host {
 fn owners(flows: &[Flow], traits: &[HostTrait]) -> BTreeMap<IpAddr, Option<MacAddr>> {
     let mut claimed: BTreeMap<IpAddr, MacAddr> = BTreeMap::new();
     for item in traits {
-        if let (TraitKind::Lease(_) | TraitKind::Neighbour, Some(ip), Some(mac)) = (&item.kind, item.ip, item.mac) {
+        if let (TraitKind::Lease(_) | TraitKind::Neighbour, Some(ip), Some(mac)) =
+            (&item.kind, item.ip, item.mac)
+        {
             claimed.insert(ip, mac);
         }
     }
@@ -192,7 +196,8 @@ fn owners(flows: &[Flow], traits: &[HostTrait]) -> BTreeMap<IpAddr, Option<MacAd
         if matches!(scope(*ip), Scope::Group | Scope::Unspecified) {
             continue;
         }
-        let own = claimed.get(ip).copied().or_else(|| macs.iter().find(|mac| !routers.contains(mac)).copied());
+        let own =
+            claimed.get(ip).copied().or_else(|| macs.iter().find(|mac| !routers.contains(mac)).copied());
         owners.insert(*ip, own);
     }
     for (ip, mac) in claimed {
@@ -203,7 +208,10 @@ fn owners(flows: &[Flow], traits: &[HostTrait]) -> BTreeMap<IpAddr, Option<MacAd
 
 /// MAC addresses that carry unclaimed addresses of more than one network, or of another network than the
 /// addresses they claim.
-fn routers(seen: &BTreeMap<IpAddr, BTreeSet<MacAddr>>, claimed: &BTreeMap<IpAddr, MacAddr>) -> BTreeSet<MacAddr> {
+fn routers(
+    seen: &BTreeMap<IpAddr, BTreeSet<MacAddr>>,
+    claimed: &BTreeMap<IpAddr, MacAddr>,
+) -> BTreeSet<MacAddr> {
     let mut carried: BTreeMap<MacAddr, (BTreeSet<IpNet>, bool)> = BTreeMap::new();
     for (ip, macs) in seen {
         let length = if ip.is_ipv4() { 24 } else { 64 };
@@ -221,5 +229,9 @@ fn routers(seen: &BTreeMap<IpAddr, BTreeSet<MacAddr>>, claimed: &BTreeMap<IpAddr
         let v4 = nets.iter().filter(|net| matches!(net, IpNet::V4(_))).count();
         v4 > 1 || nets.len().saturating_sub(v4) > 2
     };
-    carried.into_iter().filter(|(_, (nets, foreign))| *foreign && per_family(nets)).map(|(mac, _)| mac).collect()
+    carried
+        .into_iter()
+        .filter(|(_, (nets, foreign))| *foreign && per_family(nets))
+        .map(|(mac, _)| mac)
+        .collect()
 }

@@ -105,7 +105,6 @@ impl Names {
         same.iter().for_each(|binding| add(&binding.name));
         let confidence = match (source, candidates.len()) {
             (NameSource::Dns | NameSource::Hosts | NameSource::Dhcp, 1) => Confidence::Strong,
-            (NameSource::Dns | NameSource::Hosts | NameSource::Capture, _) => Confidence::Probable,
             _ => Confidence::Probable,
         };
         for binding in same {
@@ -124,12 +123,15 @@ fn said_in_flow(flow: &Flow) -> Option<PeerName> {
     let text = |field| flow.facts.latest(field).and_then(|fact| fact.value.as_str());
     if let Some(target) = text(&http::CONNECT_TARGET) {
         let host = target.rsplit_once(':').map_or(target, |(host, _)| host);
-        return Some(PeerName::certain(host.trim_matches(['[', ']']), NameSource::Connect, Confidence::Strong));
+        return Some(PeerName::certain(
+            host.trim_matches(['[', ']']),
+            NameSource::Connect,
+            Confidence::Strong,
+        ));
     }
     if let Some(sni) = text(&tls::SNI) {
         // With ECH the name outside is that of the provider, and a GREASE extension looks the same.
-        let confidence =
-            if flow.facts.has(&tls::ECH) { Confidence::Probable } else { Confidence::Strong };
+        let confidence = if flow.facts.has(&tls::ECH) { Confidence::Probable } else { Confidence::Strong };
         return Some(PeerName::certain(sni, NameSource::Sni, confidence));
     }
     let mut sans = flow.facts.of(&tls::CERTIFICATE_DNS);

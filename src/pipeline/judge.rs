@@ -79,8 +79,11 @@ impl Scene {
 
 /// Reads a hosts file for `--names`.
 pub fn read_names(path: &Path) -> Result<Vec<NameBinding>> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| Error::Io { action: "read", path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })?;
     naming::parse_hosts(&text).map_err(|line| {
         Error::Usage(format!("{}:{line}: expected an address, then names (as in hosts(5))", path.display()))
     })

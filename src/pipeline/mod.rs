@@ -56,15 +56,22 @@ pub fn analyse(input: Input, jobs: usize) -> Result<Analysis> {
         .build()
         .map_err(|error| Error::Usage(format!("failed to start {jobs} threads: {error}")))?;
     let (sender, receiver) = sync_channel::<Batch>(READ_AHEAD);
-    let mut work = Work { shards: (0..SHARDS).map(|_| Shard::new()).collect(), stats: Stats::default(), neighbours: Vec::new() };
+    let mut work = Work {
+        shards: (0..SHARDS).map(|_| Shard::new()).collect(),
+        stats: Stats::default(),
+        neighbours: Vec::new(),
+    };
     let (summary, read_error) = std::thread::scope(|scope| {
         let reader = scope.spawn(move || read(input, &sender));
-        pool.install(|| work.take_all(receiver, jobs.max(1) * BATCHES_PER_THREAD));
+        pool.install(move || work.take_all(&receiver, jobs.max(1) * BATCHES_PER_THREAD));
         reader.join().unwrap_or_else(|_| {
-            (capture::Summary::default(), Some(Error::Usage(String::from("failed to read: the reader stopped"))))
+            (
+                capture::Summary::default(),
+                Some(Error::Usage(String::from("failed to read: the reader stopped"))),
+            )
         })
     });
-    Ok(pool.install(|| work.finish(summary, read_error)))
+    Ok(pool.install(move || work.finish(summary, read_error)))
 }
 
 /// The reading thread: batches until the end, an error, or nobody listens.
@@ -106,7 +113,7 @@ enum Job<'a> {
 }
 
 impl Work {
-    fn take_all(&mut self, receiver: Receiver<Batch>, per_round: usize) {
+    fn take_all(&mut self, receiver: &Receiver<Batch>, per_round: usize) {
         loop {
             // What has been read so far, at least one batch: waiting for a full round would leave threads idle.
             let Ok(first) = receiver.recv() else { return };
@@ -155,7 +162,9 @@ impl Work {
             analysis.internal_errors.extend(part.failures);
         }
         analysis.flows.par_sort_unstable_by_key(|flow| (flow.first, flow.id));
-        analysis.names.sort_by(|a, b| (a.seen, &a.name, a.address, a.asked_by).cmp(&(b.seen, &b.name, b.address, b.asked_by)));
+        analysis.names.sort_by(|a, b| {
+            (a.seen, &a.name, a.address, a.asked_by).cmp(&(b.seen, &b.name, b.address, b.asked_by))
+        });
         analysis.hosts.sort_by_key(|host| (host.seen, host.mac, host.ip));
         first_sightings(&mut analysis.hosts);
         analysis.internal_errors.sort_by_key(|error| error.seen);
@@ -175,12 +184,20 @@ fn first_sightings(traits: &mut Vec<HostTrait>) {
 }
 
 fn as_trait(neighbour: Neighbour) -> HostTrait {
-    HostTrait { mac: Some(neighbour.mac), ip: Some(neighbour.ip), kind: TraitKind::Neighbour, seen: neighbour.seen }
+    HostTrait {
+        mac: Some(neighbour.mac),
+        ip: Some(neighbour.ip),
+        kind: TraitKind::Neighbour,
+        seen: neighbour.seen,
+    }
 }
 
 fn decode_batch(batch: &Batch) -> Round<'_> {
-    let mut round =
-        Round { by_shard: (0..SHARDS).map(|_| Vec::new()).collect(), neighbours: Vec::new(), stats: Stats::default() };
+    let mut round = Round {
+        by_shard: (0..SHARDS).map(|_| Vec::new()).collect(),
+        neighbours: Vec::new(),
+        stats: Stats::default(),
+    };
     for frame in batch.frames() {
         round.stats.frames += 1;
         round.stats.captured_bytes += frame.data.len() as u64;

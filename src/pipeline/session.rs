@@ -238,7 +238,10 @@ impl Session {
     }
 
     fn first_live(&self) -> usize {
-        self.layers.iter().position(|layer| !matches!(layer.stage, Stage::Bypassed)).unwrap_or(self.layers.len())
+        self.layers
+            .iter()
+            .position(|layer| !matches!(layer.stage, Stage::Bypassed))
+            .unwrap_or(self.layers.len())
     }
 
     /// Whether anybody may still take what layer `at` forwards.
@@ -278,7 +281,9 @@ impl Session {
         let Some(layer) = self.layers.get_mut(at) else { return };
         match &mut layer.stage {
             Stage::Dead => {}
-            Stage::Bypassed => queue.push_back(Work { layer: at.saturating_add(1), from, seen, bytes: bytes.to_vec() }),
+            Stage::Bypassed => {
+                queue.push_back(Work { layer: at.saturating_add(1), from, seen, bytes: bytes.to_vec() });
+            }
             Stage::Waiting(held) => {
                 if !held.push(from, seen, bytes) {
                     layer.stage = Stage::Dead;
@@ -374,7 +379,10 @@ impl Session {
             return;
         }
         let inner = at.saturating_add(1);
-        if (sink.next.is_some() || !sink.forwarded.is_empty()) && self.layers.len() == inner && inner < MAX_LAYERS {
+        if (sink.next.is_some() || !sink.forwarded.is_empty())
+            && self.layers.len() == inner
+            && inner < MAX_LAYERS
+        {
             let client = self.layers.get(at).map_or(Direction::OrigToResp, |layer| layer.client);
             self.layers.push(Layer { stage: Stage::Waiting(Held::default()), client });
         }
@@ -435,7 +443,8 @@ fn probe(flow: &FlowHead, from: Direction, bytes: &[u8], at_start: bool) -> Verd
         Direction::OrigToResp => (flow.key.orig, flow.key.resp),
         Direction::RespToOrig => (flow.key.resp, flow.key.orig),
     };
-    let input = ProbeInput { bytes, transport: flow.key.transport, src_port: src.port, dst_port: dst.port, at_start };
+    let input =
+        ProbeInput { bytes, transport: flow.key.transport, src_port: src.port, dst_port: dst.port, at_start };
     let mut undecided = false;
     for definition in analyzers::REGISTRY {
         if !definition.transports.contains(&flow.key.transport) {

@@ -90,12 +90,26 @@ impl Collector {
 impl Handler for Collector {
     type State = FlowState;
 
-    fn data(&mut self, state: &mut FlowState, flow: &FlowHead, from: Direction, bytes: &[u8], seen: Seen) -> bool {
+    fn data(
+        &mut self,
+        state: &mut FlowState,
+        flow: &FlowHead,
+        from: Direction,
+        bytes: &[u8],
+        seen: Seen,
+    ) -> bool {
         let mut sorter = Sorter { collected: self, facts: &mut state.facts };
         state.session.data(flow, from, bytes, seen, &mut sorter)
     }
 
-    fn gap(&mut self, state: &mut FlowState, flow: &FlowHead, from: Direction, missed: u64, seen: Seen) -> bool {
+    fn gap(
+        &mut self,
+        state: &mut FlowState,
+        flow: &FlowHead,
+        from: Direction,
+        missed: u64,
+        seen: Seen,
+    ) -> bool {
         let mut sorter = Sorter { collected: self, facts: &mut state.facts };
         state.session.gap(flow, from, missed, seen, &mut sorter)
     }

@@ -6,8 +6,8 @@ use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
 use super::findings::plural;
-use crate::model::stats::{CaptureInfo, Stats};
 use crate::model::finding::Severity;
+use crate::model::stats::{CaptureInfo, Stats};
 use crate::model::{Timestamp, Transport, text};
 
 /// What the summary says; shown by its `Display`, several lines, each ended.
@@ -81,7 +81,11 @@ impl Display for Coverage {
         write!(
             f,
             "claims{}: {} declared, {} checkable, {} exercised, {}, {}, {} not exercised, {} not visible in this capture",
-            if self.title.is_empty() { String::new() } else { format!(" of {}", text::printable(&self.title)) },
+            if self.title.is_empty() {
+                String::new()
+            } else {
+                format!(" of {}", text::printable(&self.title))
+            },
             grouped(self.declared),
             grouped(self.checkable),
             grouped(self.exercised),
