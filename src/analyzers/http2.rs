@@ -1,5 +1,5 @@
-//! HTTP/2 with prior knowledge in the clear (RFC 9113 section 3.3): recognised by the client's connection
-//! preface (section 3.4). Frames are not parsed. It also follows an upgrade to `h2c`.
+//! HTTP/2 with prior knowledge in the clear (RFC 9113 section 3.3): recognised by the client's
+//! connection preface (section 3.4). Frames are not parsed. It also follows an upgrade to `h2c`.
 
 use super::{Analyzer, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Transport, Value};

@@ -12,7 +12,7 @@
     allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")
 )]
 
-/// Declares the fields of an analyzer, and `FIELDS`, the list of them: one place for name, source and meaning.
+/// Declares the fields of an analyzer, and `FIELDS`, the list of them: one place for all.
 macro_rules! fields {
     ($($id:ident = $name:literal, $source:literal, $doc:literal;)*) => {
         $(#[doc = $doc] pub static $id: $crate::model::Field =

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::model::Timestamp;
 
-/// How many intervals are kept; when they are full, every other one goes and from then on only every second,
-/// fourth, … is added, so that those kept are spread over the whole time.
+/// How many intervals are kept; when they are full, every other one goes and from then on only
+/// every second, fourth, … is added, so that those kept are spread over the whole time.
 const MAX_KEPT: usize = 256;
 
 /// Intervals between the times at which the same thing happened, in bounded memory.

@@ -1,4 +1,5 @@
-//! A small stand-in for the session of the pipeline, for the analyzers' tests: probes, feeds, hands over.
+//! A small stand-in for the session of the pipeline, for the analyzers' tests: probes, feeds, hands
+//! over.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -210,7 +211,8 @@ fn recognise(waiting: &[(Role, Vec<u8>)], unwanted: &mut bool) -> Option<&'stati
     None
 }
 
-/// The same steps, with all data of each step cut in two at `at` of its length, for every `at` in turn.
+/// The same steps, with all data of each step cut in two at `at` of its length, for every `at` in
+/// turn.
 pub(crate) fn every_cut(steps: &[Step]) -> impl Iterator<Item = Vec<Step>> + '_ {
     let cuts = (0..steps.len()).flat_map(|index| {
         let length = if let Step::Data(_, bytes, _) = &steps[index] { bytes.len() } else { 0 };
@@ -272,8 +274,8 @@ impl Noise {
     }
 }
 
-/// Feeds `definition` noise, `steps` with noise in them, and gaps anywhere: it may say what it likes, but not
-/// panic.
+/// Feeds `definition` noise, `steps` with noise in them, and gaps anywhere: it may say what it
+/// likes, but not panic.
 pub(crate) fn survives_noise(definition: &'static Definition, steps: &[Step]) {
     let alphabet: Vec<u8> = steps
         .iter()

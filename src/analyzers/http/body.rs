@@ -73,8 +73,8 @@ impl Body {
         }
     }
 
-    /// `missed` bytes are not in the capture. `Done(0)` if they were just the rest of the body; `Broken`
-    /// if it cannot be told any more where the stream is.
+    /// `missed` bytes are not in the capture. `Done(0)` if they were just the rest of the body;
+    /// `Broken` if it cannot be told any more where the stream is.
     pub(super) fn gap(&mut self, missed: u64) -> Progress {
         match self {
             Self::UntilClose => Progress::More,
@@ -122,8 +122,9 @@ impl Chunked {
         Progress::More
     }
 
-    /// One byte that is not data. Whether the body ends with it; `None` if it does not belong there.
-    /// A lone LF ends a line, as RFC 9112 section 2.2 lets a recipient do; CR before it is skipped.
+    /// One byte that is not data. Whether the body ends with it; `None` if it does not belong
+    /// there. A lone LF ends a line, as RFC 9112 section 2.2 lets a recipient do; CR before it is
+    /// skipped.
     fn control(&mut self, byte: u8) -> Option<bool> {
         self.line = self.line.saturating_add(1);
         let in_trailers = matches!(self.at, ChunkPart::Trailer { .. });

@@ -3,13 +3,14 @@
 fields! {
     METHOD = "http.method", "RFC 9110 section 9", "Method of a request.";
     TARGET = "http.target", "RFC 9112 section 3.2",
-        "Request target as sent, at most 256 bytes; values of query parameters that carry credentials, and user \
-        information, are shown as `*`. Not observed for CONNECT.";
+        "Request target as sent, at most 256 bytes; values of query parameters that carry credentials, and \
+        user information, are shown as `*`. Not observed for CONNECT.";
     HOST = "http.host", "RFC 9110 section 7.2",
         "Host header as sent, with its port if there is one; the authority of the target instead, where the \
         target is in absolute form (RFC 9112 section 3.2.2).";
     PROXIED_TO = "http.proxied_to", "RFC 9112 section 3.2.2",
-        "Authority of a target in absolute form: what the client wants from a proxy, so not a name of the peer.";
+        "Authority of a target in absolute form: what the client wants from a proxy, so not a name of the \
+        peer.";
     VERSION = "http.version", "RFC 9112 section 2.3", "Version of a request: `1.0` or `1.1`.";
     USER_AGENT = "http.user_agent", "RFC 9110 section 10.1.5", "User-Agent of a request, at most 256 bytes.";
     AUTHORIZATION = "http.authorization", "RFC 9110 section 11.6.2",
@@ -37,9 +38,10 @@ fields! {
     UNANSWERED = "http.unanswered", "RFC 9110 section 3.4",
         "Number of requests without a final response when the flow ended; not told where bytes were missed.";
     ANOMALY = "http.anomaly", "RFC 9112 section 11",
-        "What breaks the protocol: `bad-head`, `bad-header`, `head-too-long`, `too-many-headers`, `no-host`, \
-        `several-hosts`, `bad-content-length`, `length-and-coding` (Content-Length beside Transfer-Encoding), \
-        `bad-transfer-coding`, `bad-chunk`, `too-many-requests` (pipelined, of which none is answered), \
-        `unrequested-response`, `unrequested-switch`, `early-switch` (before the end of the request), \
-        `unanswered-switch` (the client uses a tunnel or upgrade that was not seen to be granted).";
+        "What breaks the protocol: `bad-head`, `bad-request-line` (spaces in the target), `bad-header`, \
+        `head-too-long`, `too-many-headers`, `no-host`, `several-hosts`, `bad-content-length`, \
+        `length-and-coding` (Content-Length beside Transfer-Encoding), `bad-transfer-coding`, `bad-chunk`, \
+        `too-many-requests` (pipelined, of which none is answered), `unrequested-response`, \
+        `unrequested-switch`, `early-switch` (before the end of the request), `unanswered-switch` (the \
+        client uses a tunnel or upgrade that was not seen to be granted).";
 }

@@ -38,8 +38,8 @@ pub(super) enum Fed {
 }
 
 impl HeadBuffer {
-    /// Takes the next bytes of the stream, up to the empty line. Empty lines before the first line are dropped
-    /// (RFC 9112 section 2.2), and a lone LF ends a line.
+    /// Takes the next bytes of the stream, up to the empty line. Empty lines before the first line
+    /// are dropped (RFC 9112 section 2.2), and a lone LF ends a line.
     pub(super) fn feed(&mut self, chunk: &[u8]) -> Fed {
         let blank = if self.bytes.is_empty() {
             chunk.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
@@ -114,6 +114,19 @@ pub(super) fn request<'h, 'b>(
     finished(config(reading).parse_request(&mut request, bytes)).map(|()| request)
 }
 
+/// The same head, if its request line has more than three words: of these, the first two and the
+/// last. RFC 9112 section 3 lets a recipient take a line with spaces in its target so, if it tells
+/// anybody nothing wrong.
+pub(super) fn mended_request_line(bytes: &[u8]) -> Option<Vec<u8>> {
+    let end = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n'))?;
+    let (line, rest) = bytes.split_at_checked(end)?;
+    let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).collect();
+    let [method, target, _, .., version] = words.as_slice() else { return None };
+    let mut mended = [*method, *target, *version].join(&b' ');
+    mended.extend_from_slice(rest);
+    Some(mended)
+}
+
 /// The response whose whole head is `bytes`, or why it is none.
 pub(super) fn response<'h, 'b>(
     bytes: &'b [u8],
@@ -152,8 +165,8 @@ pub(super) fn values<'a>(headers: &'a [Header<'a>], name: &'a str) -> impl Itera
     headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
 }
 
-/// The elements of the list-valued header field `name` (RFC 9110 section 5.6.1), over all its lines. Commas
-/// in quoted strings part elements too: none of the lists read here have any.
+/// The elements of the list-valued header field `name` (RFC 9110 section 5.6.1), over all its
+/// lines. Commas in quoted strings part elements too: none of the lists read here have any.
 pub(super) fn elements<'a>(headers: &'a [Header<'a>], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     values(headers, name)
         .flat_map(|value| value.split(|byte| *byte == b','))
@@ -193,8 +206,8 @@ fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// The scheme of the credentials in an Authorization or Proxy-Authorization header. Only known words are
-/// told: where the scheme is missing, what stands in its place is the secret.
+/// The scheme of the credentials in an Authorization or Proxy-Authorization header. Only known
+/// words are told: where the scheme is missing, what stands in its place is the secret.
 pub(super) fn scheme(value: &[u8]) -> Value {
     // IANA HTTP Authentication Scheme Registry, and what is widespread without being in it.
     const SCHEMES: [&str; 16] = [
@@ -287,7 +300,8 @@ fn is_secret(name: &[u8]) -> bool {
         [b"token", b"passw", b"secret", b"apikey", b"api_key", b"api-key", b"signature", b"credential"];
     const WHOLE: [&[u8]; 9] =
         [b"auth", b"authorization", b"jwt", b"key", b"pass", b"pwd", b"sessionid", b"session_id", b"sig"];
-    // Longer names are cut: what makes them telling is at one of their ends, and this bounds the work.
+    // Longer names are cut: what makes them telling is at one of their ends, and this bounds the
+    // work.
     let name = name.get(..64).unwrap_or(name).to_ascii_lowercase();
     WHOLE.contains(&name.as_slice()) || PARTS.iter().any(|part| split_at_pattern(&name, part).is_some())
 }

@@ -1,19 +1,21 @@
 //! HTTP/1.0 and HTTP/1.1 (RFC 9110, RFC 9112).
 //!
-//! Parsed: the heads of requests and responses, pipelined and over kept-alive connections, which needs the
-//! length of every body (RFC 9112 section 6.3); bodies themselves are skipped unread. A response is judged by
-//! the request it answers: HEAD, CONNECT, Upgrade. After a CONNECT that succeeds the rest of the flow is whatever
-//! the tunnel carries; after a status 101 it is the new protocol. What the client sends between asking for
-//! either and the answer is held back, at most 64 KiB, since only the answer tells what it is.
+//! Parsed: the heads of requests and responses, pipelined and over kept-alive connections, which
+//! needs the length of every body (RFC 9112 section 6.3); bodies themselves are skipped unread. A
+//! response is judged by the request it answers: HEAD, CONNECT, Upgrade. After a CONNECT that
+//! succeeds the rest of the flow is whatever the tunnel carries; after a status 101 it is the new
+//! protocol. What the client sends between asking for either and the answer is held back, at most
+//! 64 KiB, since only the answer tells what it is.
 //!
-//! Assumed: a stream that was joined in the middle, or has a gap that is not within a body of known length,
-//! goes on with a message that begins where a segment begins.
+//! Assumed: a stream that was joined in the middle, or has a gap that is not within a body of known
+//! length, goes on with a message that begins where a segment begins.
 //!
 //! Not parsed: bodies (so nothing is said of their content), trailers, HTTP/0.9.
 
 mod body;
 pub mod fields;
 mod head;
+mod message;
 mod probe;
 #[cfg(test)]
 mod tests;
@@ -21,20 +23,14 @@ mod upgrade;
 
 use std::collections::VecDeque;
 
-use httparse::{Header, Request, Response};
-
 use self::body::{Body, Progress};
-use self::fields::{
-    ANOMALY, AUTHORIZATION, CONNECT_REFUSED, CONNECT_STATUS, CONNECT_TARGET, COOKIE, FIELDS, HOST, METHOD,
-    PROXIED_TO, PROXY_AUTHORIZATION, REQUESTS, RESPONSES, SERVER, SET_COOKIE, STATUS, TARGET,
-    TARGET_CREDENTIAL, UNANSWERED, UPGRADE, UPGRADED, USER_AGENT, VERSION,
-};
-use self::head::{Fed, Framing, HeadBuffer, MAX_HEAD, MAX_TEXT, Reading, SLOTS, elements, values};
+use self::fields::{ANOMALY, FIELDS, REQUESTS, RESPONSES, UNANSWERED};
+use self::head::{Fed, HeadBuffer};
 use self::upgrade::Offer;
 use super::buffer::StreamBuffer;
-use super::websocket::fields::REFUSED as WEBSOCKET_REFUSED;
-use super::{Analyzer, Context, Definition, Next, Probe, Role, Sink, text};
-use crate::model::{Transport, Value};
+use super::websocket::fields::{ACCEPT_MISMATCH, ANOMALY as WEBSOCKET_ANOMALY};
+use super::{Analyzer, Context, Definition, Next, Probe, Role, Sink};
+use crate::model::{Observation, Transport, Value};
 
 /// HTTP/1.
 pub static DEFINITION: Definition = Definition {
@@ -61,14 +57,6 @@ fn start(context: &Context) -> Box<dyn Analyzer> {
         switched: false,
     })
 }
-
-/// How many requests may await their response. RFC 9112 section 9.3.2 sets no limit; clients that pipeline at
-/// all stay far below.
-const MAX_EXCHANGES: usize = 256;
-/// How many bytes a client may send between asking for a tunnel or an upgrade and the answer.
-const MAX_HELD: usize = MAX_HEAD;
-/// How many elements of an Upgrade header are told.
-const MAX_UPGRADES: usize = 8;
 
 #[derive(Debug)]
 struct Http {
@@ -155,6 +143,7 @@ impl Analyzer for Http {
         let side = self.side(role);
         let progress = match (side.state, &mut side.body) {
             (State::Body, Some(body)) => body.gap(missed),
+            (State::Head, _) => return self.head_is_cut(role, sink),
             (State::Ignore, _) => return,
             _ => Progress::Broken,
         };
@@ -169,7 +158,8 @@ impl Analyzer for Http {
         if self.switched {
             return;
         }
-        // A capture of the client's side only, say: what it sends into a tunnel tells what the tunnel is for.
+        // A capture of the client's side only, say: what it sends into a tunnel tells what the
+        // tunnel is for.
         while self.held.as_ref().is_some_and(|held| !held.unread().is_empty()) {
             self.answer_is_missing(&[], sink);
             if self.switched {
@@ -234,6 +224,30 @@ impl Http {
         }
     }
 
+    /// The rest of a head is missing, as in captures with a small snap length: the lines that are
+    /// there are read, without judging what may be in those that are not.
+    fn head_is_cut(&mut self, role: Role, sink: &mut Sink) {
+        let mut head = self.side(role).head.take();
+        let lines = head.iter().rposition(|byte| *byte == b'\n');
+        if let Some(last) = lines {
+            head.truncate(last.saturating_add(1));
+            head.extend_from_slice(b"\r\n");
+            let before = sink.observations.len();
+            // A head that cannot be read is one that is missing.
+            let _ = match role {
+                Role::Client => self.read_request(&head, sink),
+                Role::Server => self.read_response(&head, sink),
+            };
+            let told = sink.observations.split_off(before.min(sink.observations.len()));
+            sink.observations.extend(told.into_iter().filter(|(_, told)| !is_judgement(told)));
+        }
+        if self.switched {
+            sink.forward_gap(role);
+        } else {
+            self.lose(role, State::Resync);
+        }
+    }
+
     /// Looks whether a message begins here; if not, skips the segment.
     fn resync(&mut self, role: Role, bytes: &[u8]) -> usize {
         let side = self.side(role);
@@ -251,161 +265,6 @@ impl Http {
                 bytes.len()
             }
         }
-    }
-
-    fn read_request(&mut self, head: &[u8], sink: &mut Sink) -> Result<(), &'static str> {
-        let mut slots = SLOTS;
-        if let Ok(request) = head::request(head, &mut slots, Reading::Strict) {
-            self.request(&request, sink);
-            return Ok(());
-        }
-        let mut slots = SLOTS;
-        let request = head::request(head, &mut slots, Reading::Lenient)?;
-        sink.fact(&ANOMALY, Value::Word("bad-header"));
-        self.request(&request, sink);
-        Ok(())
-    }
-
-    fn read_response(&mut self, head: &[u8], sink: &mut Sink) -> Result<(), &'static str> {
-        let mut slots = SLOTS;
-        if let Ok(response) = head::response(head, &mut slots, Reading::Strict) {
-            self.response(&response, sink);
-            return Ok(());
-        }
-        let mut slots = SLOTS;
-        let response = head::response(head, &mut slots, Reading::Lenient)?;
-        sink.fact(&ANOMALY, Value::Word("bad-header"));
-        self.response(&response, sink);
-        Ok(())
-    }
-
-    fn request(&mut self, request: &Request<'_, '_>, sink: &mut Sink) {
-        let method = request.method.unwrap_or_default();
-        let sent = request.path.unwrap_or_default().as_bytes();
-        self.requests = self.requests.saturating_add(1);
-        let known = probe::known_method(method);
-        sink.fact(&METHOD, known.map_or_else(|| text(method.as_bytes(), 32), Value::Word));
-        sink.fact(&VERSION, Value::Word(if request.version == Some(0) { "1.0" } else { "1.1" }));
-        let mut authority = None;
-        if method == "CONNECT" {
-            sink.fact(&CONNECT_TARGET, text(sent, MAX_TEXT));
-        } else {
-            let target = head::target(sent);
-            sink.fact(&TARGET, target.shown);
-            authority = target.authority;
-            for name in target.credentials {
-                sink.fact(&TARGET_CREDENTIAL, text(name, 64));
-            }
-        }
-        observe_request_headers(request, authority, sink);
-
-        let exchange = match method {
-            "CONNECT" => Exchange::Connect,
-            "HEAD" => Exchange::Head,
-            _ => upgrade_in(method, request.headers, sink),
-        };
-        self.await_response(exchange, sink);
-        let framing = Framing::of(request.headers);
-        observe_framing(framing, sink);
-        match framing {
-            Framing { chunked: Some(true), .. } => self.client.expect(Some(Body::chunked())),
-            // Neither has an end that can be told (RFC 9112 section 6.3, items 4 and 5).
-            Framing { chunked: Some(false), .. } | Framing { length: Some(Err(())), .. } => {
-                self.lose(Role::Client, State::Ignore);
-            }
-            Framing { length: Some(Ok(length)), .. } => self.client.expect(Body::of_length(length)),
-            Framing { length: None, .. } => self.client.expect(None),
-        }
-    }
-
-    fn await_response(&mut self, exchange: Exchange, sink: &mut Sink) {
-        if matches!(exchange, Exchange::Connect | Exchange::Upgrade(_)) {
-            self.held = Some(StreamBuffer::new(MAX_HELD));
-            self.held_gap = false;
-        }
-        if self.exchanges.len() >= MAX_EXCHANGES {
-            if self.paired {
-                sink.fact(&ANOMALY, Value::Word("too-many-requests"));
-            }
-            self.exchanges.clear();
-            self.paired = false;
-        }
-        self.exchanges.push_back(exchange);
-    }
-
-    fn response(&mut self, response: &Response<'_, '_>, sink: &mut Sink) {
-        let status = response.code.unwrap_or_default();
-        sink.fact(&STATUS, Value::Uint(status.into()));
-        if let Some(server) = values(response.headers, "server").next() {
-            sink.fact(&SERVER, text(server, MAX_TEXT));
-        }
-        if values(response.headers, "set-cookie").next().is_some() {
-            sink.fact(&SET_COOKIE, Value::Yes);
-        }
-        if matches!(status, 100..=199) && status != 101 {
-            return self.server.expect(None);
-        }
-        self.responses = self.responses.saturating_add(1);
-        let exchange = self.exchanges.pop_front();
-        // A server may send 408 before it closes an idle connection (RFC 9110 section 15.5.9).
-        if exchange.is_none() && self.paired && status != 408 {
-            sink.fact(&ANOMALY, Value::Word("unrequested-response"));
-        }
-        if status == 101 {
-            return self.upgraded(exchange.as_ref(), response.headers, sink);
-        }
-        let mut bodiless = matches!(status, 204 | 304);
-        match exchange {
-            Some(Exchange::Connect) => {
-                sink.fact(&CONNECT_STATUS, Value::Uint(status.into()));
-                if matches!(status, 200..=299) {
-                    return self.switch(Next::Probe, sink);
-                }
-                sink.fact(&CONNECT_REFUSED, Value::Uint(status.into()));
-                self.release(sink);
-            }
-            Some(Exchange::Upgrade(offer)) => {
-                if offer.is_some() {
-                    sink.fact(&WEBSOCKET_REFUSED, Value::Uint(status.into()));
-                }
-                self.release(sink);
-            }
-            Some(Exchange::Head) => bodiless = true,
-            Some(Exchange::Plain) | None => {}
-        }
-        let framing = Framing::of(response.headers);
-        observe_framing(framing, sink);
-        self.server.expect(match framing {
-            _ if bodiless => None,
-            Framing { chunked: Some(true), .. } => Some(Body::chunked()),
-            Framing { chunked: None, length: Some(Ok(length)) } => Body::of_length(length),
-            _ => Some(Body::UntilClose),
-        });
-    }
-
-    /// Status 101: the server's next byte is of another protocol.
-    fn upgraded(&mut self, exchange: Option<&Exchange>, headers: &[Header<'_>], sink: &mut Sink) {
-        let chosen = elements(headers, "upgrade").next();
-        if let Some(chosen) = chosen {
-            sink.fact(&UPGRADED, text(chosen, 64));
-        }
-        let offer = match exchange {
-            Some(Exchange::Upgrade(offer)) => offer.as_deref(),
-            asked => {
-                if asked.is_some() && self.paired {
-                    sink.fact(&ANOMALY, Value::Word("unrequested-switch"));
-                }
-                None
-            }
-        };
-        // A server that forgets the Upgrade header means what it was asked for.
-        let websocket = chosen.map_or(offer.is_some(), |chosen| chosen.eq_ignore_ascii_case(b"websocket"));
-        match offer {
-            _ if !websocket => {}
-            Some(offer) => offer.accepted(headers, sink),
-            None => upgrade::accepted_unseen(headers, sink),
-        }
-        self.switch(if websocket { Next::Named("websocket") } else { Next::Probe }, sink);
     }
 
     /// Everything from here on belongs to `next`.
@@ -442,7 +301,8 @@ impl Http {
         0
     }
 
-    /// What was asked for is in use, or was refused: what was held back tells, or `next` if that is nothing.
+    /// What was asked for is in use, or was refused: what was held back tells, or `next` if that is
+    /// nothing.
     fn answer_is_missing(&mut self, next: &[u8], sink: &mut Sink) {
         let held =
             self.held.as_ref().map(StreamBuffer::unread).filter(|held| !held.is_empty()).unwrap_or(next);
@@ -486,7 +346,8 @@ impl Http {
         side.head.clear();
         side.body = None;
         self.paired = false;
-        // Which response belongs to which request is unknown now; a tunnel or upgrade is always asked for last.
+        // Which response belongs to which request is unknown now; a tunnel or upgrade is always
+        // asked for last.
         let kept = usize::from(self.held.is_some());
         self.exchanges.drain(..self.exchanges.len().saturating_sub(kept));
     }
@@ -510,63 +371,8 @@ impl Http {
     }
 }
 
-/// Header fields that are told as they are.
-fn observe_request_headers(request: &Request<'_, '_>, authority: Option<&[u8]>, sink: &mut Sink) {
-    let mut hosts = values(request.headers, "host");
-    let host = hosts.next();
-    if hosts.next().is_some() {
-        sink.fact(&ANOMALY, Value::Word("several-hosts"));
-    }
-    if host.is_none() && request.version == Some(1) {
-        sink.fact(&ANOMALY, Value::Word("no-host"));
-    }
-    if let Some(authority) = authority {
-        sink.fact(&PROXIED_TO, text(authority, MAX_TEXT));
-    }
-    if let Some(host) = authority.or(host).filter(|host| !host.is_empty()) {
-        sink.fact(&HOST, text(host, MAX_TEXT));
-    }
-    if let Some(agent) = values(request.headers, "user-agent").next() {
-        sink.fact(&USER_AGENT, text(agent, MAX_TEXT));
-    }
-    if let Some(value) = values(request.headers, "authorization").next() {
-        sink.fact(&AUTHORIZATION, head::scheme(value));
-    }
-    if let Some(value) = values(request.headers, "proxy-authorization").next() {
-        sink.fact(&PROXY_AUTHORIZATION, head::scheme(value));
-    }
-    if values(request.headers, "cookie").next().is_some() {
-        sink.fact(&COOKIE, Value::Yes);
-    }
-}
-
-/// Whether the request asks for another protocol. Without `Upgrade` among the connection options the header is
-/// to be ignored (RFC 9110 section 7.8).
-fn upgrade_in(method: &str, headers: &[Header<'_>], sink: &mut Sink) -> Exchange {
-    let mut websocket = false;
-    let mut any = false;
-    for protocol in elements(headers, "upgrade").take(MAX_UPGRADES) {
-        sink.fact(&UPGRADE, text(protocol, 64));
-        any = true;
-        websocket = websocket || protocol.eq_ignore_ascii_case(b"websocket");
-    }
-    if websocket {
-        Exchange::Upgrade(Some(Box::new(Offer::of_request(method, headers, sink))))
-    } else if any && elements(headers, "connection").any(|option| option.eq_ignore_ascii_case(b"upgrade")) {
-        Exchange::Upgrade(None)
-    } else {
-        Exchange::Plain
-    }
-}
-
-fn observe_framing(framing: Framing, sink: &mut Sink) {
-    for (odd, word) in [
-        (framing.length == Some(Err(())), "bad-content-length"),
-        (framing.length.is_some() && framing.chunked.is_some(), "length-and-coding"),
-        (framing.chunked == Some(false), "bad-transfer-coding"),
-    ] {
-        if odd {
-            sink.fact(&ANOMALY, Value::Word(word));
-        }
-    }
+/// Whether this tells that something is wrong or missing in a head.
+fn is_judgement(told: &Observation) -> bool {
+    let Observation::Fact(field, _) = told else { return false };
+    [&ANOMALY, &WEBSOCKET_ANOMALY, &ACCEPT_MISMATCH].iter().any(|judgement| std::ptr::eq(*judgement, *field))
 }

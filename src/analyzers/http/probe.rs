@@ -3,8 +3,8 @@
 use crate::analyzers::{Probe, ProbeInput, Role};
 use crate::model::Transport;
 
-/// Methods by which a request is recognised without seeing its whole first line: the IANA registry's
-/// usual ones, and those of UPnP.
+/// Methods by which a request is recognised without seeing its whole first line: the IANA
+/// registry's usual ones, and those of UPnP.
 const METHODS: [&str; 25] = [
     "GET",
     "POST",
@@ -116,10 +116,14 @@ fn request_line(bytes: &[u8]) -> Probe {
                 }
             } else if target.iter().any(|byte| *byte < b' ' && *byte != b'\r') {
                 Probe::Not
-            } else if line.len() < MAX_LINE {
-                Probe::More
+            } else if line.len() >= MAX_LINE || target.starts_with(b"/") {
+                // A usual method with a path convinces: the line may be cut by the snap length.
+                match begins_request(line) {
+                    Probe::Not if line.len() < MAX_LINE => Probe::More,
+                    told => told,
+                }
             } else {
-                begins_request(line)
+                Probe::More
             }
         }
         _ => Probe::Not,

@@ -105,9 +105,10 @@ fn clipped(element: &[u8]) -> Box<[u8]> {
     element.get(..MAX_ELEMENT).unwrap_or(element).into()
 }
 
-/// Browsers cannot set Authorization on a WebSocket, so some clients offer a bearer token as if it were a
-/// subprotocol (`authorization.bearer.TOKEN`, `base64url.bearer.authorization.k8s.io.TOKEN`). What may be
-/// shown, and whether a token was left out.
+/// Browsers cannot set Authorization on a WebSocket, so some clients offer a bearer token as if it
+/// were a subprotocol (`authorization.bearer.TOKEN`,
+/// `base64url.bearer.authorization.k8s.io.TOKEN`). What may be shown, and whether a token was left
+/// out.
 fn without_token(protocol: &[u8]) -> (Value, bool) {
     const LONGEST_WORD: usize = 24;
     let labels: Vec<&[u8]> = protocol.split(|byte| *byte == b'.').collect();

@@ -1,4 +1,5 @@
-//! Control packets: bytes to values (MQTT 5.0 sections 2 and 3, the same sections of 3.1.1, and MQTT V3.1).
+//! Control packets: bytes to values (MQTT 5.0 sections 2 and 3, the same sections of 3.1.1, and
+//! MQTT V3.1).
 
 use nom::bytes::complete::take;
 use nom::combinator::rest;
@@ -73,7 +74,8 @@ fn done<T>(parsed: Parsed<'_, T>) -> Result<T, Malformed> {
     parsed.map(|(_, value)| value).map_err(|_| Malformed)
 }
 
-/// Remaining length (section 2.1.4, 1.5.5): seven bits a byte, least significant first, at most four bytes.
+/// Remaining length (section 2.1.4, 1.5.5): seven bits a byte, least significant first, at most
+/// four bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct RemainingLength {
     value: u32,
@@ -81,8 +83,8 @@ pub(super) struct RemainingLength {
 }
 
 impl RemainingLength {
-    /// The next byte. `Ok(Some(length))` when it was the last one; an error if a fifth would follow, or if
-    /// the encoding is not the shortest.
+    /// The next byte. `Ok(Some(length))` when it was the last one; an error if a fifth would
+    /// follow, or if the encoding is not the shortest.
     pub(super) fn push(&mut self, byte: u8) -> Result<Option<u32>, Malformed> {
         let shift = u32::from(self.bytes).saturating_mul(7);
         self.value |= u32::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
@@ -138,8 +140,8 @@ pub(super) struct Connect<'a> {
 }
 
 impl<'a> Connect<'a> {
-    /// Reads the body, up to the client identifier. The will, user name and password behind it are told by
-    /// the flags and not read.
+    /// Reads the body, up to the client identifier. The will, user name and password behind it are
+    /// told by the flags and not read.
     pub(super) fn parse(body: &'a [u8]) -> Result<Self, Malformed> {
         let (input, (name, level, flags, keep_alive)) = (string, be_u8, be_u8, be_u16)
             .parse(body)
@@ -160,8 +162,8 @@ pub(super) struct Connack<'a> {
 }
 
 impl<'a> Connack<'a> {
-    /// Reads the body. Whether there are properties is told by its length: brokers answer a level they do not
-    /// know in the form of another.
+    /// Reads the body. Whether there are properties is told by its length: brokers answer a level
+    /// they do not know in the form of another.
     pub(super) fn parse(body: &'a [u8]) -> Result<Self, Malformed> {
         let (input, (flags, code)) =
             (be_u8, be_u8).parse(body).map_err(|_: nom::Err<nom::error::Error<_>>| Malformed)?;
@@ -218,14 +220,15 @@ fn identifier(input: &[u8]) -> Parsed<'_, u16> {
     be_u16(input)
 }
 
-/// Packet identifier and reason code of PUBACK, PUBREC, PUBREL and PUBCOMP (section 3.4.2); without a code it
-/// is 0, success.
+/// Packet identifier and reason code of PUBACK, PUBREC, PUBREL and PUBCOMP (section 3.4.2); without
+/// a code it is 0, success.
 pub(super) fn acknowledgement(body: &[u8]) -> Result<(u16, u8), Malformed> {
     let (input, id) = identifier(body).map_err(|_| Malformed)?;
     Ok((id, input.first().copied().unwrap_or(0)))
 }
 
-/// Packet identifier of SUBSCRIBE, UNSUBSCRIBE, SUBACK and UNSUBACK, and what follows the properties.
+/// Packet identifier of SUBSCRIBE, UNSUBSCRIBE, SUBACK and UNSUBACK, and what follows the
+/// properties.
 pub(super) fn subscription(level: u8, body: &[u8]) -> Result<(u16, &[u8]), Malformed> {
     done((identifier, |input| properties_of(level, input), rest).parse(body)).map(|(id, _, list)| (id, list))
 }
@@ -238,8 +241,8 @@ pub(super) fn topic_filter(kind: u8, list: &[u8]) -> Result<(&[u8], &[u8]), Malf
     Ok((filter, after))
 }
 
-/// Whether the low bits of the first byte are as section 2.1.3 has them. MQTT 3.1 marks the three types with
-/// an answer as QoS 1, may set DUP on them, and says nothing of the rest.
+/// Whether the low bits of the first byte are as section 2.1.3 has them. MQTT 3.1 marks the three
+/// types with an answer as QoS 1, may set DUP on them, and says nothing of the rest.
 pub(super) fn flags_are_valid(kind: u8, flags: u8, level: Option<u8>) -> bool {
     let expected = match kind {
         kind::PUBLISH => return true,
@@ -272,8 +275,8 @@ pub(super) fn sender(kind: u8) -> Option<Role> {
     }
 }
 
-/// Whether a control packet may begin with these flags and this length, before anything of its body is seen.
-/// As [`is_plausible`], only for telling MQTT from anything else.
+/// Whether a control packet may begin with these flags and this length, before anything of its body
+/// is seen. As [`is_plausible`], only for telling MQTT from anything else.
 pub(super) fn is_plausible_header(kind: u8, flags: u8, length: u32) -> bool {
     let lengths = match kind {
         kind::CONNECT => 12..=u32::MAX,
@@ -290,7 +293,8 @@ pub(super) fn is_plausible_header(kind: u8, flags: u8, length: u32) -> bool {
     lengths.contains(&length) && flags_are_valid(kind, flags, None)
 }
 
-/// Whether `body` may be all of such a control packet, or its beginning; `length` is the whole length.
+/// Whether `body` may be all of such a control packet, or its beginning; `length` is the whole
+/// length.
 pub(super) fn is_plausible(kind: u8, flags: u8, length: u32, body: &[u8]) -> bool {
     let is_whole = body.len() as u64 >= u64::from(length);
     match kind {

@@ -1,6 +1,7 @@
-//! Byte examples after the figures of OASIS MQTT 3.1.1 and 5.0, and captures in the tests of other tools.
+//! Byte examples after the figures of OASIS MQTT 3.1.1 and 5.0, and captures in the tests of other
+//! tools.
 
-use super::packet::Malformed;
+use super::observe::MAX_TOPICS;
 use super::*;
 use crate::analyzers::ProbeInput;
 use crate::analyzers::testing::{
@@ -15,7 +16,8 @@ fn anomalies(steps: &[Step]) -> Vec<String> {
     run(steps).values("mqtt.anomaly").into_iter().map(|(word, _)| word).collect()
 }
 
-/// CONNECT of MQTT 3.1.1 as in figure 3.6 there: user name, password, will with QoS 1, clean session, keep alive 10.
+/// CONNECT of MQTT 3.1.1 as in figure 3.6 there: user name, password, will with QoS 1, clean
+/// session, keep alive 10.
 const CONNECT: &[u8] = b"\x10\x1b\x00\x04MQTT\x04\xce\x00\x0a\x00\x02id\x00\x01w\x00\x02hi\x00\x01u\x00\x01p";
 const PLAIN: &[u8] = b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x0a\x00\x02id";
 const CONNECT_5: &[u8] = b"\x10\x14\x00\x04MQTT\x05\x02\x00\x0a\x05\x11\x00\x00\x00\x3c\x00\x02id";
@@ -199,7 +201,8 @@ fn what_breaks_the_protocol_is_reported() {
         (vec![client(b"\x10\x0c\x00\x04MQTT\x03\x02\x00\x0a\x00\x00")], vec!["bad-protocol-name"]),
         (vec![client(b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x0a\x00\x09")], vec!["malformed-packet"]),
         (vec![client(PLAIN), client(b"\xe0\x00"), client(PING)], vec!["packet-after-disconnect"]),
-        // A client may go on before it is answered (3.1.1 section 3.1.4), and the capture may swap directions.
+        // A client may go on before it is answered (3.1.1 section 3.1.4), and the capture may swap
+        // directions.
         (vec![client(PLAIN), client(PING), server(ACCEPTED)], vec![]),
         (vec![server(ACCEPTED), client(PLAIN)], vec![]),
         // MQTT 3.1 may repeat a SUBSCRIBE with DUP set.

@@ -44,7 +44,8 @@ pub(super) struct HeaderBuffer {
 }
 
 impl HeaderBuffer {
-    /// Takes bytes from the front of `stream` until the header is whole; how many, and the header then.
+    /// Takes bytes from the front of `stream` until the header is whole; how many, and the header
+    /// then.
     pub(super) fn feed(&mut self, stream: &[u8]) -> (usize, Option<Header>) {
         for (at, byte) in stream.iter().enumerate() {
             if let Some(slot) = self.bytes.get_mut(self.have) {

@@ -1,13 +1,14 @@
-//! WebSocket (RFC 6455), from the first frame on: the opening handshake belongs to the analyzer of HTTP, which
-//! hands over here.
+//! WebSocket (RFC 6455), from the first frame on: the opening handshake belongs to the analyzer of
+//! HTTP, which hands over here.
 //!
-//! Parsed: frame headers of both sides, close frames, the order of fragments. The payload of text and binary
-//! messages is unmasked and passed to the inner protocol as it arrives, as one stream of bytes for each side:
-//! message boundaries mean nothing to the protocols found there (MQTT: OASIS MQTT 3.1.1 section 6).
+//! Parsed: frame headers of both sides, close frames, the order of fragments. The payload of text
+//! and binary messages is unmasked and passed to the inner protocol as it arrives, as one stream of
+//! bytes for each side: message boundaries mean nothing to the protocols found there (MQTT: OASIS
+//! MQTT 3.1.1 section 6).
 //!
-//! Not parsed: compressed messages (RFC 7692), whether text is UTF-8, the payload of pings and pongs.
-//! Extensions were agreed on in the handshake, which is not known here: bit RSV1 is taken for compression and
-//! observed, other reserved bits are an anomaly.
+//! Not parsed: compressed messages (RFC 7692), whether text is UTF-8, the payload of pings and
+//! pongs. Extensions were agreed on in the handshake, which is not known here: bit RSV1 is taken
+//! for compression and observed, other reserved bits are an anomaly.
 
 pub mod fields;
 mod frame;
@@ -332,8 +333,8 @@ fn observe_close(role: Role, payload: &[u8], sink: &mut Sink) {
     };
     let code = u16::from_be_bytes(*code);
     sink.fact(code_field, Value::Uint(code.into()));
-    // Sections 7.4.1 and 7.4.2, and the IANA registry: 1000 to 1014 are assigned, but 1004 is reserved, and 1005
-    // and 1006 are never sent; 3000 to 4999 are for libraries and applications.
+    // Sections 7.4.1 and 7.4.2, and the IANA registry: 1000 to 1014 are assigned, but 1004 is
+    // reserved, and 1005 and 1006 are never sent; 3000 to 4999 are for libraries and applications.
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
         sink.fact(&ANOMALY, Value::Word("bad-close-code"));
     }

@@ -24,7 +24,8 @@ fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
 
 const CONNECT: &[u8] = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a";
 
-/// The examples of section 5.7 in order, as a conversation that is closed properly, with MQTT as its content.
+/// The examples of section 5.7 in order, as a conversation that is closed properly, with MQTT as
+/// its content.
 fn conversation() -> Vec<Step> {
     let (first, second) = CONNECT.split_at(7);
     let mut long = vec![0x82, 0x7e, 0x01, 0x00];
