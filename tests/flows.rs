@@ -1,6 +1,17 @@
 //! The flows of every real capture at hand against tshark's conversations. Skipped where the captures are
 //! not: `WIRECLAIM_CAPTURES` names their folder, else `../shared/captures` is tried.
 
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that fails says so, each test binary uses its own part, and tests print how much agrees"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::IpAddr;
@@ -10,7 +21,6 @@ use wireclaim::capture::{Input, Options};
 use wireclaim::decode::{Decoded, decode};
 use wireclaim::flow::{FlowHead, FlowTable, Handler, Limits};
 use wireclaim::model::evidence::Seen;
-use wireclaim::model::packet::Segment;
 use wireclaim::model::{Direction, Endpoint, Flow, Transport};
 
 /// Keeps the flows.

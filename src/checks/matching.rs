@@ -161,9 +161,7 @@ fn peer_width(subject: &Subject<'_>, peer: &Peer, view: &View<'_>) -> Option<Wid
         Peer::Name(pattern) => {
             view.name.candidates.iter().any(|name| pattern.matches(name)).then_some(match pattern {
                 NamePattern::Exact(_) => Width::Name,
-                NamePattern::Below(apex) | NamePattern::Suffix(apex) => {
-                    Width::Suffix(Reverse(apex.len()))
-                }
+                NamePattern::Below(apex) | NamePattern::Suffix(apex) => Width::Suffix(Reverse(apex.len())),
             })
         }
         Peer::Network(net) => contains(net, view.peer).then(|| {

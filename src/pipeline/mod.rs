@@ -63,7 +63,7 @@ pub fn analyse(input: Input, jobs: usize) -> Result<Analysis> {
     };
     let (summary, read_error) = std::thread::scope(|scope| {
         let reader = scope.spawn(move || read(input, &sender));
-        pool.install(move || work.take_all(&receiver, jobs.max(1) * BATCHES_PER_THREAD));
+        work.take_all(&pool, &receiver, jobs.max(1) * BATCHES_PER_THREAD);
         reader.join().unwrap_or_else(|_| {
             (
                 capture::Summary::default(),
@@ -113,13 +113,13 @@ enum Job<'a> {
 }
 
 impl Work {
-    fn take_all(&mut self, receiver: &Receiver<Batch>, per_round: usize) {
+    fn take_all(&mut self, pool: &rayon::ThreadPool, receiver: &Receiver<Batch>, per_round: usize) {
         loop {
             // What has been read so far, at least one batch: waiting for a full round would leave threads idle.
             let Ok(first) = receiver.recv() else { return };
             let mut batches = vec![first];
             batches.extend(receiver.try_iter().take(per_round.saturating_sub(1)));
-            self.round(&batches);
+            pool.install(|| self.round(&batches));
         }
     }
 

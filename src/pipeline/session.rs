@@ -39,6 +39,8 @@ pub(crate) struct Session {
 
 struct Layer {
     stage: Stage,
+    /// Who took these bytes, kept after it is done: at the end it may have something to tell.
+    analyzer: Option<(&'static Definition, Box<dyn Analyzer>)>,
     /// Direction from client to server; meaningful once active or bypassed.
     client: Direction,
 }
@@ -48,8 +50,8 @@ enum Stage {
     Waiting(Held),
     /// Nobody has recognised these bytes yet.
     Probing(Held),
-    /// Somebody has.
-    Active(&'static Definition, Box<dyn Analyzer>),
+    /// The layer's analyzer takes them.
+    Active,
     /// Its analyzer is done: bytes go to the next layer.
     Bypassed,
     /// Nobody wants these bytes.
@@ -92,6 +94,12 @@ struct Work {
     bytes: Vec<u8>,
 }
 
+impl Layer {
+    fn new(stage: Stage, client: Direction) -> Self {
+        Self { stage, analyzer: None, client }
+    }
+}
+
 fn role(client: Direction, from: Direction) -> Role {
     if client == from { Role::Client } else { Role::Server }
 }
@@ -121,7 +129,7 @@ impl Session {
         listener: &mut dyn Listener,
     ) -> bool {
         if self.layers.is_empty() {
-            self.layers.push(Layer { stage: Stage::Probing(Held::default()), client: from });
+            self.layers.push(Layer::new(Stage::Probing(Held::default()), from));
         }
         let outermost = self.first_live();
         let mut queue = VecDeque::new();
@@ -140,7 +148,7 @@ impl Session {
         listener: &mut dyn Listener,
     ) -> bool {
         if self.layers.is_empty() {
-            self.layers.push(Layer { stage: Stage::Probing(Held::default()), client: from });
+            self.layers.push(Layer::new(Stage::Probing(Held::default()), from));
         }
         let at = self.first_live();
         let mut queue = VecDeque::new();
@@ -174,7 +182,8 @@ impl Session {
                     layer.stage = Stage::Dead;
                 }
             }
-            Stage::Active(definition, analyzer) => {
+            Stage::Active => {
+                let Some((definition, analyzer)) = &mut layer.analyzer else { return };
                 let mut sink = Sink::new(seen);
                 sink.wants_payload = payload_wanted;
                 let ok = guarded(|| analyzer.gap(role(client, from), missed, &mut sink));
@@ -196,7 +205,7 @@ impl Session {
         listener: &mut dyn Listener,
     ) -> bool {
         if self.layers.is_empty() {
-            self.layers.push(Layer { stage: Stage::Probing(Held::default()), client: from });
+            self.layers.push(Layer::new(Stage::Probing(Held::default()), from));
         }
         let Some(layer) = self.layers.first_mut() else { return false };
         if let Stage::Probing(held) = &mut layer.stage {
@@ -211,7 +220,9 @@ impl Session {
             }
         }
         let mut queue = VecDeque::new();
-        if let Some(Layer { stage: Stage::Active(definition, analyzer), client }) = self.layers.first_mut() {
+        if let Some(Layer { stage: Stage::Active, analyzer: Some((definition, analyzer)), client }) =
+            self.layers.first_mut()
+        {
             let mut sink = Sink::new(seen);
             let who = role(*client, from);
             let ok = guarded(|| analyzer.datagram(who, bytes, missed, &mut sink));
@@ -221,18 +232,20 @@ impl Session {
         self.wants_more()
     }
 
-    /// The flow is over.
-    pub(crate) fn end(&mut self, key: FlowKey, last: Seen, listener: &mut dyn Listener) {
-        for layer in &mut self.layers {
-            if let Stage::Active(definition, analyzer) = &mut layer.stage {
+    /// The flow is over: every analyzer, the outermost first, tells what it still has to tell.
+    pub(crate) fn end(&mut self, flow: &FlowHead, last: Seen, listener: &mut dyn Listener) {
+        // An analyzer's last words may start an inner one, so the list may grow.
+        let mut at = 0;
+        while let Some(layer) = self.layers.get_mut(at) {
+            if let Some((definition, analyzer)) = &mut layer.analyzer {
                 let mut sink = Sink::new(last);
-                if !guarded(|| analyzer.end(&mut sink)) {
-                    listener.failed(definition.id, key, last);
-                }
-                for (seen, observation) in sink.observations {
-                    listener.observed(seen, observation);
-                }
+                let ok = guarded(|| analyzer.end(&mut sink));
+                let id = definition.id;
+                let mut queue = VecDeque::new();
+                self.settle(at, id, ok, sink, flow, listener, &mut queue);
+                self.drain(flow, listener, queue);
             }
+            at = at.saturating_add(1);
         }
         self.layers.clear();
     }
@@ -296,7 +309,8 @@ impl Session {
                 }
                 self.try_start(at, flow, from, queue);
             }
-            Stage::Active(definition, analyzer) => {
+            Stage::Active => {
+                let Some((definition, analyzer)) = &mut layer.analyzer else { return };
                 let mut sink = Sink::new(seen);
                 sink.wants_payload = payload_wanted;
                 let who = role(layer.client, from);
@@ -346,15 +360,17 @@ impl Session {
         };
         let analyzer = (definition.start)(&context);
         if let Some(layer) = self.layers.get_mut(at) {
-            *layer = Layer { stage: Stage::Active(definition, analyzer), client };
+            *layer = Layer { stage: Stage::Active, analyzer: Some((definition, analyzer)), client };
             self.service.push(definition.id);
             self.client.get_or_insert(client);
         }
     }
 
+    /// Switches a layer off for good.
     fn kill(&mut self, at: usize) {
         if let Some(layer) = self.layers.get_mut(at) {
             layer.stage = Stage::Dead;
+            layer.analyzer = None;
         }
     }
 
@@ -384,7 +400,7 @@ impl Session {
             && inner < MAX_LAYERS
         {
             let client = self.layers.get(at).map_or(Direction::OrigToResp, |layer| layer.client);
-            self.layers.push(Layer { stage: Stage::Waiting(Held::default()), client });
+            self.layers.push(Layer::new(Stage::Waiting(Held::default()), client));
         }
         let client = self.layers.get(at).map_or(Direction::OrigToResp, |layer| layer.client);
         // Bytes of this call are newer than what waits, so they are fed after it.

@@ -129,7 +129,9 @@ impl Handler for Collector {
 
     fn closed(&mut self, mut state: FlowState, mut flow: Flow) {
         let mut sorter = Sorter { collected: self, facts: &mut state.facts };
-        state.session.end(flow.key, flow.last, &mut sorter);
+        let midstream = flow.tcp.as_ref().is_some_and(|tcp| tcp.midstream);
+        let head = FlowHead { key: flow.key, first: flow.first, midstream };
+        state.session.end(&head, flow.last, &mut sorter);
         flow.facts = state.facts;
         flow.service = std::mem::take(&mut state.session.service);
         if flow.roles > RoleBasis::Protocol

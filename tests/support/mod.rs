@@ -1,34 +1,43 @@
 //! What the tests of the whole program share.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that fails says so, each test binary uses its own part, and tests print how much agrees"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// The folder of the project.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// The real program.
-pub fn wireclaim() -> Command {
+pub(crate) fn wireclaim() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wireclaim"));
     command.current_dir(root()).env_remove("NO_COLOR").env("LC_ALL", "C");
     command
 }
 
 /// Runs the program with these arguments.
-pub fn run<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Output {
+pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Output {
     wireclaim().args(args).output().expect("the program starts")
 }
 
 /// Every case: a folder with a capture, the arguments of `check`, and the table that must come out.
-pub fn cases() -> Vec<PathBuf> {
+pub(crate) fn cases() -> Vec<PathBuf> {
     folders(&root().join("fixtures/cases"))
 }
 
 /// Folders directly below `path`, sorted.
-pub fn folders(path: &Path) -> Vec<PathBuf> {
+pub(crate) fn folders(path: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = std::fs::read_dir(path)
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
         .map(|entry| entry.expect("a folder entry").path())
@@ -39,7 +48,7 @@ pub fn folders(path: &Path) -> Vec<PathBuf> {
 }
 
 /// The capture of a case.
-pub fn capture(case: &Path) -> PathBuf {
+pub(crate) fn capture(case: &Path) -> PathBuf {
     let mut captures: Vec<PathBuf> = std::fs::read_dir(case)
         .expect("the case exists")
         .map(|entry| entry.expect("a folder entry").path())
@@ -51,7 +60,7 @@ pub fn capture(case: &Path) -> PathBuf {
 
 /// Captures made by others: the folder named by `WIRECLAIM_CAPTURES`, else `../shared/captures`. `None`, with a
 /// message, where they are absent.
-pub fn shared_captures() -> Option<PathBuf> {
+pub(crate) fn shared_captures() -> Option<PathBuf> {
     let folder = std::env::var_os("WIRECLAIM_CAPTURES")
         .map_or_else(|| root().join("../shared/captures"), PathBuf::from);
     if folder.join("files").is_dir() {
@@ -62,7 +71,7 @@ pub fn shared_captures() -> Option<PathBuf> {
 }
 
 /// Every file below `folder`, sorted.
-pub fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut todo = vec![folder.to_owned()];
     while let Some(next) = todo.pop() {
@@ -76,7 +85,7 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The rows of a CSV file with a header (RFC 4180), each as name to value.
-pub fn csv(text: &str) -> Vec<std::collections::BTreeMap<String, String>> {
+pub(crate) fn csv(text: &str) -> Vec<std::collections::BTreeMap<String, String>> {
     let mut records = records(text).into_iter();
     let Some(header) = records.next() else { return Vec::new() };
     records.map(|row| header.iter().cloned().zip(row).collect()).collect()
