@@ -12,7 +12,16 @@
     allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")
 )]
 
+pub mod amqp;
+pub mod bacnet;
 pub(crate) mod buffer;
+pub(crate) mod lines;
+pub mod modbus;
+pub mod opcua;
+pub mod smtp;
+pub mod ssh;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 
 use crate::model::evidence::Seen;
@@ -200,7 +209,15 @@ impl Sink {
 }
 
 /// Every analyzer, in probe order: those with the most telling first bytes first.
-pub const REGISTRY: &[&Definition] = &[&tls::DEFINITION];
+pub const REGISTRY: &[&Definition] = &[
+    &ssh::DEFINITION,
+    &amqp::DEFINITION,
+    &tls::DEFINITION,
+    &smtp::DEFINITION,
+    &opcua::DEFINITION,
+    &modbus::DEFINITION,
+    &bacnet::DEFINITION,
+];
 
 /// The analyzer called `id`.
 pub fn by_id(id: &str) -> Option<&'static Definition> {
