@@ -82,7 +82,7 @@ enum Form {
     Either,
 }
 
-/// A whole message whose length suits its function. Off its port it must begin the stream and be all of it, or be
+/// A whole message, whose length suits its function where that is a standard one. Off its port it must begin the stream and be all of it, or be
 /// followed by another header.
 fn probe(input: &ProbeInput<'_>) -> Probe {
     let on_port = input.port_in(PORTS);
@@ -105,7 +105,10 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
         [_, _, 0, 0, hi, lo, ..] => LENGTH.contains(&u16::from_be_bytes([*hi, *lo])),
         rest => rest.len() < PREFIX && (rest.is_empty() || on_port),
     };
-    let Some(form) = form(body).filter(|_| followed) else { return Probe::Not };
+    // On its port also functions that vendors have made up, whose form nobody knows.
+    let own = on_port && matches!(body, [_, 1..EXCEPTION_BIT, ..]);
+    let form = form(body).or(own.then_some(Form::Either)).filter(|_| followed);
+    let Some(form) = form else { return Probe::Not };
     Probe::Is(match (PORTS.contains(&input.src_port), PORTS.contains(&input.dst_port), form) {
         (true, false, _) | (_, _, Form::Response) => Role::Server,
         _ => Role::Client,
@@ -318,8 +321,12 @@ mod tests {
             assert_eq!(ask(&DEFINITION, &READ[..length], 50_000, 502), Probe::More, "{length}");
             assert_eq!(ask(&DEFINITION, &READ[..length], 50_000, 9999), Probe::Not, "{length}");
         }
+        // A vendor's function is taken on the port only.
+        let umas = [0, 0, 0, 0, 0, 4, 0, 0x5a, 0, 2];
+        assert_eq!(ask(&DEFINITION, &umas, 50_000, 502), Probe::Is(C));
+        assert_eq!(ask(&DEFINITION, &umas, 50_000, 9999), Probe::Not);
         // Length too long for the function; protocol not zero; more that is no header.
-        assert_eq!(ask(&DEFINITION, &[0, 1, 0, 0, 0, 7, 1, 3, 0, 0, 0, 10, 0], 50_000, 502), Probe::Not);
+        assert_eq!(ask(&DEFINITION, &[0, 1, 0, 0, 0, 7, 1, 3, 0, 0, 0, 10, 0], 50_000, 9999), Probe::Not);
         assert_eq!(ask(&DEFINITION, &[0, 1, 0, 1, 0, 6, 1, 3, 0, 0, 0, 10], 50_000, 502), Probe::Not);
         assert_eq!(ask(&DEFINITION, &[READ, b"abcdefgh"].concat(), 50_000, 9999), Probe::Not);
     }

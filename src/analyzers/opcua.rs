@@ -49,12 +49,13 @@ pub static DEFINITION: Definition = Definition {
     id: "opcua",
     title: "OPC UA over TCP (OPC 10000-6)",
     transports: &[Transport::Tcp],
-    ports: &[4840],
+    ports: &[PORT],
     fields: &[&ENDPOINT, &ACCEPTED, &ERROR, &SECURITY_POLICY, &OPENED, &ANOMALY],
     probe,
     start,
 };
 
+const PORT: u16 = 4840;
 /// Type, chunk type, size.
 const HEADER: usize = 8;
 /// What is read of a message: policies and URLs have at most 255 and 4096 bytes.
@@ -62,10 +63,10 @@ const MAX_READ: usize = 4096 + 64;
 /// Longest message before the sizes are agreed on; later only headers are read.
 const MAX_SIZE: u32 = 1 << 24;
 
-/// A Hello, Acknowledge or ReverseHello where the stream begins.
+/// A Hello, Acknowledge or ReverseHello where the stream begins; elsewhere the header of any later message.
 fn probe(input: &ProbeInput<'_>) -> Probe {
     if !input.at_start {
-        return Probe::Not;
+        return midstream(input);
     }
     // Least size: header and the fixed fields, strings of length zero (section 7.1.2).
     for (start, role, least) in
@@ -82,6 +83,22 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
         return if (least..=0x1_0000).contains(&size) { Probe::Is(role) } else { Probe::Not };
     }
     Probe::Not
+}
+
+/// A message of an open channel: its header and the identifier of the channel (section 6.7.2.2).
+fn midstream(input: &ProbeInput<'_>) -> Probe {
+    let Some([a, b, c, chunk, size @ ..]) = input.bytes.first_chunk::<HEADER>() else { return Probe::Not };
+    let kind = matches!([*a, *b, *c], [b'M', b'S', b'G'] | [b'O', b'P', b'N'] | [b'C', b'L', b'O']);
+    let size = u32::from_le_bytes(*size);
+    if !kind || !matches!(chunk, b'F' | b'C' | b'A') || !(12..MAX_SIZE).contains(&size) {
+        return Probe::Not;
+    }
+    let server = match (input.src_port == PORT, input.dst_port == PORT) {
+        (true, false) => true,
+        (false, true) => false,
+        _ => input.src_port < input.dst_port,
+    };
+    Probe::Is(if server { Role::Server } else { Role::Client })
 }
 
 fn start(_: &Context) -> Box<dyn Analyzer> {
@@ -213,6 +230,22 @@ mod tests {
             assert_eq!(facts.first(&SECURITY_POLICY).unwrap().value.to_string(), POLICY);
             assert!(facts.has(&ACCEPTED) && facts.has(&OPENED) && !facts.has(&ANOMALY));
         }
+    }
+
+    #[test]
+    fn a_channel_joined_midstream_is_recognised() {
+        let ask = |bytes: &[u8]| {
+            probe(&ProbeInput {
+                bytes,
+                transport: Transport::Tcp,
+                src_port: 4840,
+                dst_port: 5,
+                at_start: false,
+            })
+        };
+        assert_eq!(ask(&message(*b"MSGF", &[0; 16])), Probe::Is(S));
+        assert_eq!(ask(b"MSGF    "), Probe::Not);
+        assert_eq!(ask(b"MSGX\x20\x00\x00\x00"), Probe::Not);
     }
 
     #[test]

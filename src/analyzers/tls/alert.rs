@@ -96,7 +96,7 @@ const NO_CERTIFICATE: u8 = 41;
 const USER_CANCELED: u8 = 90;
 
 /// Name of a description, as the RFCs write it.
-fn name(description: u8) -> Option<&'static str> {
+pub(super) fn name(description: u8) -> Option<&'static str> {
     Some(match description {
         0 => "close_notify",
         10 => "unexpected_message",

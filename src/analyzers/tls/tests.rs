@@ -706,7 +706,7 @@ fn other_protocols_are_not_taken_for_tls() {
         b"\x16\x03\x01\x00\x05\x00\x00\x00\x00\x00",
         b"\x16\x03\x01\x00\x00\x16\x03\x01\x00\x00",
         b"\x16\x04\x01\x00\x05\x01",
-        b"\x15\x03\x01\x00\x02\x02\x28",
+        b"\x15\x03\x01\x00\x02\x02\xee",
         b"\x80\x2e\x01\x00\x02\x00\x00\x00\x00\x00\x10",
         b"\x17\x03\x03\x00\x20aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     ];
@@ -723,6 +723,20 @@ fn midstream_records_are_recognised_when_another_follows() {
     assert_eq!(ask(&[one, b"hello".to_vec()].concat(), false), Probe::Not);
     assert_eq!(ask(&record(23, &[0x5a; 3]), false), Probe::Not);
     assert_eq!(ask(&[23, 3], false), Probe::More);
+    assert_eq!(ask(&record(21, &[0x5a; 26]), false), Probe::Is(C));
+    assert_eq!(ask(&record(21, &[0x5a; 26])[..20], false), Probe::Not);
+}
+
+#[test]
+fn a_lone_alert_is_recognised() {
+    let alert = record(21, &[2, 80]);
+    for length in 0..alert.len() {
+        assert_eq!(ask(&alert[..length], true), Probe::More, "{length}");
+    }
+    assert_eq!(ask(&alert, true), Probe::Is(C));
+    let facts = facts(&vec![(C, alert)]);
+    assert_eq!(one(&facts, &f::CLIENT_FATAL_ALERT), "internal_error");
+    assert_eq!(one(&facts, &f::HANDSHAKE_FAILED), "client-alert");
 }
 
 #[test]
