@@ -1,8 +1,9 @@
 //! AMQP, recognised by its protocol header: eight bytes, `AMQP` and a version.
 //!
-//! Read: the header of the client, and what the server makes of it. A server of 0-9-1 that does not speak the
-//! version offered sends a header with one that it does, and closes (0-9-1 section 4.2.2); a server of 1.0
-//! answers with a header in any case (1.0 part 2 section 2.2). Not read: frames.
+//! Read: the header of the client, and what the server makes of it. A server of 0-9-1 that does not
+//! speak the version offered sends a header with one that it does, and closes (0-9-1 section
+//! 4.2.2); a server of 1.0 answers with a header in any case (1.0 part 2 section 2.2). Not read:
+//! frames.
 
 use super::{Analyzer, Context, Definition, Next, Probe, ProbeInput, Role, Sink};
 use crate::model::{Field, Transport, Value};

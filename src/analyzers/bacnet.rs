@@ -1,8 +1,9 @@
-//! BACnet/IP (ANSI/ASHRAE 135 annex J): BVLC over UDP, the network layer as far as needed to find the
-//! application message, and what kind of message that is.
+//! BACnet/IP (ANSI/ASHRAE 135 annex J): BVLC over UDP, the network layer as far as needed to find
+//! the application message, and what kind of message that is.
 //!
-//! Read: BVLC function (J.2), network message or application message (6.2), type of the latter and its service
-//! (20.1). Not read: objects, properties, segments, BACnet/IPv6 (annex U) and secure connect.
+//! Read: BVLC function (J.2), network message or application message (6.2), type of the latter and
+//! its service (20.1). Not read: objects, properties, segments, BACnet/IPv6 (annex U) and secure
+//! connect.
 
 use super::{Analyzer, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Field, Transport, Value};
@@ -77,7 +78,8 @@ enum Message {
     Other,
 }
 
-/// BVLC type, a length that is the datagram's, and a network layer of version 1 where there must be one.
+/// BVLC type, a length that is the datagram's, and a network layer of version 1 where there must be
+/// one.
 fn probe(input: &ProbeInput<'_>) -> Probe {
     let Some((_, message)) = read(input.bytes) else { return Probe::Not };
     let length_fits = matches!(*input.bytes, [_, _, hi, lo, ..]

@@ -1,6 +1,7 @@
 //! Lines of text protocols, put together from segments.
 
-/// Collects lines that end in LF, with or without CR before it. Of a longer line only the front is kept.
+/// Collects lines that end in LF, with or without CR before it. Of a longer line only the front is
+/// kept.
 #[derive(Debug)]
 pub(crate) struct LineReader {
     line: Vec<u8>,

@@ -1,7 +1,8 @@
-//! Modbus/TCP (MODBUS Messaging on TCP/IP Implementation Guide V1.0b, MODBUS Application Protocol V1.1b3).
+//! Modbus/TCP (MODBUS Messaging on TCP/IP Implementation Guide V1.0b, MODBUS Application Protocol
+//! V1.1b3).
 //!
-//! Read: header, unit, function code and exception code of every message; responses are matched to requests by
-//! transaction, unit and function. Not read: addresses and values.
+//! Read: header, unit, function code and exception code of every message; responses are matched to
+//! requests by transaction, unit and function. Not read: addresses and values.
 
 use std::collections::VecDeque;
 
@@ -82,8 +83,8 @@ enum Form {
     Either,
 }
 
-/// A whole message, whose length suits its function where that is a standard one. Off its port it must begin the stream and be all of it, or be
-/// followed by another header.
+/// A whole message, whose length suits its function where that is a standard one. Off its port it
+/// must begin the stream and be all of it, or be followed by another header.
 fn probe(input: &ProbeInput<'_>) -> Probe {
     let on_port = input.port_in(PORTS);
     let Some([_, _, protocol_hi, protocol_lo, hi, lo]) = input.bytes.first_chunk::<PREFIX>().copied() else {
@@ -115,8 +116,8 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
     })
 }
 
-/// What a message is, judged by whether its length suits its function (V1.1b3 section 6); `body` begins with the
-/// unit.
+/// What a message is, judged by whether its length suits its function (V1.1b3 section 6); `body`
+/// begins with the unit.
 fn form(body: &[u8]) -> Option<Form> {
     let (&[_unit, function], data) = body.split_first_chunk::<2>()?;
     let counted = |at: usize| {
@@ -182,8 +183,8 @@ struct Modbus {
 }
 
 impl Side {
-    /// Takes bytes of one message from the front of `input`: `Some(Ok)` when it is complete, `Some(Err)` when its
-    /// header is none.
+    /// Takes bytes of one message from the front of `input`: `Some(Ok)` when it is complete,
+    /// `Some(Err)` when its header is none.
     fn next(&mut self, input: &mut &[u8]) -> Option<Result<[u8; HEAD], ()>> {
         loop {
             let whole = if self.have < PREFIX {

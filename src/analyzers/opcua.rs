@@ -1,8 +1,9 @@
-//! OPC UA over TCP (OPC 10000-6 section 7.1): connection protocol and the opening of the secure channel.
+//! OPC UA over TCP (OPC 10000-6 section 7.1): connection protocol and the opening of the secure
+//! channel.
 //!
-//! Read: Hello, Acknowledge, Error and ReverseHello, and of OpenSecureChannel the security policy, which is in
-//! the clear (section 6.7.2.3). Not read: what the channel carries, whose security mode a policy of `None` tells
-//! and any other hides.
+//! Read: Hello, Acknowledge, Error and ReverseHello, and of OpenSecureChannel the security policy,
+//! which is in the clear (section 6.7.2.3). Not read: what the channel carries, whose security mode
+//! a policy of `None` tells and any other hides.
 
 use super::{Analyzer, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Field, Transport, Value};
@@ -28,7 +29,8 @@ pub static ERROR: Field = Field {
 /// Security policy.
 pub static SECURITY_POLICY: Field = Field {
     name: "opcua.security_policy",
-    doc: "URI of the security policy with which the client opens the channel; it ends in `#None` where nothing is secured.",
+    doc: "URI of the security policy with which the client opens the channel; it ends in `#None` where \
+          nothing is secured.",
     source: "OPC 10000-6 section 6.7.2.3",
 };
 /// Channel open.
@@ -63,7 +65,8 @@ const MAX_READ: usize = 4096 + 64;
 /// Longest message before the sizes are agreed on; later only headers are read.
 const MAX_SIZE: u32 = 1 << 24;
 
-/// A Hello, Acknowledge or ReverseHello where the stream begins; elsewhere the header of any later message.
+/// A Hello, Acknowledge or ReverseHello where the stream begins; elsewhere the header of any later
+/// message.
 fn probe(input: &ProbeInput<'_>) -> Probe {
     if !input.at_start {
         return midstream(input);
@@ -120,8 +123,8 @@ struct OpcUa {
 }
 
 impl Side {
-    /// Takes bytes of one message from the front of `input`: `Some(Ok)` when it is complete, `Some(Err)` when its
-    /// header is none.
+    /// Takes bytes of one message from the front of `input`: `Some(Ok)` when it is complete,
+    /// `Some(Err)` when its header is none.
     fn next(&mut self, input: &mut &[u8]) -> Option<Result<Vec<u8>, ()>> {
         loop {
             let whole = match self.message.first_chunk::<HEADER>() {

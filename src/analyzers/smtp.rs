@@ -1,8 +1,9 @@
 //! SMTP (RFC 5321), recognised by its greeting or by EHLO, up to STARTTLS (RFC 3207).
 //!
-//! Read: the server's greeting, the name in EHLO, whether TLS is offered, requested and accepted, whether
-//! credentials go over the line in the clear (RFC 4954), how many messages were transferred. After an accepted
-//! STARTTLS the connection is TLS's. Not kept: senders, recipients, credentials, contents.
+//! Read: the server's greeting, the name in EHLO, whether TLS is offered, requested and accepted,
+//! whether credentials go over the line in the clear (RFC 4954), how many messages were
+//! transferred. After an accepted STARTTLS the connection is TLS's. Not kept: senders, recipients,
+//! credentials, contents.
 
 use super::lines::LineReader;
 use super::{Analyzer, Context, Definition, Next, Probe, ProbeInput, Role, Sink};
@@ -54,8 +55,8 @@ const PORTS: &[u16] = &[25, 587, 2525];
 /// Longest command or reply that is read whole (RFC 5321 section 4.5.3.1).
 const MAX_LINE: usize = 512;
 
-/// EHLO or HELO from the client; from the server a 220 greeting that names SMTP, or any on an SMTP port: FTP
-/// greets with 220 as well.
+/// EHLO or HELO from the client; from the server a 220 greeting that names SMTP, or any on an SMTP
+/// port: FTP greets with 220 as well.
 fn probe(input: &ProbeInput<'_>) -> Probe {
     let bytes = input.bytes;
     if !input.at_start || bytes.is_empty() {

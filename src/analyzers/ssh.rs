@@ -1,7 +1,7 @@
 //! SSH (RFC 4253), recognised by its identification strings.
 //!
-//! Read: the identification string of both sides (section 4.2). Not read: key exchange and all that follows. A
-//! server may send other lines before its string; they are passed over.
+//! Read: the identification string of both sides (section 4.2). Not read: key exchange and all that
+//! follows. A server may send other lines before its string; they are passed over.
 
 use super::lines::LineReader;
 use super::{Analyzer, Context, Definition, Probe, ProbeInput, Role, Sink};

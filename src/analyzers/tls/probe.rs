@@ -12,8 +12,8 @@ const MIN_SERVER_HELLO: u32 = 2 + 32 + 2;
 /// Least body of an encrypted record: a MAC or tag without anything.
 const MIN_ENCRYPTED: u16 = 16;
 
-/// A ClientHello or ServerHello where a stream begins, or a lone alert. Elsewhere also an encrypted record, which
-/// must be followed by another record where the next bytes are visible.
+/// A ClientHello or ServerHello where a stream begins, or a lone alert. Elsewhere also an encrypted
+/// record, which must be followed by another record where the next bytes are visible.
 pub(super) fn probe(input: &ProbeInput<'_>) -> Probe {
     for answer in [hello(input.bytes), alert(input)] {
         if answer != Probe::Not {
