@@ -111,7 +111,8 @@ fn crates_stay_in_their_place() {
 fn files_are_short() {
     let mut problems = Vec::new();
     for file in sources().into_iter().filter(|file| !file.shown.ends_with("tests.rs")) {
-        let code = file.text.split_once("\n#[cfg(test)]\nmod tests {").map_or(file.text.as_str(), |(code, _)| code);
+        let code =
+            file.text.split_once("\n#[cfg(test)]\nmod tests {").map_or(file.text.as_str(), |(code, _)| code);
         let lines = code.lines().count();
         if lines > TOO_LONG {
             problems.push(format!(

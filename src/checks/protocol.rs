@@ -7,7 +7,7 @@ use super::tls::{at_fact, encrypting};
 use super::{Check, Code};
 use crate::analyzers::http::fields as http;
 use crate::analyzers::mqtt::fields as mqtt;
-use crate::analyzers::tls;
+use crate::analyzers::{smtp, tls};
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::flow::RoleBasis;
 use crate::model::{Finding, Transport};
@@ -144,8 +144,10 @@ fn credentials(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
         (fact, String::from("MQTT user name"))
     } else if let Some(fact) = facts.first(&http::AUTHORIZATION) {
         (fact, format!("HTTP {} credentials", fact.value))
+    } else if let Some(fact) = facts.first(&http::TARGET_CREDENTIAL) {
+        (fact, String::from("HTTP credentials in the target"))
     } else {
-        (facts.first(&http::TARGET_CREDENTIAL)?, String::from("HTTP credentials in the target"))
+        (facts.first(&smtp::AUTH)?, String::from("SMTP AUTH"))
     };
     let claim = encrypting(subject, view);
     let mut finding = at_fact(subject, &CLEARTEXT_CREDENTIALS, view, claim, fact);
