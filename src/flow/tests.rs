@@ -360,6 +360,12 @@ fn a_keep_alive_probe_seen_first_makes_no_hole() {
     let answer_first: Vec<OwnedFrame> = talk.frames.iter().skip(1).cloned().collect();
     let (told, flow) = run(&answer_first).pop().unwrap();
     assert_eq!((told.orig.as_str(), flow.missed.orig), ("data", 0));
+    // And when the probe carries a byte.
+    let mut one_byte = talk.frames.clone();
+    one_byte[0] = one_byte[0].clone().with(b"\0");
+    one_byte.swap(0, 1);
+    let (told, flow) = run(&one_byte).pop().unwrap();
+    assert_eq!((told.orig.as_str(), flow.tcp.unwrap().keep_alive_probes.orig), ("data", 1));
 }
 
 #[test]
@@ -698,4 +704,27 @@ mod hostile {
             }
         }
     }
+}
+
+#[test]
+fn roles_of_a_finished_flow_can_be_exchanged_as_if_they_had_been_known() {
+    let talk = |client_port: u16, server_port: u16| {
+        let mut talk = Talk::new();
+        (talk.client.port, talk.server.port) = (client_port, server_port);
+        talk.s("PA", 1, 1, "greeting").hop_limit = 60;
+        talk.c("PA", 1, 9, "abc");
+        talk.s("FA", 9, 4, "").hop_limit = 60;
+        talk.flow().1
+    };
+    // Midstream between two ephemeral ports, the server speaks first; and where its port tells.
+    let mut guessed = talk(40_001, 40_002);
+    let known = talk(40_001, 443);
+    assert_eq!((guessed.key.orig.port, guessed.roles), (40_002, RoleBasis::FirstPacket));
+    guessed.swap_roles(RoleBasis::Protocol);
+    assert_eq!((guessed.key.orig.port, guessed.roles), (40_001, RoleBasis::Protocol));
+    assert_eq!((guessed.packets, guessed.bytes, guessed.link), (known.packets, known.bytes, known.link));
+    let (guessed, known) = (guessed.tcp.unwrap(), known.tcp.unwrap());
+    assert_eq!((guessed.state, guessed.end, guessed.hop_limits), (known.state, known.end, known.hop_limits));
+    assert_eq!((guessed.history.as_str(), known.history.as_str()), ("dDf^", "^dDf"));
+    assert_eq!(guessed.last_data, known.last_data);
 }
