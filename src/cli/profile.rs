@@ -8,7 +8,7 @@ use crate::profile::{builtin, lint};
 pub(super) fn run(command: ProfileCommand) -> Result<Exit> {
     match command {
         ProfileCommand::Show { profile } => {
-            print!("{}", builtin::open(&profile)?);
+            super::answer(&builtin::open(&profile)?.to_string())?;
             Ok(Exit::Clean)
         }
         ProfileCommand::Lint { profiles } => lint_all(&profiles),
@@ -18,20 +18,11 @@ pub(super) fn run(command: ProfileCommand) -> Result<Exit> {
 /// Every profile is looked at, also after one that is broken.
 fn lint_all(names: &[String]) -> Result<Exit> {
     let mut broken = 0;
+    let mut out = String::new();
     for name in names {
         match builtin::open(name) {
             Ok(profile) => {
-                for note in lint::lint(&profile) {
-                    let claims = if note.claims.is_empty() {
-                        String::new()
-                    } else {
-                        format!(" {}", note.claims.join(", "))
-                    };
-                    println!(
-                        "{}:{}: {}: {}{claims}: {}",
-                        profile.origin, note.line, note.severity, note.code, note.message
-                    );
-                }
+                lint::lint(&profile).iter().for_each(|note| out.push_str(&line(&profile.origin, note)))
             }
             Err(error) => {
                 broken += 1;
@@ -39,8 +30,15 @@ fn lint_all(names: &[String]) -> Result<Exit> {
             }
         }
     }
+    super::answer(&out)?;
     if broken > 0 {
         return Err(Error::Usage(format!("{broken} of {} profiles have errors", names.len())));
     }
     Ok(Exit::Clean)
+}
+
+/// `farmbot.yaml:12: warning: cleartext-port FB-07a: …`
+fn line(origin: &str, note: &lint::Lint) -> String {
+    let claims = if note.claims.is_empty() { String::new() } else { format!(" {}", note.claims.join(", ")) };
+    format!("{origin}:{}: {}: {}{claims}: {}\n", note.line, note.severity, note.code, note.message)
 }
