@@ -220,13 +220,25 @@ fn describe(subject: &Subject<'_>, bound: &BoundClaim, how: How, cuts: &[&Cut<'_
     finding.observed = format!("{} {pattern}", how.word());
     let hint = idle_timer.and_then(known).map(|whose| format!(", a default of {whose}")).unwrap_or_default();
     finding.message = format!(
-        "{{count connection}} of {} to {} ended without either side closing: {} {pattern}{hint}.{}",
+        "{{count connection}} of {} to {}{} ended without either side closing: {} {pattern}{hint}.{}",
         subject.who(),
         first.view.peer_port(),
+        inferred(bound, first.view),
         how.word(),
         who_did(how, first)
     );
     Some(finding)
+}
+
+/// Says which protocol is meant where encryption hides it.
+fn inferred(bound: &BoundClaim, view: &View<'_>) -> String {
+    let hidden = flow_rule(bound)
+        .into_iter()
+        .flat_map(|rule| &rule.services)
+        .find(|chain| view.service == ["tls"] && chain.starts_with("tls/"));
+    hidden
+        .map(|chain| format!(" (inside TLS; that it is {chain} is inferred from the claim)"))
+        .unwrap_or_default()
 }
 
 /// Where the box is, as far as the reset's TTL tells.

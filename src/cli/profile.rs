@@ -21,9 +21,7 @@ fn lint_all(names: &[String]) -> Result<Exit> {
     let mut out = String::new();
     for name in names {
         match builtin::open(name) {
-            Ok(profile) => {
-                lint::lint(&profile).iter().for_each(|note| out.push_str(&line(&profile.origin, note)))
-            }
+            Ok(profile) => out.extend(lint::lint(&profile).iter().map(|note| line(&profile.origin, note))),
             Err(error) => {
                 broken += 1;
                 eprintln!("wireclaim: {error}");
