@@ -1,6 +1,13 @@
 //! The flows of every real capture at hand against tshark's conversations. Skipped where the captures are
 //! not: `WIRECLAIM_CAPTURES` names their folder, else `../shared/captures` is tried.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "helpers of tests: what is not as expected fails the test, what is skipped is said"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::IpAddr;
