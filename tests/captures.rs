@@ -1,6 +1,15 @@
 //! Every real capture at hand, whole and damaged, against what tshark says of it. Skipped where the captures
 //! are not: `WIRECLAIM_CAPTURES` names their folder, else `../shared/captures` is tried.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that fails says so, and these tests print how much agrees"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,7 +79,7 @@ fn run(paths: &[PathBuf], mut each: impl FnMut(&Packet<'_>)) -> Result<(Stats, S
     let mut input = Input::open(paths, Options::default())?;
     let mut stats = Stats::default();
     while let Some(batch) = input.next_batch()? {
-        for frame in &batch {
+        for frame in batch.frames() {
             let decoded = decode(&frame);
             decoded.count(&frame, &mut stats);
             if let Decoded::Packet(packet) = decoded {
@@ -139,7 +148,7 @@ fn frames_and_times_of_every_capture_are_those_that_tshark_sees() {
         .filter(|difference| !KNOWN_DIFFERENCES.iter().any(|known| difference.contains(known)))
         .collect();
     assert!(unknown.is_empty(), "{unknown:#?}");
-    assert!(agreed > 1_000, "{agreed}");
+    assert!(agreed > 1_150, "{agreed}");
 }
 
 /// A time with as many digits as another has.
@@ -150,7 +159,17 @@ fn like(time: Timestamp, other: &str) -> String {
 }
 
 /// File and fact where we differ, and why.
-const KNOWN_DIFFERENCES: &[&str] = &[];
+const KNOWN_DIFFERENCES: &[&str] = &[
+    // tshark refuses the file for a Bluetooth record of 3 bytes; it is damaged only 4785 records later.
+    "BT_USB_LinCooked_Eth_80211_RT.ntar.gz frames: 4785, tshark 0",
+    // Fractions of a second above one: capinfos prints them as they overflow, we carry them over.
+    "FuzzTarget-6604968558198784 first: 538976826.9762880, tshark 538976288.2105376",
+    "FuzzTarget-6604968558198784 last: 538976826.9762880, tshark 538976288.2105376",
+    "rx_serviceid_oobr.pcap first: 3841.91697600, tshark 0.-2078753",
+    // Times in the year 586524; ours end in 2262, and capinfos takes the first for the earliest.
+    "pcapng-example.pcapng.zst first: 1422527998.578402, tshark 18446744073204.126329",
+    "pcapng-example.pcapng.zst last: 9223372036.854775, tshark 18446744073204.277451",
+];
 
 /// Packets of each TCP and UDP 5-tuple, smaller end first.
 type Flows = BTreeMap<(String, Endpoint, Endpoint), u64>;
@@ -158,7 +177,7 @@ type Flows = BTreeMap<(String, Endpoint, Endpoint), u64>;
 #[test]
 fn packets_of_each_5_tuple_are_those_that_tshark_counts() {
     let Some(folder) = captures() else { return };
-    let (mut agreed, mut differences) = (0, Vec::new());
+    let (mut agreed, mut inner, mut differences) = (0, 0, Vec::new());
     for case in cases(&folder) {
         let mut ours = Flows::new();
         let read = run(std::slice::from_ref(&case.path), |packet| {
@@ -170,14 +189,17 @@ fn packets_of_each_5_tuple_are_those_that_tshark_counts() {
             let key = packet.key().unordered();
             *ours.entry((proto.to_owned(), key.orig, key.resp)).or_default() += 1;
         });
-        if read.is_err() || NOT_FOLLOWED.iter().any(|tag| case.tags.contains(*tag)) {
+        if read.is_err() {
             continue;
         }
         let theirs = tshark_flows(&case);
+        let not_followed = NOT_FOLLOWED.iter().any(|tag| case.tags.contains(*tag));
         let keys: BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
         for key in keys {
             if ours.get(key) == theirs.get(key) {
                 agreed += 1;
+            } else if not_followed {
+                inner += 1;
             } else {
                 let (proto, a, b) = key;
                 let counts = (ours.get(key), theirs.get(key));
@@ -185,13 +207,13 @@ fn packets_of_each_5_tuple_are_those_that_tshark_counts() {
             }
         }
     }
-    println!("{agreed} 5-tuples agree, {} differ", differences.len());
+    println!("{agreed} 5-tuples agree, {inner} are in tunnels or fragments, {} differ", differences.len());
     let unknown: Vec<&String> = differences
         .iter()
         .filter(|difference| !KNOWN_FLOW_DIFFERENCES.iter().any(|known| difference.contains(known)))
         .collect();
     assert!(unknown.is_empty(), "{unknown:#?}");
-    assert!(agreed > 1_000, "{agreed}");
+    assert!(agreed > 2_600, "{agreed}");
 }
 
 fn tshark_flows(case: &Case) -> Flows {
@@ -209,11 +231,40 @@ fn tshark_flows(case: &Case) -> Flows {
     flows
 }
 
-/// Tags of captures whose innermost headers, which tshark counts, we do not reach.
-const NOT_FOLLOWED: &[&str] = &[];
+/// Tags of captures whose innermost headers, which tshark counts, are in tunnels, fragments, encrypted tunnels
+/// with keys, or link types that are not read.
+const NOT_FOLLOWED: &[&str] = &[
+    "vxlan",
+    "geneve",
+    "gtp",
+    "teredo",
+    "lisp",
+    "mpls",
+    "pppoe",
+    "l2tp",
+    "capwap",
+    "nsh",
+    "pbb",
+    "etag",
+    "vntag",
+    "macsec",
+    "ipcomp",
+    "dsb-wg",
+    "ipfrag",
+    "ip6frag",
+    "lt-nflog",
+    "lt-ppi",
+    "lt-ppp",
+    "lt-pktap",
+    "lt-netlink",
+    "lt-token-ring",
+];
 
 /// File and 5-tuple where we differ, and why.
-const KNOWN_FLOW_DIFFERENCES: &[&str] = &[];
+const KNOWN_FLOW_DIFFERENCES: &[&str] = &[
+    // Refused by tshark, see above.
+    "BT_USB_LinCooked_Eth_80211_RT.ntar.gz ",
+];
 
 #[test]
 fn damaged_captures_never_panic_and_account_for_their_frames() {
@@ -264,7 +315,7 @@ fn the_whole_folder_is_one_input_in_order_of_time() {
     let total = input.total_bytes();
     let mut frames = 0_u64;
     while let Some(batch) = input.next_batch().unwrap() {
-        for frame in &batch {
+        for frame in batch.frames() {
             let no = latest.insert(frame.at.capture(), frame.at.no());
             assert!(no < Some(frame.at.no()));
             frames += 1;

@@ -2,10 +2,14 @@
 //! not: `WIRECLAIM_CAPTURES` names their folder, else `../shared/captures` is tried.
 
 #![allow(
+    dead_code,
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
     clippy::print_stderr,
-    reason = "helpers of tests: what is not as expected fails the test, what is skipped is said"
+    reason = "a test that fails says so, each test binary uses its own part, and tests print how much agrees"
 )]
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -12,7 +12,37 @@
     allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")
 )]
 
+/// Declares the fields of an analyzer, and `FIELDS`, the list of them: one place for all.
+macro_rules! fields {
+    ($($id:ident = $name:literal, $source:literal, $doc:literal;)*) => {
+        $(#[doc = $doc] pub static $id: $crate::model::Field =
+            $crate::model::Field { name: $name, doc: $doc, source: $source };)*
+        /// All of the above.
+        pub static FIELDS: &[&$crate::model::Field] = &[$(&$id),*];
+    };
+}
+
+pub mod amqp;
+pub mod bacnet;
 pub(crate) mod buffer;
+pub mod dhcp;
+pub mod dns;
+pub mod http;
+pub mod http2;
+pub(crate) mod lines;
+pub mod modbus;
+pub mod mqtt;
+pub mod ntp;
+pub mod opcua;
+pub(crate) mod period;
+pub mod smtp;
+pub mod ssh;
+#[cfg(test)]
+pub(crate) mod talk;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod tls;
+pub mod websocket;
 
 use crate::model::evidence::Seen;
 use crate::model::{Endpoint, Field, Observation, Transport, Value};
@@ -145,8 +175,12 @@ pub struct Sink {
     pub seen: Seen,
     /// What was observed, in order.
     pub observations: Vec<(Seen, Observation)>,
-    /// Payload for the inner protocol, in order; `None` marks a gap of unknown length.
+    /// Payload for the inner protocol, in order; an empty one marks a gap of unknown length.
     pub forwarded: Vec<(Role, Vec<u8>)>,
+    /// Whether anybody takes forwarded payload; the caller clears it once nobody recognised it, or its
+    /// taker is done. What is forwarded then is dropped, so that an analyzer that checks it first need not
+    /// decode payload (unmask, copy) for nothing.
+    pub wants_payload: bool,
     /// Who takes it, once that is known. Payload forwarded earlier waits for it.
     pub next: Option<Next>,
     /// This analyzer has nothing to add any more: its flow's bytes go to the inner protocol directly
@@ -157,7 +191,14 @@ pub struct Sink {
 impl Sink {
     /// An empty one.
     pub fn new(seen: Seen) -> Self {
-        Self { seen, observations: Vec::new(), forwarded: Vec::new(), next: None, done: false }
+        Self {
+            seen,
+            observations: Vec::new(),
+            forwarded: Vec::new(),
+            wants_payload: true,
+            next: None,
+            done: false,
+        }
     }
 
     /// Observes that `field` has `value`, in the frame at hand.
@@ -172,9 +213,28 @@ impl Sink {
 
     /// Passes payload to the inner protocol.
     pub fn forward(&mut self, role: Role, bytes: &[u8]) {
-        if !bytes.is_empty() {
+        if self.wants_payload && !bytes.is_empty() {
             self.forwarded.push((role, bytes.to_vec()));
         }
+    }
+
+    /// Passes payload that was decoded into its own memory to the inner protocol.
+    pub fn forward_owned(&mut self, role: Role, bytes: Vec<u8>) {
+        if self.wants_payload && !bytes.is_empty() {
+            self.forwarded.push((role, bytes));
+        }
+    }
+
+    /// Tells the inner protocol that payload from `role` is missing here.
+    pub fn forward_gap(&mut self, role: Role) {
+        if self.wants_payload {
+            self.forwarded.push((role, Vec::new()));
+        }
+    }
+
+    /// Observes that `field` has `value`, in an earlier packet than the one at hand.
+    pub fn fact_at(&mut self, seen: Seen, field: &'static Field, value: Value) {
+        self.observations.push((seen, Observation::Fact(field, value)));
     }
 
     /// Names the inner protocol.
@@ -194,9 +254,65 @@ impl Sink {
 }
 
 /// Every analyzer, in probe order: those with the most telling first bytes first.
-pub const REGISTRY: &[&Definition] = &[];
+pub const REGISTRY: &[&Definition] = &[
+    &ssh::DEFINITION,
+    &amqp::DEFINITION,
+    &tls::DEFINITION,
+    &http::DEFINITION,
+    &http2::DEFINITION,
+    &mqtt::DEFINITION,
+    &smtp::DEFINITION,
+    &opcua::DEFINITION,
+    &modbus::DEFINITION,
+    &websocket::DEFINITION,
+    &bacnet::DEFINITION,
+    &dhcp::DHCP,
+    &dhcp::v6::DHCPV6,
+    &dns::local::MDNS,
+    &dns::local::LLMNR,
+    &dns::DNS,
+    &ntp::NTP,
+];
 
 /// The analyzer called `id`.
 pub fn by_id(id: &str) -> Option<&'static Definition> {
     REGISTRY.iter().copied().find(|definition| definition.id == id)
+}
+
+/// Text from the wire as a value, cut to at most `max` bytes, not within a UTF-8 character.
+pub(crate) fn text(bytes: &[u8], max: usize) -> Value {
+    let is_inner = |at: usize| bytes.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    let mut end = max.min(bytes.len());
+    if end < bytes.len() {
+        // A character has at most three inner bytes; more are no UTF-8, and cut anywhere.
+        end = (end.saturating_sub(3)..=end).rev().find(|&at| !is_inner(at)).unwrap_or(end);
+    }
+    Value::text(bytes.get(..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_is_cut_between_characters() {
+        assert_eq!(text("aé".as_bytes(), 2), Value::text(b"a"));
+        assert_eq!(text("aé".as_bytes(), 3), Value::text("aé".as_bytes()));
+        assert_eq!(text(b"a\x80\x80\x80\x80\x80", 4), Value::text(b"a\x80\x80\x80"));
+    }
+
+    #[test]
+    fn ids_are_unique_and_fields_are_named_after_their_analyzer() {
+        let mut names: Vec<&str> = REGISTRY.iter().map(|definition| definition.id).collect();
+        for definition in REGISTRY {
+            for field in definition.fields {
+                assert_eq!(field.name.split('.').next(), Some(definition.id), "{}", field.name);
+                names.push(field.name);
+            }
+        }
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
 }

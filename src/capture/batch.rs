@@ -63,11 +63,6 @@ impl Batch {
         frames
     }
 
-    /// Number of blocks it keeps in memory.
-    pub(super) fn blocks(&self) -> usize {
-        self.blocks.len()
-    }
-
     /// Adds a block and returns its place, for [`Batch::push`].
     pub(super) fn hold(&mut self, block: &Arc<Block>) -> usize {
         let place = self.blocks.len();
@@ -124,15 +119,6 @@ impl<'a> Iterator for Frames<'a> {
 }
 
 impl ExactSizeIterator for Frames<'_> {}
-
-impl<'a> IntoIterator for &'a Batch {
-    type Item = Frame<'a>;
-    type IntoIter = Frames<'a>;
-
-    fn into_iter(self) -> Frames<'a> {
-        self.frames()
-    }
-}
 
 /// Where a frame is in its block, and what its capture says of it.
 #[derive(Debug, Clone, Copy)]

@@ -42,7 +42,7 @@ mod with_libpcap {
         }
     }
 
-    fn compile(text: &str, link_type: LinkType) -> Result<BpfProgram, String> {
+    fn compile(text: &str, link_type: LinkType) -> std::result::Result<BpfProgram, String> {
         // Savefiles number raw IP apart from libpcap's own numbers on this system.
         let dlt = if link_type == LinkType::RAW { DLT_RAW } else { link_type.0 };
         let dlt = i32::try_from(dlt).map_err(|_| format!("link type {dlt} is unknown"))?;

@@ -78,7 +78,10 @@ impl List {
             .map_err(|error| Error::Usage(format!("failed to read the pattern `{pattern}`: {error}")))?;
         let mut matches = 0_u64;
         for path in paths {
-            let path = path.map_err(|error| failed(&error.path().to_owned(), error.into()))?;
+            let path = path.map_err(|error| {
+                let path = error.path().to_owned();
+                Error::Io { action: "read", path, source: error.into() }
+            })?;
             let metadata = fs::metadata(&path).map_err(|source| failed(&path, source))?;
             self.named(&path, &metadata)?;
             matches = matches.saturating_add(1);

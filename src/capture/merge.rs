@@ -77,10 +77,11 @@ impl Merge {
         self.finished.push(reader.finish(capture_id(place), name));
     }
 
-    /// The next frames; `None` when all captures are read. Blocks are closed when they are used up, and a
-    /// batch when it has about a block's worth of frames.
+    /// The next frames; `None` when all captures are read. A batch ends when it has about `target` bytes of
+    /// frames, or has used up so many blocks that it would keep too many from being filled again.
     pub(super) fn next_batch(
         &mut self,
+        target: usize,
         pool: &Pool,
         mut filter: Option<&mut Filter>,
     ) -> Result<Option<Batch>> {
@@ -89,8 +90,8 @@ impl Merge {
         }
         self.active.values_mut().for_each(|active| active.place = None);
         let mut batch = Batch::default();
-        let mut bytes = 0_usize;
-        while bytes < pool.block_len() / 2 && batch.blocks() < MAX_BLOCKS {
+        let (mut bytes, mut used_up) = (0_usize, 0_usize);
+        while bytes < target && used_up < MAX_USED_UP {
             self.open_due(pool, filter.as_deref_mut())?;
             let Some(Reverse((_, place))) = self.due.pop() else {
                 break;
@@ -103,7 +104,10 @@ impl Merge {
             bytes = bytes.saturating_add(taken);
             if let Some(time) = next {
                 self.due.push(Reverse((time, place)));
-            } else if bytes < pool.block_len() / 2 && batch.blocks() < MAX_BLOCKS {
+                continue;
+            }
+            used_up = used_up.saturating_add(1);
+            if bytes < target && used_up < MAX_USED_UP {
                 self.refill(place, pool, filter.as_deref_mut());
             } else {
                 self.spent = Some(place);
@@ -206,5 +210,5 @@ fn capture_id(place: usize) -> CaptureId {
     CaptureId(u32::try_from(place).unwrap_or(u32::MAX))
 }
 
-/// Blocks in one batch: bounds memory where captures are many and small.
-const MAX_BLOCKS: usize = 16;
+/// Blocks used up in one batch: bounds memory where captures are many and small.
+const MAX_USED_UP: usize = 16;

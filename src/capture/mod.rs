@@ -53,7 +53,7 @@ pub struct Options {
     pub filter: Option<String>,
     /// Advanced by the bytes read from files (packed ones as packed), for a progress bar on another thread.
     pub progress: Arc<AtomicU64>,
-    /// Bytes of one block.
+    /// Bytes of one block, and so about of one batch. Where captures are many, blocks are smaller.
     pub block_len: usize,
 }
 
@@ -66,6 +66,8 @@ impl Default for Options {
 /// An open input: all captures that the user named. `Send`, so that a thread of its own can read it.
 pub struct Input {
     merge: Merge,
+    /// Bytes of frames that make a batch.
+    target: usize,
     pool: Pool,
     filter: Option<Filter>,
     not_captures: Vec<PathBuf>,
@@ -98,8 +100,11 @@ impl Input {
     pub fn open<P: AsRef<Path>>(paths: &[P], options: Options) -> Result<Self> {
         let filter = options.filter.as_deref().map(Filter::new).transpose()?;
         let listed = input::list(paths)?;
-        let pool = Pool::new(options.block_len.max(MIN_BLOCK));
         let files = listed.len();
+        // All might overlap, and then each has a block.
+        let share = OPEN_BLOCKS.checked_div(files).unwrap_or(OPEN_BLOCKS).max(PEEK);
+        let pool = Pool::new(options.block_len.min(share).max(MIN_BLOCK));
+        let target = (options.block_len / 2).max(1);
         let (captures, not_captures) = look_at(listed, &pool, &options.progress)?;
         if captures.is_empty() {
             let names: Vec<String> =
@@ -119,10 +124,10 @@ impl Input {
         for (place, (_, look)) in captures.into_iter().enumerate() {
             match look {
                 Look::Due(first, capture) => merge.add(place, first, capture),
-                Look::Empty(reader) => merge.add_finished(place, reader),
+                Look::Empty(reader) => merge.add_finished(place, *reader),
             }
         }
-        Ok(Self { merge, pool, filter, not_captures, total_bytes })
+        Ok(Self { merge, target, pool, filter, not_captures, total_bytes })
     }
 
     /// Bytes of all captures as files, the end of [`Options::progress`]; `None` if there is a pipe among them.
@@ -136,7 +141,7 @@ impl Input {
     ///
     /// If a capture has gone, or is no capture any more, since the input was opened.
     pub fn next_batch(&mut self) -> Result<Option<Batch>> {
-        self.merge.next_batch(&self.pool, self.filter.as_mut())
+        self.merge.next_batch(self.target, &self.pool, self.filter.as_mut())
     }
 
     /// Closes the input and tells about it, also when it was not read to its end.
@@ -153,6 +158,9 @@ impl Input {
         summary
     }
 }
+
+/// Bytes that the blocks of all captures may take together; beyond some thousand captures, [`PEEK`] each.
+const OPEN_BLOCKS: usize = 256 << 20;
 
 /// Blocks smaller than this cannot hold what recognition looks at.
 const MIN_BLOCK: usize = 512;
@@ -173,7 +181,7 @@ enum Look {
     /// Its first frame is of this time.
     Due(Timestamp, Waiting),
     /// It has no frame.
-    Empty(Reader),
+    Empty(Box<Reader>),
 }
 
 /// Captures with what was seen of them, and files that are none.
@@ -207,7 +215,7 @@ fn look_at(listed: Vec<Listed>, pool: &Pool, progress: &Arc<AtomicU64>) -> Resul
                 if !keep {
                     progress.fetch_add(counter.load(Ordering::Relaxed), Ordering::Relaxed);
                 }
-                Look::Empty(reader)
+                Look::Empty(Box::new(reader))
             }
             Some(first) if keep => Look::Due(first, Waiting::Open(Box::new(reader))),
             Some(first) => Look::Due(first, Waiting::Closed(path.clone())),

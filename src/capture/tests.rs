@@ -56,7 +56,7 @@ fn read(mut input: Input) -> (Vec<(u32, u64, i64)>, Summary) {
     let mut frames = Vec::new();
     while let Some(batch) = input.next_batch().unwrap() {
         assert!(!batch.is_empty());
-        for frame in &batch {
+        for frame in batch.frames() {
             assert_eq!(frame.data, frame.at.no().0.to_le_bytes(), "{frame:?}");
             frames.push((frame.at.capture().0, frame.at.no().0, frame.time.secs()));
         }
@@ -130,7 +130,7 @@ fn merging_equals_a_stable_sort_where_clocks_do_not_step_back() {
     for round in 0..20 {
         let mut files = Vec::new();
         let mut expected = Vec::new();
-        for capture in 0..(1 + random() % 6) {
+        for capture in 0..=random() % 6 {
             let mut second = random() % 300;
             let secs: Vec<u32> = (0..random() % 120)
                 .map(|_| {
@@ -169,6 +169,28 @@ fn captures_one_after_the_other_are_never_open_together() {
 }
 
 #[test]
+fn captures_that_interleave_frame_by_frame_still_make_full_batches() {
+    let count = 50_u32;
+    let folder = Folder::new(&[]);
+    for i in 0..count {
+        let secs: Vec<u32> = (0..20).map(|round| round * count + i).collect();
+        fs::write(folder.path(&format!("{i:03}")), savefile(&secs)).unwrap();
+    }
+    let mut input = folder.open(&["."], 1 << 20).unwrap();
+    let (mut expected, mut batches) = (0, 0);
+    while let Some(batch) = input.next_batch().unwrap() {
+        batches += 1;
+        for frame in batch.frames() {
+            assert_eq!(frame.time.secs(), expected);
+            expected += 1;
+        }
+    }
+    assert_eq!(expected, 1_000);
+    // The first ends when 16 blocks are used up, which is near the end.
+    assert!(batches <= 5, "{batches}");
+}
+
+#[test]
 fn every_cut_gives_the_frames_before_it_and_says_where() {
     for (bytes, header, record) in [(savefile(&[1, 2, 3]), 24, 24), (pcapng(&[1, 2, 3]), 48, 40)] {
         for cut in 4..=bytes.len() {
@@ -201,7 +223,7 @@ fn a_record_longer_than_a_block_is_read_whole() {
         let mut input = folder.open(&["long"], 512).unwrap();
         let mut lens = Vec::new();
         while let Some(batch) = input.next_batch().unwrap() {
-            for frame in &batch {
+            for frame in batch.frames() {
                 lens.push(frame.data.len());
                 assert!(frame.data.len() == 8 || frame.data.iter().enumerate().all(|(i, b)| *b == i as u8));
             }

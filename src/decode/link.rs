@@ -80,7 +80,7 @@ fn cooked(layer: Layer<'_>) -> Result<Network<'_>> {
     let [_, _, arphrd @ .., _, _] = header;
     let [a, b, _, len, address @ ..] = arphrd;
     let [.., c, d] = header;
-    let src = cooked_station(*len, address);
+    let src = cooked_station(*len, *address);
     cooked_payload(u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]), src, rest)
 }
 
@@ -88,7 +88,7 @@ fn cooked(layer: Layer<'_>) -> Result<Network<'_>> {
 fn cooked_v2(layer: Layer<'_>) -> Result<Network<'_>> {
     let (header, rest) = layer.header::<20>("cooked header")?;
     let [c, d, _, _, _, _, _, _, a, b, _, len, address @ ..] = header;
-    let src = cooked_station(*len, address);
+    let src = cooked_station(*len, *address);
     cooked_payload(u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]), src, rest)
 }
 
@@ -104,7 +104,7 @@ fn cooked_payload(arphrd: u16, protocol: u16, src: Option<MacAddr>, layer: Layer
 }
 
 /// The address of a cooked header, where it is one of Ethernet.
-fn cooked_station(len: u8, address: &[u8; 8]) -> Option<MacAddr> {
+fn cooked_station(len: u8, address: [u8; 8]) -> Option<MacAddr> {
     address.first_chunk::<6>().filter(|_| len == 6).and_then(|address| station(*address))
 }
 

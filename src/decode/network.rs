@@ -25,6 +25,7 @@ pub(super) fn read(network: Network<'_>, seen: Seen) -> Result<Decoded<'_>> {
 }
 
 /// An IP packet without its transport.
+#[derive(Clone, Copy)]
 struct Ip<'a> {
     src: IpAddr,
     dst: IpAddr,

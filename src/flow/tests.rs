@@ -753,8 +753,8 @@ fn roles_of_a_finished_flow_can_be_exchanged_as_if_they_had_been_known() {
     let mut guessed = talk(40_001, 40_002);
     let known = talk(40_001, 443);
     assert_eq!((guessed.key.orig.port, guessed.roles), (40_002, RoleBasis::FirstPacket));
-    guessed.swap_roles(RoleBasis::Protocol);
-    assert_eq!((guessed.key.orig.port, guessed.roles), (40_001, RoleBasis::Protocol));
+    guessed.reverse_roles();
+    assert_eq!(guessed.key.orig.port, 40_001);
     assert_eq!((guessed.packets, guessed.bytes, guessed.link), (known.packets, known.bytes, known.link));
     let (guessed, known) = (guessed.tcp.unwrap(), known.tcp.unwrap());
     assert_eq!((guessed.state, guessed.end, guessed.hop_limits), (known.state, known.end, known.hop_limits));

@@ -319,7 +319,7 @@ pub struct TcpFacts {
 }
 
 impl TcpFacts {
-    fn swap_roles(&mut self) {
+    fn reverse_roles(&mut self) {
         self.state = self.state.swapped();
         self.history = self.history.chars().map(swap_case).chain(['^']).take(MAX_HISTORY).collect();
         self.end = match self.end {
@@ -342,10 +342,9 @@ fn swap_case(letter: char) -> char {
 }
 
 impl Flow {
-    /// Exchanges originator and responder in everything but `facts`, because `basis` knows better than the
-    /// headers did.
-    pub fn swap_roles(&mut self, basis: RoleBasis) {
-        self.roles = basis;
+    /// Exchanges originator and responder in everything but `roles`, `service` and `facts`: protocol knowledge
+    /// has decided otherwise than the headers.
+    pub fn reverse_roles(&mut self) {
         self.key = self.key.reversed();
         self.link.swap();
         for counts in [&mut self.packets, &mut self.bytes, &mut self.ip_bytes, &mut self.missed] {
@@ -355,7 +354,7 @@ impl Flow {
             error.about = error.about.reverse();
         }
         if let Some(tcp) = &mut self.tcp {
-            tcp.swap_roles();
+            tcp.reverse_roles();
         }
     }
 

@@ -14,6 +14,7 @@ pub mod time;
 
 pub use address::{Endpoint, MacAddr};
 pub use evidence::{Evidence, Seen};
+pub use finding::Finding;
 pub use flow::{Direction, Flow, FlowId, FlowKey, PerDirection, Transport};
 pub use frame::{CaptureId, FrameNo, FrameRef, LinkType};
 pub use observation::{Facts, Field, NameBinding, NameSource, Observation, Value};

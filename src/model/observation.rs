@@ -177,7 +177,7 @@ pub enum NameSource {
     Host,
     /// A DNS answer to this device.
     Dns,
-    /// A DNS answer to another host.
+    /// A DNS answer to another host, or to this device but about a name that was not asked for.
     DnsOther,
     /// Multicast DNS.
     Mdns,
@@ -247,7 +247,7 @@ pub struct HostTrait {
 }
 
 /// Kinds of [`HostTrait`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum TraitKind {
     /// DHCP option 12, or the leftmost label of option 81.
     HostName(Box<str>),

@@ -3,6 +3,21 @@
 //! `schema` is the file one to one (names, spans, nothing resolved); `load` turns it into these types or into an
 //! error that names file, line, column, key and near miss; `bind` selects variants and fills parameters in.
 
+pub mod addresses;
+pub mod bind;
+pub mod builtin;
+mod claim;
+mod flow_rule;
+pub mod lint;
+pub mod load;
+mod problem;
+mod read;
+mod schema;
+mod show;
+pub mod tls_policy;
+mod value;
+mod yaml;
+
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -37,6 +52,45 @@ pub struct Profile {
     pub claims: Vec<Claim>,
     /// What is declared and cannot.
     pub not_checkable: Vec<Statement>,
+    /// Places in claims that parameters fill, for [`bind::bind`]; until then those places match nothing.
+    pub slots: Vec<Slot>,
+    /// Statements of the document that contradict each other, as its reader found them.
+    pub contradictions: Vec<Contradiction>,
+}
+
+/// A place in a claim that a parameter fills.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// Index into [`Profile::claims`].
+    pub claim: usize,
+    /// Which place.
+    pub part: SlotPart,
+    /// The parameter.
+    pub parameter: String,
+}
+
+/// Which place of a claim a parameter fills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlotPart {
+    /// Its peers are added to those of the flow rule.
+    Peers,
+    /// The flow rule's ports are these.
+    Ports,
+    /// The flow rule's ports are all but these.
+    PortsExcept,
+    /// The networks of [`Rule::AddressesWithin`].
+    Networks,
+}
+
+/// Statements of one document that cannot all be meant as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contradiction {
+    /// Their ids.
+    pub claims: Vec<String>,
+    /// What contradicts what, and how the profile reads it.
+    pub note: String,
+    /// Line in the file, from 1.
+    pub line: u64,
 }
 
 /// A choice that a site or a firmware version makes.
@@ -44,6 +98,8 @@ pub struct Profile {
 pub struct VariantGroup {
     /// `security`, `firmware`, …
     pub name: String,
+    /// What it is about, for messages; may be empty.
+    pub help: String,
     /// Names of its options, unique in the profile.
     pub options: Vec<String>,
     /// The option taken when none is bound; `None` leaves the group unbound.

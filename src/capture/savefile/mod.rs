@@ -8,6 +8,7 @@
 //! and do not know `if_tsresol` in powers of two. Its file header parser does not know the big-endian
 //! modified format.
 
+mod clock;
 mod pcap;
 mod pcapng;
 

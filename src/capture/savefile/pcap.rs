@@ -260,10 +260,10 @@ mod tests {
             let mut ledger = Ledger::default();
             let split = pcap.split(head, start, &mut ledger);
             match cut {
-                ..24 => assert!(matches!(split.stop, Stop::Damage(_))),
-                ..40 => assert_eq!(split, Split { end: 24, stop: Stop::More(16) }),
-                ..44 => assert_eq!(split, Split { end: 24, stop: Stop::More(20) }),
-                ..60 => assert_eq!(split, Split { end: 44, stop: Stop::More(16) }),
+                0..24 => assert!(matches!(split.stop, Stop::Damage(_))),
+                24..40 => assert_eq!(split, Split { end: 24, stop: Stop::More(16) }),
+                40..44 => assert_eq!(split, Split { end: 24, stop: Stop::More(20) }),
+                44..60 => assert_eq!(split, Split { end: 44, stop: Stop::More(16) }),
                 _ => assert_eq!(split, Split { end: 44, stop: Stop::More(22) }),
             }
             assert_eq!(ledger.records.len(), usize::from(cut >= 44));

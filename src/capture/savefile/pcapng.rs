@@ -13,9 +13,10 @@ use pcap_parser::{
     SHB_MAGIC, SJE_MAGIC, SPB_MAGIC, parse_option_be, parse_option_le,
 };
 
+use super::clock::{Clock, Unit};
 use super::{Framed, Ledger, MAX_BLOCK, MAX_FRAME, Names, Order, Split, Stop};
+use crate::model::LinkType;
 use crate::model::text::lossless;
-use crate::model::{LinkType, Timestamp};
 
 /// What the blocks so far have said.
 #[derive(Debug)]
@@ -47,55 +48,6 @@ impl Interface {
 
     fn count_drops(&mut self, count: u64) {
         self.counted_drops = Some(self.counted_drops.unwrap_or(0).saturating_add(count));
-    }
-}
-
-/// How a timestamp is to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Clock {
-    unit: Unit,
-    offset_secs: i64,
-}
-
-/// Length of a timestamp's unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unit {
-    /// This many nanoseconds.
-    Nanos(u64),
-    /// This many to a nanosecond; `None` for more than any timestamp can count.
-    PerNano(Option<u64>),
-    /// Two to the power of this many to a second.
-    Binary(u8),
-}
-
-impl Unit {
-    /// `if_tsresol`: the top bit chooses powers of two, else of ten.
-    fn of(tsresol: u8) -> Self {
-        let exponent = tsresol & 0x7f;
-        if tsresol & 0x80 != 0 {
-            return Self::Binary(exponent);
-        }
-        let power = |exponent: u8| 10_u64.checked_pow(u32::from(exponent));
-        match 9_u8.checked_sub(exponent) {
-            Some(coarser) => Self::Nanos(power(coarser).unwrap_or(u64::MAX)),
-            None => Self::PerNano(power(exponent.saturating_sub(9))),
-        }
-    }
-}
-
-impl Clock {
-    fn time(self, high: u32, low: u32) -> Timestamp {
-        let stamp = (u64::from(high) << 32) | u64::from(low);
-        let nanos = match self.unit {
-            Unit::Nanos(unit) => u128::from(stamp).saturating_mul(u128::from(unit)),
-            Unit::PerNano(units) => u128::from(units.and_then(|units| stamp.checked_div(units)).unwrap_or(0)),
-            // A 64-bit number times 10^9 fits in 94 bits, and 127 is the largest exponent.
-            Unit::Binary(exponent) => {
-                u128::from(stamp).saturating_mul(1_000_000_000).checked_shr(u32::from(exponent)).unwrap_or(0)
-            }
-        };
-        let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
-        Timestamp::from_nanos(nanos.saturating_add(self.offset_secs.saturating_mul(1_000_000_000)))
     }
 }
 
@@ -159,7 +111,7 @@ impl PcapNg {
         let Some(block) = rest.get(..len) else {
             if !is_read(kind) && total > LONG {
                 // Of a block this long without use, only the number is needed.
-                self.unread(kind, ledger);
+                unread(kind, ledger);
                 return Ok(Block::TooLong(u64::from(total)));
             }
             if total > MAX_BLOCK {
@@ -187,7 +139,7 @@ impl PcapNg {
             IDB_MAGIC => self.interface(body)?,
             ISB_MAGIC => self.statistics(body),
             NRB_MAGIC => self.resolution(body),
-            _ => self.unread(kind, ledger),
+            _ => unread(kind, ledger),
         }
         Ok(Block::Read(len))
     }
@@ -338,14 +290,6 @@ impl PcapNg {
         }
     }
 
-    fn unread(&self, kind: u32, ledger: &mut Ledger) {
-        match kind {
-            CB_MAGIC | DCB_MAGIC => ledger.no_frame("pcapng custom block"),
-            SJE_MAGIC => ledger.no_frame("systemd journal entry"),
-            _ => {}
-        }
-    }
-
     /// The first `N` numbers of a body and what is behind them.
     fn fixed<'a, const N: usize>(&self, body: &'a [u8]) -> Option<([u32; N], &'a [u8])> {
         let numbers = self.order.words::<N>(body)?;
@@ -400,6 +344,15 @@ fn frame_len(caplen: u32, data: &[u8]) -> Result<usize, String> {
         return Err(format!("a frame claims {caplen} bytes in a block with room for {}", data.len()));
     }
     Ok(caplen as usize)
+}
+
+/// Counts a block that is not looked into.
+fn unread(kind: u32, ledger: &mut Ledger) {
+    match kind {
+        CB_MAGIC | DCB_MAGIC => ledger.no_frame("pcapng custom block"),
+        SJE_MAGIC => ledger.no_frame("systemd journal entry"),
+        _ => {}
+    }
 }
 
 /// Whether blocks of this type are looked into.

@@ -1,5 +1,6 @@
 use super::super::Record;
 use super::*;
+use crate::model::Timestamp;
 use crate::model::stats::SkipReason;
 
 /// Blocks of one section in one byte order.
@@ -121,23 +122,6 @@ fn interfaces_have_link_types_and_clocks_of_their_own() {
         assert_eq!(ledger.records[0].orig_len, 6);
         assert_eq!(ledger.out_of_order, 3);
     }
-}
-
-#[test]
-fn resolutions_beyond_reason_saturate() {
-    for (tsresol, time) in [
-        (0, Timestamp::from_nanos(i64::MAX)),
-        (0x80, Timestamp::from_nanos(i64::MAX)),
-        (127, Timestamp::from_nanos(0)),
-        (0xff, Timestamp::from_nanos(0)),
-        (28, Timestamp::from_nanos(1)),
-        (29, Timestamp::from_nanos(0)),
-    ] {
-        let clock = Clock { unit: Unit::of(tsresol), offset_secs: 0 };
-        assert_eq!(clock.time(u32::MAX, u32::MAX), time, "{tsresol:x}");
-    }
-    let clock = Clock { unit: Unit::of(6), offset_secs: i64::MIN };
-    assert_eq!(clock.time(0, 1), Timestamp::from_nanos(i64::MIN + 1_000));
 }
 
 #[test]

@@ -1,0 +1,29 @@
+# Everything a new machine needs, in two commands: `make demo` and `make test`.
+
+CARGO ?= cargo
+DEMO  := fixtures/cases/farmbot-faults/capture.pcap
+
+.PHONY: demo test setup expected bench-peers
+
+# Debian packages that building and testing need; asks for nothing that is there already.
+setup:
+	@sh fixtures/setup.sh
+
+# Checks a shipped FarmBot capture that has faults: prints the table and writes discrepancies.csv.
+demo: setup
+	$(CARGO) build --locked
+	@echo
+	@target/debug/wireclaim check $(DEMO) -p farmbot --format table --fail-on never
+	@target/debug/wireclaim check $(DEMO) -p farmbot --quiet --fail-on never -o discrepancies.csv
+	@echo "wrote discrepancies.csv"
+
+# Formatting, lints with warnings denied, all tests, documentation.
+test: setup
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) test --locked
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+# Writes the expected outputs of the cases anew, to be read before they are committed.
+expected:
+	WIRECLAIM_BLESS=1 $(CARGO) test --locked --test cases

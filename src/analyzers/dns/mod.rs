@@ -1,0 +1,400 @@
+//! DNS over UDP and TCP (RFC 1034, RFC 1035, RFC 7766, EDNS: RFC 6891, SVCB and HTTPS: RFC 9460).
+//!
+//! Read are queries, and of responses the code, the addresses with the aliases that lead to them, reverse names and
+//! address hints. A response belongs to the query with its identifier, question and asker on the same flow; one that
+//! contradicts a waiting query names nothing. Not read: dynamic updates, zone transfers beyond their addresses, DNSSEC
+//! (nothing is verified), EDNS options. DNS over TLS, HTTPS and QUIC is not visible.
+//!
+//! Multicast DNS and LLMNR share the message format: see [`local`].
+
+mod answers;
+mod exchange;
+pub mod local;
+pub(super) mod message;
+pub(super) mod name;
+#[cfg(test)]
+pub(super) mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+use self::exchange::{Answers, Asked, Exchanges};
+use self::message::{Data, HEADER_LEN, Header, Message, Problem, Question};
+use super::buffer::StreamBuffer;
+use super::{Analyzer, Context, Definition, Probe, ProbeInput, Role, Sink};
+use crate::model::observation::{HostTrait, TraitKind};
+use crate::model::{Field, Observation, Transport, Value};
+
+/// DNS.
+pub static DNS: Definition = Definition {
+    id: "dns",
+    title: "DNS over UDP and TCP (RFC 1035, RFC 7766)",
+    transports: &[Transport::Udp, Transport::Tcp],
+    ports: &[53],
+    fields: &[
+        &QUERY,
+        &QUERY_TYPE,
+        &OPCODE,
+        &RCODE,
+        &FAILED,
+        &UNANSWERED,
+        &ANSWERS,
+        &TRUNCATED,
+        &UNSOLICITED,
+        &EDNS_SIZE,
+        &ECH,
+        &ANOMALY,
+    ],
+    probe,
+    start: |context| Box::new(Dns::new(context)),
+};
+
+/// `dns.query`.
+pub static QUERY: Field = Field {
+    name: "dns.query",
+    doc: "Name asked for: lower case, no final dot, the root as `.`; once per query message, repetitions included",
+    source: "RFC 1035 section 4.1.2",
+};
+
+/// `dns.query_type`.
+pub static QUERY_TYPE: Field = Field {
+    name: "dns.query_type",
+    doc: "Type asked for, as mnemonic or `TYPE` and number; once per query message",
+    source: "RFC 1035 section 3.2.2, IANA DNS RR TYPEs",
+};
+
+/// `dns.opcode`.
+pub static OPCODE: Field = Field {
+    name: "dns.opcode",
+    doc: "Operation other than QUERY (NOTIFY, UPDATE, …), by mnemonic or number; its content is not read",
+    source: "RFC 1035 section 4.1.1, RFC 1996, RFC 2136, RFC 8490",
+};
+
+/// `dns.rcode`.
+pub static RCODE: Field = Field {
+    name: "dns.rcode",
+    doc: "Response code with the bits that EDNS adds, by mnemonic or number; once per response",
+    source: "RFC 1035 section 4.1.1, RFC 6891 section 6.1.3",
+};
+
+/// `dns.failed`.
+pub static FAILED: Field = Field {
+    name: "dns.failed",
+    doc: "Name asked for and the response code, separated by a blank, where that is not NOERROR: \
+          `my.example NXDOMAIN`",
+    source: "RFC 1035 section 4.1.1",
+};
+
+/// `dns.unanswered`.
+pub static UNANSWERED: Field = Field {
+    name: "dns.unanswered",
+    doc: "Name asked for without any answer on this flow; once per query (repetitions of a waiting query are the same \
+          query), seen in the frame of the query. Not stated after a gap in the stream",
+    source: "RFC 1035 section 4.2.1",
+};
+
+/// `dns.answers`.
+pub static ANSWERS: Field = Field {
+    name: "dns.answers",
+    doc: "Number of A and AAAA records in the answer section; once per response, but not for a second answer to the \
+          same query",
+    source: "RFC 1035 section 4.1.3, RFC 3596",
+};
+
+/// `dns.truncated`.
+pub static TRUNCATED: Field = Field {
+    name: "dns.truncated",
+    doc: "A response says that it does not fit (TC bit); the asker repeats the query over TCP",
+    source: "RFC 1035 section 4.1.1, RFC 2181 section 9",
+};
+
+/// `dns.unsolicited`.
+pub static UNSOLICITED: Field = Field {
+    name: "dns.unsolicited",
+    doc: "A response to which no query was captured; all are where only one direction is captured",
+    source: "RFC 5452 section 3",
+};
+
+/// `dns.edns_size`.
+pub static EDNS_SIZE: Field = Field {
+    name: "dns.edns_size",
+    doc: "UDP payload that the asker is able to receive, in bytes",
+    source: "RFC 6891 section 6.2.3",
+};
+
+/// `dns.ech`.
+pub static ECH: Field = Field {
+    name: "dns.ech",
+    doc: "Name for which an HTTPS or SVCB record offers Encrypted ClientHello: its TLS server name may be hidden",
+    source: "RFC 9848",
+};
+
+/// `dns.anomaly`.
+pub static ANOMALY: Field = Field {
+    name: "dns.anomaly",
+    doc: "What breaks the protocol: cut-short, pointer-not-backwards, unknown-label-type, name-too-long, \
+          malformed-record, too-many-records, trailing-bytes (message form), too-many-answers (more than is kept, or \
+          aliases without end), other-question and other-id (a response that contradicts a waiting query), \
+          query-with-answers",
+    source: "RFC 1035 section 4.1, RFC 5452 section 9.1",
+};
+
+/// Multicast DNS and LLMNR have the same header, and so nearly has the NetBIOS name service.
+const OTHERS: [u16; 3] = [5353, 5355, 137];
+
+/// Messages have no signature. Towards port 53 a sane header and question suffice; elsewhere the whole message must
+/// be an ordinary query or response of class IN.
+fn probe(input: &ProbeInput<'_>) -> Probe {
+    let hinted = input.port_in(DNS.ports);
+    if !hinted && (input.port_in(&OTHERS) || !input.at_start) {
+        return Probe::Not;
+    }
+    match input.transport {
+        Transport::Udp => probe_message(input.bytes, hinted).unwrap_or(Probe::Not),
+        Transport::Tcp => probe_stream(input.bytes, hinted),
+        _ => Probe::Not,
+    }
+}
+
+fn probe_stream(stream: &[u8], hinted: bool) -> Probe {
+    if let Some(message) = message::framed(stream) {
+        return probe_message(message, hinted).unwrap_or(Probe::Not);
+    }
+    let Some((length, message)) = stream.split_first_chunk::<2>() else { return Probe::More };
+    let longest = if hinted { usize::from(u16::MAX) } else { MAX_UNHINTED };
+    if !(HEADER_LEN..=longest).contains(&usize::from(u16::from_be_bytes(*length))) {
+        return Probe::Not;
+    }
+    match message::header(message) {
+        Some(header) if !is_plausible(header, hinted) => Probe::Not,
+        Some(_) if hinted => probe_message(message, hinted).unwrap_or(Probe::More),
+        None | Some(_) => Probe::More,
+    }
+}
+
+/// `None` if `message` ends inside its first question.
+fn probe_message(message: &[u8], hinted: bool) -> Option<Probe> {
+    let Some(header) = message::header(message).filter(|header| is_plausible(*header, hinted)) else {
+        return Some(Probe::Not);
+    };
+    let verdict = Probe::Is(if header.is_response() { Role::Server } else { Role::Client });
+    if header.counts.first() == Some(&0) {
+        // Hinted, for otherwise it is not plausible.
+        return Some(verdict);
+    }
+    let question = match message::question(message, HEADER_LEN) {
+        Ok((question, _)) => question,
+        Err(Problem::Cut) => return None,
+        Err(_) => return Some(Probe::Not),
+    };
+    let known_class = matches!(question.class, 1 | 3 | 4 | 254 | 255);
+    let proven = hinted
+        || question.class == message::IN
+            && question.name.contains('.')
+            && Message::read(message).is_some_and(|message| message.problem.is_none());
+    Some(if known_class && question.kind != 0 && proven { verdict } else { Probe::Not })
+}
+
+fn is_plausible(header: Header, hinted: bool) -> bool {
+    let [questions, answers, authorities, additionals] = header.counts;
+    let reserved = header.flags & 0x0040 != 0;
+    if reserved || !matches!(header.opcode(), 0..=2 | 4..=6) {
+        return false;
+    }
+    if header.is_response() {
+        // A server that could not read the query leaves it out; so do the later messages of a zone transfer.
+        let has_question = questions == 1 || hinted && questions == 0;
+        return has_question && (hinted || header.opcode() == 0);
+    }
+    let is_query = header.opcode() == 0;
+    // No authoritative answer, no available recursion, no code: those are for responses, but servers ignore them.
+    let idle = hinted || header.flags & 0x048f == 0;
+    // One record in the authority section is that of an incremental transfer.
+    let ordinary = answers == 0 && authorities <= 1 && additionals <= 3;
+    idle && questions == 1 && (if is_query { ordinary } else { hinted })
+}
+
+struct Dns {
+    client: IpAddr,
+    server: IpAddr,
+    exchanges: Exchanges,
+    /// What waits for the rest of its message, client's and server's (TCP).
+    streams: [StreamBuffer; 2],
+    /// Bytes are missing, so an answer may be.
+    blind: bool,
+}
+
+impl Dns {
+    fn new(context: &Context) -> Self {
+        Self {
+            client: context.client.ip,
+            server: context.server.ip,
+            exchanges: Exchanges::default(),
+            streams: [StreamBuffer::new(MAX_BUFFERED), StreamBuffer::new(MAX_BUFFERED)],
+            blind: false,
+        }
+    }
+
+    fn address(&self, role: Role) -> IpAddr {
+        match role {
+            Role::Client => self.client,
+            Role::Server => self.server,
+        }
+    }
+
+    fn stream(&mut self, role: Role) -> &mut StreamBuffer {
+        let [client, server] = &mut self.streams;
+        match role {
+            Role::Client => client,
+            Role::Server => server,
+        }
+    }
+
+    /// One whole message. Who asks is told by the message: on a flow between port 53 and port 53 both may.
+    fn message(&mut self, from: Role, bytes: &[u8], missed: u32, sink: &mut Sink) {
+        let Some(message) = Message::read(bytes) else {
+            self.blind |= missed > 0;
+            report(Some(Problem::Cut), missed, sink);
+            return;
+        };
+        report(message.problem, missed, sink);
+        if message.header.opcode() != 0 {
+            sink.fact(&OPCODE, message::opcode_value(message.header.opcode()));
+        } else if message.header.is_response() {
+            self.response(from.peer(), &message, sink);
+        } else {
+            self.query(from, &message, sink);
+        }
+    }
+
+    fn query(&mut self, asker: Role, message: &Message, sink: &mut Sink) {
+        for question in &message.questions {
+            sink.fact(&QUERY, Value::Text(question.name.clone()));
+            sink.fact(&QUERY_TYPE, message::type_value(question.kind));
+        }
+        for record in &message.records {
+            if let Data::Edns { size, .. } = record.data {
+                sink.fact(&EDNS_SIZE, Value::Uint(size.into()));
+            }
+        }
+        if message.header.counts.get(1).is_some_and(|answers| *answers > 0) {
+            sink.fact(&ANOMALY, Value::Word("query-with-answers"));
+        }
+        // There is one question (RFC 9619); no server answers another.
+        let Some(question) = message.questions.first() else {
+            self.blind |= message.problem == Some(Problem::Cut);
+            return;
+        };
+        let mut displaced = Vec::new();
+        if self.exchanges.ask(asker, message.header.id, question, sink.seen, &mut displaced) {
+            sink.observe(Observation::Host(HostTrait {
+                mac: None,
+                ip: Some(self.address(asker)),
+                kind: TraitKind::Lookup(question.name.clone()),
+                seen: sink.seen,
+            }));
+        }
+        self.unanswered(displaced.into_iter(), sink);
+    }
+
+    fn response(&mut self, asker: Role, message: &Message, sink: &mut Sink) {
+        let question = message.questions.first();
+        match self.exchanges.answer(asker, message.header.id, question) {
+            Answers::OtherQuestion => return sink.fact(&ANOMALY, Value::Word("other-question")),
+            Answers::OtherId => return sink.fact(&ANOMALY, Value::Word("other-id")),
+            Answers::Nothing => sink.fact(&UNSOLICITED, Value::Yes),
+            // A second answer comes too late to be used.
+            Answers::Again => return outcome(message, question, sink),
+            Answers::Query => {}
+        }
+        outcome(message, question, sink);
+        let told = answers::observe(message, question, self.address(asker), sink);
+        sink.fact(&ANSWERS, Value::Uint(told.addresses));
+        if told.excess {
+            sink.fact(&ANOMALY, Value::Word("too-many-answers"));
+        }
+        for record in &message.records {
+            if matches!(record.data, Data::Service { ech: true, .. }) {
+                sink.fact(&ECH, Value::Text(record.name.clone()));
+            }
+        }
+    }
+
+    fn unanswered(&self, asked: impl Iterator<Item = Asked>, sink: &mut Sink) {
+        if !self.blind {
+            sink.observations.extend(
+                asked.map(|asked| {
+                    (asked.seen, Observation::Fact(&UNANSWERED, Value::Text(asked.question.name)))
+                }),
+            );
+        }
+    }
+}
+
+/// Code and truncation of a response.
+fn outcome(message: &Message, question: Option<&Question>, sink: &mut Sink) {
+    let rcode = message.rcode();
+    let word = message::rcode_word(rcode);
+    sink.fact(&RCODE, word.map_or(Value::Uint(rcode.into()), Value::Word));
+    if rcode != 0
+        && let Some(question) = question
+    {
+        let code = word.map_or_else(|| format!("RCODE{rcode}"), str::to_owned);
+        sink.fact(&FAILED, Value::Text(format!("{} {code}", question.name).into()));
+    }
+    if message.header.is_truncated() {
+        sink.fact(&TRUNCATED, Value::Yes);
+    }
+}
+
+/// Observes what is wrong with a message, unless it is the capture that cut it.
+fn report(problem: Option<Problem>, missed: u32, sink: &mut Sink) {
+    match problem {
+        Some(Problem::Cut) if missed > 0 => {}
+        Some(problem) => sink.fact(&ANOMALY, Value::Word(problem.word())),
+        None => {}
+    }
+}
+
+impl Analyzer for Dns {
+    fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
+        for chunk in bytes.chunks(MAX_CHUNK) {
+            if !self.stream(role).push(chunk) {
+                return sink.give_up();
+            }
+            // Taken out, so that messages can be handled while they are borrowed.
+            let mut stream = std::mem::replace(self.stream(role), StreamBuffer::new(0));
+            let mut used: usize = 0;
+            while let Some(message) = message::framed(stream.unread().get(used..).unwrap_or_default()) {
+                self.message(role, message, 0, sink);
+                used = used.saturating_add(2).saturating_add(message.len());
+            }
+            stream.consume(used);
+            *self.stream(role) = stream;
+        }
+    }
+
+    fn gap(&mut self, _role: Role, _missed: u64, sink: &mut Sink) {
+        self.blind = true;
+        sink.give_up();
+    }
+
+    fn datagram(&mut self, role: Role, bytes: &[u8], missed: u32, sink: &mut Sink) {
+        self.message(role, bytes, missed, sink);
+    }
+
+    fn end(&mut self, sink: &mut Sink) {
+        let exchanges = std::mem::take(&mut self.exchanges);
+        self.unanswered(exchanges.into_unanswered(), sink);
+    }
+}
+
+/// The longest message, its length, and the longest piece that is added at a time.
+const MAX_BUFFERED: usize = 2 + 0xffff + MAX_CHUNK;
+
+/// Pieces in which stream bytes are taken.
+const MAX_CHUNK: usize = 16 * 1024;
+
+/// Away from port 53, longer messages than this are not waited for.
+const MAX_UNHINTED: usize = 4096;

@@ -1,0 +1,471 @@
+//! The course of one connection: which side may still be read, how far the handshake is, how it
+//! ends.
+
+use super::fields as f;
+use super::hello::{self, Answer, Choice, Offer};
+use super::message::Step;
+use super::record::{Content, Piece, Record, SSL2_CLIENT_HELLO, SSL2_SERVER_HELLO};
+use super::state::{Protection, Side, kind};
+use super::{alert, chain};
+use crate::analyzers::{Analyzer, Role, Sink};
+use crate::model::Value;
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) client: Side,
+    pub(super) server: Side,
+    /// The streams may begin anywhere and no hello has been seen.
+    pub(super) midstream: bool,
+    pub(super) offer: Option<Offer>,
+    pub(super) choice: Option<Choice>,
+    pub(super) retry: bool,
+    pub(super) server_done: bool,
+    pub(super) client_key_exchange: bool,
+    /// The client sent what only an answer can lead to.
+    pub(super) answered: bool,
+    /// TLS 1.3: an encrypted record of the server was seen.
+    pub(super) server_encrypted: bool,
+    pub(super) completed: bool,
+    /// Failed, or known not to be wholly in the capture; said once.
+    pub(super) settled: bool,
+    pub(super) application_data: bool,
+}
+
+impl Connection {
+    /// `from_start` is whether the beginning of the streams is in the capture.
+    pub(super) fn new(from_start: bool) -> Self {
+        let protection = if from_start { Protection::Clear } else { Protection::Unknown };
+        Self {
+            client: Side::new(protection),
+            server: Side::new(protection),
+            midstream: !from_start,
+            offer: None,
+            choice: None,
+            retry: false,
+            server_done: false,
+            client_key_exchange: false,
+            answered: false,
+            server_encrypted: false,
+            completed: false,
+            settled: false,
+            application_data: false,
+        }
+    }
+
+    pub(super) fn side(&mut self, role: Role) -> &mut Side {
+        match role {
+            Role::Client => &mut self.client,
+            Role::Server => &mut self.server,
+        }
+    }
+
+    pub(super) fn is_tls13(&self) -> bool {
+        self.choice.as_ref().is_some_and(Choice::is_tls13)
+    }
+
+    /// Says why the handshake cannot be known wholly, unless its outcome is known.
+    fn incomplete(&mut self, reason: &'static str, sink: &mut Sink) {
+        if !self.completed && !self.settled {
+            self.settled = true;
+            sink.fact(&f::HANDSHAKE_INCOMPLETE, Value::Word(reason));
+        }
+    }
+
+    pub(super) fn failed(&mut self, how: &'static str, sink: &mut Sink) {
+        if !self.completed && !self.settled {
+            self.settled = true;
+            sink.fact(&f::HANDSHAKE_FAILED, Value::Word(how));
+        }
+    }
+
+    fn complete(&mut self, sink: &mut Sink) {
+        if !self.completed && !self.settled {
+            self.completed = true;
+            sink.fact(&f::HANDSHAKE_COMPLETED, Value::Yes);
+        }
+    }
+
+    /// One direction cannot be followed any more; without both there is nothing to learn.
+    fn lose(&mut self, role: Role, sink: &mut Sink) {
+        let side = self.side(role);
+        side.lost = true;
+        side.messages.reset();
+        if self.client.lost && self.server.lost {
+            sink.give_up();
+        }
+    }
+
+    /// What should be a record header is none.
+    fn broken(&mut self, role: Role, sink: &mut Sink) {
+        let begun = self.side(role).records.begun();
+        // The first bytes of a stream that begins anywhere need not be a header.
+        if begun || !self.midstream {
+            sink.fact(&f::ANOMALY, Value::Word("record-header"));
+        }
+        if role == Role::Server && !begun && !self.midstream && self.offer.is_some() {
+            self.failed("not-tls", sink);
+        }
+        self.incomplete(if self.midstream { "midstream" } else { "framing" }, sink);
+        self.lose(role, sink);
+    }
+
+    /// A record header is complete.
+    fn start(&mut self, role: Role, record: Record, sink: &mut Sink) {
+        let side = self.side(role);
+        side.have = 0;
+        if let Content::Ssl2(message) = record.content {
+            // Its type and version were read as part of the header: here they begin the message.
+            let [hi, lo] = record.version.to_be_bytes();
+            side.messages.begin_ssl2([message, hi, lo], record.length);
+        }
+        if self.midstream && !self.settled && record.content != Content::Handshake {
+            sink.fact(&f::RECORD_VERSION, Value::Uint(u64::from(record.version)));
+            self.incomplete("midstream", sink);
+        }
+    }
+
+    /// Bytes of a record's body.
+    fn body(&mut self, role: Role, record: Record, bytes: &[u8], sink: &mut Sink) {
+        match record.content {
+            Content::ApplicationData | Content::ChangeCipherSpec => {}
+            Content::Handshake => self.handshake(role, bytes, sink),
+            Content::Alert | Content::Heartbeat => {
+                let side = self.side(role);
+                for (slot, byte) in side.start.iter_mut().skip(side.have).zip(bytes) {
+                    *slot = *byte;
+                    side.have = side.have.saturating_add(1);
+                }
+            }
+            Content::Ssl2(_) => {
+                let mut rest = bytes;
+                if let Some(Step::Message { kind, body }) = self.side(role).messages.next(&mut rest) {
+                    self.ssl2(role, kind, &body, sink);
+                }
+            }
+        }
+    }
+
+    /// A record is complete.
+    fn end_record(&mut self, role: Role, record: Record, sink: &mut Sink) {
+        match record.content {
+            Content::ChangeCipherSpec => self.cipher_change(role, sink),
+            Content::Alert => self.alert(role, record, sink),
+            Content::Handshake => {
+                if self.side(role).protection == Protection::Encrypted {
+                    self.encrypted_message(role, sink);
+                }
+            }
+            Content::ApplicationData => self.application_data(role, record, sink),
+            Content::Heartbeat => self.heartbeat(role, record, sink),
+            Content::Ssl2(_) => {}
+        }
+    }
+
+    /// An SSLv2 message.
+    fn ssl2(&mut self, role: Role, kind: u8, body: &[u8], sink: &mut Sink) {
+        match (role, kind) {
+            (Role::Client, SSL2_CLIENT_HELLO) => {
+                self.midstream = false;
+                self.offer = hello::ssl2_client_hello(body, sink).or(self.offer.take());
+            }
+            (Role::Server, SSL2_SERVER_HELLO) => {
+                // From here on everything is SSLv2, which is not read.
+                hello::ssl2_server_hello(body, sink);
+                self.incomplete("framing", sink);
+                sink.finish();
+            }
+            _ => sink.fact(&f::ANOMALY, Value::Word("wrong-direction")),
+        }
+    }
+
+    /// Bytes of the handshake.
+    fn handshake(&mut self, role: Role, mut bytes: &[u8], sink: &mut Sink) {
+        // Each turn takes bytes or finishes a message.
+        while self.side(role).protection != Protection::Encrypted {
+            let Some(step) = self.side(role).messages.next(&mut bytes) else { return };
+            match step {
+                Step::Header { kind, length } => self.message_header(role, kind, length, sink),
+                Step::Message { kind, body } => self.message(role, kind, body, sink),
+                Step::Passed { kind } => self.message_passed(role, kind, sink),
+            }
+        }
+    }
+
+    /// Decides what to do with a message by its header.
+    fn message_header(&mut self, role: Role, kind: u8, length: u32, sink: &mut Sink) {
+        let hello =
+            matches!((role, kind), (Role::Client, kind::CLIENT_HELLO) | (Role::Server, kind::SERVER_HELLO));
+        if self.side(role).protection == Protection::Unknown {
+            if !hello || !(36..=0xffff).contains(&length) {
+                self.encrypted_so_far(role, sink);
+                return;
+            }
+            self.side(role).protection = Protection::Clear;
+            self.midstream = false;
+        }
+        let wanted = hello
+            || matches!(
+                (role, kind),
+                (Role::Server, kind::NEW_SESSION_TICKET | kind::SERVER_KEY_EXCHANGE) | (_, kind::CERTIFICATE)
+            );
+        if wanted && !self.side(role).messages.keep() {
+            sink.fact(&f::ANOMALY, Value::Word("oversized-message"));
+        }
+    }
+
+    /// What was taken for a handshake message is ciphertext.
+    fn encrypted_so_far(&mut self, role: Role, sink: &mut Sink) {
+        let side = self.side(role);
+        side.protection = Protection::Encrypted;
+        side.messages.reset();
+        let version = side.records.current().map(|record| record.version);
+        if self.midstream {
+            if let Some(version) = version {
+                sink.fact(&f::RECORD_VERSION, Value::Uint(u64::from(version)));
+            }
+            self.incomplete("midstream", sink);
+        }
+    }
+
+    /// A message that was wanted is complete.
+    fn message(&mut self, role: Role, kind: u8, body: Vec<u8>, sink: &mut Sink) {
+        match (role, kind) {
+            (Role::Client, kind::CLIENT_HELLO) => {
+                self.answered |= self.offer.is_some();
+                self.offer = hello::client_hello(&body, sink).or(self.offer.take());
+            }
+            (Role::Server, kind::SERVER_HELLO) => match hello::server_hello(body, sink) {
+                Some(Answer::Retry) => self.retried(),
+                Some(Answer::Chosen(choice)) => self.chosen(choice, sink),
+                None => {}
+            },
+            (Role::Server, kind::SERVER_KEY_EXCHANGE) => {
+                if let Some(choice) = &self.choice {
+                    hello::key_exchange(choice, &body, sink);
+                }
+            }
+            (Role::Server, kind::NEW_SESSION_TICKET) => hello::new_session_ticket(&body, sink),
+            (_, kind::CERTIFICATE) if !self.side(role).certified => {
+                self.side(role).certified = true;
+                chain::certificates(role, &body, sink);
+            }
+            _ => {}
+        }
+    }
+
+    /// A message of which only the type counts is complete.
+    fn message_passed(&mut self, role: Role, kind: u8, sink: &mut Sink) {
+        match (role, kind) {
+            (Role::Server, kind::HELLO_RETRY_REQUEST) => {
+                sink.fact(&f::HELLO_RETRY, Value::Yes);
+                self.retried();
+            }
+            (Role::Server, kind::CERTIFICATE_REQUEST) => sink.fact(&f::CERTIFICATE_REQUESTED, Value::Yes),
+            (Role::Server, kind::SERVER_HELLO_DONE) => {
+                self.server_done = true;
+                if !self.server.certified {
+                    sink.fact(&f::CERTIFICATE, Value::Word("none"));
+                }
+            }
+            (Role::Client, kind::CERTIFICATE_VERIFY) => sink.fact(&f::CLIENT_VERIFIED, Value::Yes),
+            (Role::Client, kind::CLIENT_KEY_EXCHANGE) => self.client_key_exchange = true,
+            (_, kind::CLIENT_HELLO | kind::SERVER_HELLO) => {
+                sink.fact(&f::ANOMALY, Value::Word("wrong-direction"));
+            }
+            (
+                _,
+                kind::HELLO_REQUEST
+                | kind::NEW_SESSION_TICKET
+                | kind::CERTIFICATE..=kind::CLIENT_KEY_EXCHANGE
+                | kind::FINISHED..=kind::SUPPLEMENTAL_DATA
+                | kind::NEXT_PROTOCOL,
+            ) => {}
+            _ => sink.fact(&f::ANOMALY, Value::Word("unknown-message")),
+        }
+    }
+
+    /// The server wants another hello: a ChangeCipherSpec before it meant nothing.
+    fn retried(&mut self) {
+        self.retry = true;
+        if self.client.protection == Protection::Unknown {
+            self.client.protection = Protection::Clear;
+        }
+    }
+
+    /// The server has chosen.
+    fn chosen(&mut self, choice: Choice, sink: &mut Sink) {
+        self.midstream = false;
+        let asked = self.offer.as_ref().map_or(&[][..], |offer| &offer.session_id);
+        if choice.is_tls13() {
+            // From here on handshake messages look like application data (RFC 8446 section 5.2).
+            self.server.protection = Protection::Encrypted;
+            self.client.protection = Protection::Encrypted;
+            self.client.messages.reset();
+        } else if !choice.session_id.is_empty() && choice.session_id != asked {
+            sink.fact(&f::SESSION_ISSUED, Value::Text(hello::session_key(&choice.session_id).into()));
+        }
+        self.choice = Some(choice);
+    }
+
+    /// ChangeCipherSpec: what this side sends from now on is encrypted, unless it is TLS 1.3.
+    fn cipher_change(&mut self, role: Role, sink: &mut Sink) {
+        if self.is_tls13() || self.retry {
+            return;
+        }
+        self.side(role).messages.reset();
+        let undecided = self.choice.is_none() && !self.client_key_exchange;
+        if role == Role::Client && undecided && self.offer.as_ref().is_some_and(|offer| offer.tls13) {
+            self.client.protection = Protection::Unknown;
+            return;
+        }
+        let side = self.side(role);
+        side.protection = Protection::Encrypted;
+        side.cipher_changes = side.cipher_changes.saturating_add(1);
+        if role == Role::Server && self.server.cipher_changes == 1 {
+            self.server_changed(sink);
+        }
+        if self.client.cipher_changes > 1 && self.server.cipher_changes > 1 {
+            sink.fact(&f::RENEGOTIATION, Value::Word("completed"));
+        }
+    }
+
+    /// The server's first ChangeCipherSpec: before it said ServerHelloDone, this resumes a session
+    /// (RFC 5246 section 7.3).
+    fn server_changed(&mut self, sink: &mut Sink) {
+        let (Some(choice), false, false) = (&self.choice, self.server_done, self.server.certified) else {
+            return;
+        };
+        let ticket = self.offer.as_ref().and_then(|offer| offer.ticket.clone());
+        let how = if ticket.is_some() { "ticket" } else { "session-id" };
+        let key = ticket.unwrap_or_else(|| hello::session_key(&choice.session_id));
+        sink.fact(&f::RESUMED, Value::Word(how));
+        sink.fact(&f::SESSION_RESUMED, Value::Text(key.into()));
+        sink.fact(&f::CERTIFICATE, Value::Word("resumed"));
+    }
+
+    /// A handshake record that cannot be read.
+    fn encrypted_message(&mut self, role: Role, sink: &mut Sink) {
+        if self.is_tls13() || self.midstream {
+            return;
+        }
+        let before_finished = match (role, &self.choice) {
+            (Role::Client, Some(choice)) => choice.before_finished,
+            _ => 0,
+        };
+        let side = self.side(role);
+        side.encrypted_messages = side.encrypted_messages.saturating_add(1);
+        if side.encrypted_messages > before_finished.saturating_add(1) {
+            let word = if role == Role::Client { "started" } else { "requested" };
+            // The server's own part of a handshake that the client has started is no request.
+            if role == Role::Client || !self.renegotiating() {
+                sink.fact(&f::RENEGOTIATION, Value::Word(word));
+            }
+        }
+        if self.client.finished() && self.server.finished() {
+            self.complete(sink);
+        }
+    }
+
+    /// Whether the client has sent handshake messages after its Finished.
+    fn renegotiating(&self) -> bool {
+        let before = self.choice.as_ref().map_or(0, |choice| choice.before_finished);
+        self.client.encrypted_messages > before.saturating_add(1)
+    }
+
+    /// A record of application data, or in TLS 1.3 of anything.
+    fn application_data(&mut self, role: Role, record: Record, sink: &mut Sink) {
+        if !self.is_tls13() {
+            // A client may send early data before anything is agreed on.
+            if !self.application_data && (self.choice.is_some() || self.midstream) {
+                self.application_data = true;
+                sink.fact(&f::APPLICATION_DATA, Value::Yes);
+            }
+            self.answered |=
+                role == Role::Client && self.offer.as_ref().is_some_and(|offer| !offer.early_data);
+            return;
+        }
+        let suite = self.choice.as_ref().map_or(0, |choice| choice.suite);
+        let alert_sized = alert::has_size(record.length, suite);
+        if self.completed {
+            if role == Role::Client && !alert_sized && !self.application_data {
+                self.application_data = true;
+                sink.fact(&f::APPLICATION_DATA, Value::Yes);
+            }
+            let side = self.side(role);
+            side.after = side.after.saturating_add(1);
+            side.alert_sized = side.alert_sized.saturating_add(u64::from(alert_sized));
+            side.last = Some((sink.seen, record.length));
+        } else if role == Role::Server {
+            self.server_encrypted = true;
+        } else if self.server_encrypted {
+            if alert_sized {
+                self.failed("client-encrypted-alert", sink);
+            } else if alert::may_be_finished(record.length) {
+                self.complete(sink);
+            }
+        }
+    }
+
+    /// How far a handshake came that neither completed nor failed.
+    fn stage(&self) -> &'static str {
+        if self.client.finished() && !self.is_tls13() {
+            "client-flight"
+        } else if self.server_done || self.server.finished() || self.server_encrypted {
+            "server-flight"
+        } else if self.choice.is_some() {
+            "server-hello"
+        } else {
+            "client-hello"
+        }
+    }
+}
+
+impl Analyzer for Connection {
+    fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
+        let side = self.side(role);
+        if side.lost {
+            return;
+        }
+        let mut input = bytes;
+        loop {
+            let Some(piece) = self.side(role).records.next(&mut input) else { return };
+            match piece {
+                Piece::Start(record) => self.start(role, record, sink),
+                Piece::Body(record, body) => self.body(role, record, body, sink),
+                Piece::End(record) => self.end_record(role, record, sink),
+                Piece::Broken => return self.broken(role, sink),
+            }
+            if sink.done {
+                return;
+            }
+        }
+    }
+
+    /// A gap inside a body that is passed over anyway does no harm; any other loses the stream.
+    fn gap(&mut self, role: Role, missed: u64, sink: &mut Sink) {
+        let side = self.side(role);
+        let passed_over = side.records.current().is_some_and(|record| match record.content {
+            Content::ApplicationData => true,
+            Content::Handshake => side.protection == Protection::Encrypted,
+            _ => false,
+        });
+        if side.lost || passed_over && side.records.skip(missed) {
+            return;
+        }
+        self.incomplete("gap", sink);
+        self.lose(role, sink);
+    }
+
+    fn end(&mut self, sink: &mut Sink) {
+        self.goodbyes(sink);
+        let answered = self.answered || self.client_key_exchange || self.client.finished();
+        let one_side =
+            self.offer.is_none() && self.choice.is_some() || answered && !self.server.records.begun();
+        if one_side {
+            self.incomplete("one-sided", sink);
+        } else if self.offer.is_some() && !self.completed && !self.settled {
+            sink.fact(&f::HANDSHAKE_UNFINISHED, Value::Word(self.stage()));
+        }
+    }
+}

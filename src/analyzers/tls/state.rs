@@ -1,0 +1,85 @@
+//! What is known of one direction.
+
+use super::message::MessageReader;
+use super::record::RecordReader;
+use crate::model::evidence::Seen;
+
+/// Handshake message types (RFC 8446 section 4, RFC 5246 section 7.4).
+pub(super) mod kind {
+    pub(in super::super) const HELLO_REQUEST: u8 = 0;
+    pub(in super::super) const CLIENT_HELLO: u8 = 1;
+    pub(in super::super) const SERVER_HELLO: u8 = 2;
+    pub(in super::super) const NEW_SESSION_TICKET: u8 = 4;
+    /// Drafts of TLS 1.3 before 22 only.
+    pub(in super::super) const HELLO_RETRY_REQUEST: u8 = 6;
+    pub(in super::super) const CERTIFICATE: u8 = 11;
+    pub(in super::super) const SERVER_KEY_EXCHANGE: u8 = 12;
+    pub(in super::super) const CERTIFICATE_REQUEST: u8 = 13;
+    pub(in super::super) const SERVER_HELLO_DONE: u8 = 14;
+    pub(in super::super) const CERTIFICATE_VERIFY: u8 = 15;
+    pub(in super::super) const CLIENT_KEY_EXCHANGE: u8 = 16;
+    pub(in super::super) const FINISHED: u8 = 20;
+    /// After it CertificateURL and CertificateStatus, up to this.
+    pub(in super::super) const SUPPLEMENTAL_DATA: u8 = 23;
+    pub(in super::super) const NEXT_PROTOCOL: u8 = 67;
+}
+
+/// Whether handshake records of one side are encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protection {
+    Clear,
+    /// Not known: midstream, or the ChangeCipherSpec with which a TLS 1.3 client pleases
+    /// middleboxes (RFC 8446 appendix D.4). A hello can still come in the clear; whatever else
+    /// comes is encrypted.
+    Unknown,
+    Encrypted,
+}
+
+/// One direction.
+#[derive(Debug)]
+pub(super) struct Side {
+    pub(super) records: RecordReader,
+    pub(super) messages: MessageReader,
+    pub(super) protection: Protection,
+    /// First bytes of the body of an alert or heartbeat.
+    pub(super) start: [u8; 3],
+    /// 0 <= have <= 3.
+    pub(super) have: usize,
+    /// The bytes cannot be followed any more.
+    pub(super) lost: bool,
+    /// ChangeCipherSpec records that changed something; TLS 1.3 has none.
+    pub(super) cipher_changes: u8,
+    /// Encrypted handshake records before TLS 1.3.
+    pub(super) encrypted_messages: u8,
+    /// A certificate message was read.
+    pub(super) certified: bool,
+    /// TLS 1.3, after completion: encrypted records, those as short as an alert, and the last of
+    /// them all.
+    pub(super) after: u64,
+    pub(super) alert_sized: u64,
+    pub(super) last: Option<(Seen, u16)>,
+}
+
+impl Side {
+    pub(super) fn new(protection: Protection) -> Self {
+        Self {
+            records: RecordReader::default(),
+            messages: MessageReader::default(),
+            protection,
+            start: [0; 3],
+            have: 0,
+            lost: false,
+            cipher_changes: 0,
+            encrypted_messages: 0,
+            certified: false,
+            after: 0,
+            alert_sized: 0,
+            last: None,
+        }
+    }
+
+    /// Has sent its Finished (before TLS 1.3).
+    pub(super) fn finished(&self) -> bool {
+        self.encrypted_messages > 0
+    }
+}

@@ -1,0 +1,208 @@
+//! What became of each claim: the rows that only `--all` shows, and the coverage line.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::matching::Match;
+use super::subject::{Subject, View, flow_evidence};
+use super::{Code, dns, outcome};
+use crate::analyzers::tls;
+use crate::model::Finding;
+use crate::model::evidence::Evidence;
+use crate::model::finding::{Confidence, Severity, Status};
+use crate::profile::{BoundClaim, ClaimState, FlowRule, Level, ProxyRule, Rule, TlsRule};
+
+static CLAIM: Code =
+    Code { id: "claim", title: "What became of a claim", severity: Severity::Info, since: "0.1", page: "" };
+
+/// How many of a profile's statements were put to the test, and how they fared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Statements of the profile, checkable or not.
+    pub declared: usize,
+    /// Those that packets can show and that apply to this device and variant.
+    pub checkable: usize,
+    /// Those that something in the capture touched.
+    pub exercised: usize,
+    /// Those that hold.
+    pub conform: usize,
+    /// Those with at least one discrepancy.
+    pub discrepancies: usize,
+    /// Those that nothing touched.
+    pub not_exercised: usize,
+    /// Those that are encrypted or beyond packets here.
+    pub not_visible: usize,
+    /// Those that depend on what nobody bound.
+    pub unbound: usize,
+}
+
+/// Counts `rows` (one per claim without discrepancy) and the claims that `findings` name.
+pub fn coverage(subject: &Subject<'_>, findings: &[Finding], rows: &[Finding]) -> Coverage {
+    let profile = &subject.declaration.profile;
+    let not_checkable: BTreeSet<&str> =
+        profile.not_checkable.iter().map(|statement| statement.id.as_str()).collect();
+    let mut statements: BTreeMap<&str, Fate> = BTreeMap::new();
+    let fates = rows.iter().map(|row| (row.claim.as_str(), fate(row, &not_checkable)));
+    let found = findings
+        .iter()
+        .filter(|finding| !finding.claim.is_empty())
+        .map(|f| (f.claim.as_str(), Fate::Discrepancy));
+    for (id, fate) in fates.chain(found) {
+        let worst = statements.entry(statement(id)).or_insert(fate);
+        *worst = (*worst).max(fate);
+    }
+    let count = |fate: Fate| statements.values().filter(|other| **other == fate).count();
+    let (conform, discrepancies, hidden) =
+        (count(Fate::Conforms), count(Fate::Discrepancy), count(Fate::Hidden));
+    Coverage {
+        declared: statements.len(),
+        checkable: statements.len() - count(Fate::NotCheckable) - count(Fate::Unbound),
+        exercised: conform + discrepancies + hidden,
+        conform,
+        discrepancies,
+        not_exercised: count(Fate::NotExercised),
+        not_visible: hidden + count(Fate::NotCheckable),
+        unbound: count(Fate::Unbound),
+    }
+}
+
+/// What became of a statement, from what says least of it to what says most: a statement that several claims spell out
+/// counts once, by the claim that says most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    NotCheckable,
+    Unbound,
+    NotExercised,
+    Hidden,
+    Conforms,
+    Discrepancy,
+}
+
+fn fate(row: &Finding, not_checkable: &BTreeSet<&str>) -> Fate {
+    match row.status {
+        Status::Conforms => Fate::Conforms,
+        Status::Unbound => Fate::Unbound,
+        Status::Unobservable if not_checkable.contains(row.claim.as_str()) => Fate::NotCheckable,
+        Status::Unobservable => Fate::Hidden,
+        _ => Fate::NotExercised,
+    }
+}
+
+/// The statement that a claim spells out: `FB-07` of `FB-07b`.
+fn statement(id: &str) -> &str {
+    let trimmed = id.trim_end_matches(|c: char| c.is_ascii_lowercase());
+    if trimmed.ends_with(|c: char| c.is_ascii_digit()) { trimmed } else { id }
+}
+
+/// One row for every statement that no finding names.
+pub fn claim_rows(subject: &Subject<'_>, findings: &[Finding]) -> Vec<Finding> {
+    let named: BTreeSet<&str> = findings.iter().map(|finding| finding.claim.as_str()).collect();
+    let mut rows = Vec::new();
+    for (index, bound) in subject.declaration.claims.iter().enumerate() {
+        if named.contains(bound.claim.id.as_str()) {
+            continue;
+        }
+        let (status, evidence, message) = standing(subject, index, bound);
+        let mut row = subject.bare_finding(&CLAIM, status, Confidence::Strong, Some(bound));
+        row.expected.clone_from(&bound.claim.title);
+        row.evidence = evidence;
+        row.message = message;
+        rows.push(row);
+    }
+    for statement in &subject.declaration.profile.not_checkable {
+        let mut row = subject.bare_finding(&CLAIM, Status::Unobservable, Confidence::Strong, None);
+        row.claim.clone_from(&statement.id);
+        row.reference = format!("{} {}", subject.declaration.profile.name, statement.id);
+        row.expected.clone_from(&statement.title);
+        row.message.clone_from(&statement.reason);
+        rows.push(row);
+    }
+    rows
+}
+
+type Standing = (Status, Option<Evidence>, String);
+
+fn standing(subject: &Subject<'_>, index: usize, bound: &BoundClaim) -> Standing {
+    let none = |status, message: String| (status, None, message);
+    match &bound.state {
+        ClaimState::OtherSubject => {
+            none(Status::NotExercised, format!("This binds the {}, not the device.", bound.claim.subject))
+        }
+        ClaimState::Inactive(why) => none(Status::NotExercised, why.clone()),
+        ClaimState::Unbound(what) => {
+            none(Status::Unbound, format!("Depends on `{what}`, which nobody bound (--variant or --set)."))
+        }
+        ClaimState::Active | ClaimState::Noted(_) => match &bound.claim.rule {
+            Rule::Flow(rule) => flow_standing(subject, index, bound, rule),
+            Rule::Proxy(rule) => proxy_standing(subject, *rule),
+            _ => match dns::names_evidence(subject, bound) {
+                Some(evidence) => (Status::Conforms, Some(evidence), String::from("As declared.")),
+                None => none(Status::NotExercised, String::from("No look-up in this capture shows it.")),
+            },
+        },
+    }
+}
+
+fn flow_standing(subject: &Subject<'_>, index: usize, bound: &BoundClaim, rule: &FlowRule) -> Standing {
+    let selected = |view: &&View<'_>| matches!(&view.matched, Match::Claims(list) if list.contains(&index));
+    let forbidden = bound.claim.level == Level::Forbidden;
+    let touching: Vec<&View<'_>> = if forbidden || rule.blocked {
+        let attempted = |view: &&View<'_>| match &view.matched {
+            Match::Forbidden(at) => *at == index,
+            Match::Claims(list) => list.contains(&index),
+            _ => false,
+        };
+        subject.views.iter().filter(attempted).filter(|view| !outcome::of(view).answered()).collect()
+    } else {
+        subject.views.iter().filter(selected).filter(|view| outcome::worked(view)).collect()
+    };
+    let Some(evidence) = joined(&touching) else {
+        let message = if forbidden {
+            "Nothing in this capture tried it."
+        } else {
+            "Nothing in this capture touched it."
+        };
+        return (Status::NotExercised, None, String::from(message));
+    };
+    if let Some(tls) = &rule.tls
+        && only_hidden(tls)
+        && !touching.iter().any(|view| view.flow.facts.has(&tls::CERTIFICATE_KEY_BITS))
+    {
+        let message = "The certificates of these connections are not visible: TLS 1.3 encrypts them, a resumed session sends none.";
+        return (Status::Unobservable, Some(evidence), String::from(message));
+    }
+    let note = match &bound.state {
+        ClaimState::Noted(note) => format!("As declared; {note}."),
+        _ => String::from("As declared."),
+    };
+    (Status::Conforms, Some(evidence), note)
+}
+
+/// Whether everything a TLS rule says is about certificates.
+fn only_hidden(rule: &TlsRule) -> bool {
+    let visible = TlsRule {
+        min_version: rule.min_version,
+        max_version: rule.max_version,
+        suites: rule.suites.clone(),
+        alpn: rule.alpn.clone(),
+        policy: rule.policy.clone(),
+        ..TlsRule::default()
+    };
+    visible == TlsRule::default() && *rule != TlsRule::default()
+}
+
+fn proxy_standing(subject: &Subject<'_>, rule: ProxyRule) -> Standing {
+    let through: Vec<&View<'_>> = subject.views.iter().filter(|view| view.is_proxy).collect();
+    match (rule, joined(&through)) {
+        (ProxyRule::Forbidden, _) | (_, None) => {
+            (Status::NotExercised, None, String::from("No proxy was used in this capture."))
+        }
+        (_, evidence) => (Status::Conforms, evidence, String::from("As declared.")),
+    }
+}
+
+fn joined(views: &[&View<'_>]) -> Option<Evidence> {
+    let mut all = views.iter().map(|view| flow_evidence(view.flow));
+    let mut sum = all.next()?;
+    all.for_each(|one| sum.merge(&one));
+    Some(sum)
+}

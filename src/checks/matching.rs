@@ -1,0 +1,307 @@
+//! Which claims a flow falls under.
+//!
+//! Among the claims whose direction, transport, port and protocol match, those with the narrowest peer are
+//! selected; claims of equal width are united; a forbidding one beats the others. What matches nothing and is not
+//! baseline is undeclared.
+
+use std::cmp::Reverse;
+use std::net::IpAddr;
+
+use super::subject::{Subject, View, flow_rule};
+use crate::model::finding::Way;
+use crate::model::{FlowKey, Transport};
+use crate::profile::{
+    Baseline, BoundClaim, ClaimState, FlowRule, Level, NamePattern, Peer, Ports, ProxyRule,
+};
+
+/// What the declaration says of a flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Match {
+    /// These claims (positions in the declaration) allow or require it, together.
+    Claims(Vec<usize>),
+    /// This claim forbids it.
+    Forbidden(usize),
+    /// Infrastructure that needs no claim.
+    Baseline(Baseline),
+    /// A claim that nobody bound may cover it.
+    Undetermined(usize),
+    /// Nothing declares it.
+    Undeclared,
+}
+
+/// How a flow's content fits a declared protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// As far as it can be seen.
+    Yes,
+    /// No content was recognised.
+    Unseen,
+    /// It is something else.
+    No,
+}
+
+/// How narrowly a claim names its peer; smaller is narrower.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Width {
+    /// An exact name.
+    Name,
+    /// A wildcard; the longer its suffix, the narrower.
+    Suffix(Reverse<usize>),
+    /// A single address.
+    Address,
+    /// A prefix; the longer, the narrower.
+    Prefix(Reverse<u8>),
+    /// The device's own networks, or an address list.
+    List,
+    /// Anybody.
+    Any,
+}
+
+/// What the declaration says of `view`.
+pub fn of(subject: &Subject<'_>, view: &View<'_>) -> Match {
+    if view.is_proxy {
+        return proxy(subject);
+    }
+    let mut best: Option<Width> = None;
+    let mut selected: Vec<usize> = Vec::new();
+    for (index, bound) in subject.active_claims() {
+        let Some(rule) = flow_rule(bound) else { continue };
+        let fit = fit(&rule.services, &view.service);
+        // What forbids a protocol forbids it where it is seen, not where it might be.
+        let unseen = bound.claim.level == Level::Forbidden && !rule.services.is_empty() && fit == Fit::Unseen;
+        // Infrastructure is not what a network is asked to block.
+        let exempt = rule.blocked && is_baseline(subject, view);
+        if !shape_fits(rule, view) || fit == Fit::No || unseen || exempt {
+            continue;
+        }
+        // Only a port that is bound can be told to match.
+        let Some(width) = width(subject, rule, view) else { continue };
+        match best {
+            Some(narrowest) if width > narrowest => {}
+            Some(narrowest) if width == narrowest => selected.push(index),
+            _ => {
+                best = Some(width);
+                selected = vec![index];
+            }
+        }
+    }
+    let level = |index: &usize| subject.claim(*index).map(|bound| bound.claim.level);
+    if let Some(forbidding) = selected.iter().find(|index| level(index) == Some(Level::Forbidden)) {
+        return Match::Forbidden(*forbidding);
+    }
+    if !selected.is_empty() {
+        return Match::Claims(selected);
+    }
+    if let Some(item) = baseline(subject, view) {
+        return Match::Baseline(item);
+    }
+    undetermined(subject, view).map_or(Match::Undeclared, Match::Undetermined)
+}
+
+fn proxy(subject: &Subject<'_>) -> Match {
+    subject
+        .active_claims()
+        .find_map(|(index, bound)| match bound.claim.rule {
+            crate::profile::Rule::Proxy(ProxyRule::Required | ProxyRule::Allowed) => {
+                Some(Match::Claims(vec![index]))
+            }
+            crate::profile::Rule::Proxy(ProxyRule::Forbidden) => Some(Match::Forbidden(index)),
+            _ => None,
+        })
+        .unwrap_or(Match::Undeclared)
+}
+
+/// Whether direction, transport and port fit, whoever the peer is.
+pub fn shape_fits(rule: &FlowRule, view: &View<'_>) -> bool {
+    way_fits(rule.way, view) && transport_fits(rule, view.flow.key) && port_fits(&rule.ports, view.port)
+}
+
+/// `in` and `out` go by who sent the first packet, whether or not the peer is on the LAN.
+pub fn way_fits(way: Option<Way>, view: &View<'_>) -> bool {
+    match way {
+        None => true,
+        Some(Way::Out) => view.by_device,
+        Some(Way::In) => !view.by_device,
+        Some(Way::Local) => view.way == Way::Local,
+    }
+}
+
+/// Whether the transport is one of the rule's.
+pub fn transport_fits(rule: &FlowRule, key: FlowKey) -> bool {
+    rule.transports.is_empty() || rule.transports.contains(&key.transport)
+}
+
+fn port_fits(ports: &Ports, port: Option<u16>) -> bool {
+    match port {
+        Some(port) => ports.contains(port),
+        None => *ports == Ports::Any,
+    }
+}
+
+/// How the observed chain fits the declared ones: it may be the beginning of one (the rest is encrypted), or go on
+/// where one ends.
+pub fn fit(declared: &[String], observed: &[&'static str]) -> Fit {
+    if observed.is_empty() {
+        return Fit::Unseen;
+    }
+    let fits = |chain: &String| chain.split('/').zip(observed).all(|(want, got)| want == *got);
+    if declared.is_empty() || declared.iter().any(fits) { Fit::Yes } else { Fit::No }
+}
+
+/// How narrowly `rule` names the peer of `view`; `None` if it names others.
+pub fn width(subject: &Subject<'_>, rule: &FlowRule, view: &View<'_>) -> Option<Width> {
+    if rule.peers.is_empty() {
+        return Some(Width::Any);
+    }
+    rule.peers.iter().filter_map(|peer| peer_width(subject, peer, view)).min()
+}
+
+fn peer_width(subject: &Subject<'_>, peer: &Peer, view: &View<'_>) -> Option<Width> {
+    match peer {
+        Peer::Name(pattern) => {
+            view.name.candidates.iter().any(|name| pattern.matches(name)).then_some(match pattern {
+                NamePattern::Exact(_) => Width::Name,
+                NamePattern::Below(apex) | NamePattern::Suffix(apex) => Width::Suffix(Reverse(apex.len())),
+            })
+        }
+        Peer::Network(net) => contains(net, view.peer).then(|| {
+            if net.prefix_len() == net.max_prefix_len() {
+                Width::Address
+            } else {
+                Width::Prefix(Reverse(net.prefix_len()))
+            }
+        }),
+        Peer::List(list) => list.networks.iter().any(|net| contains(net, view.peer)).then_some(Width::List),
+        Peer::Local => subject.device.is_local(view.peer).then_some(Width::List),
+    }
+}
+
+fn contains(net: &ipnet::IpNet, ip: IpAddr) -> bool {
+    net.contains(&ip)
+}
+
+/// The infrastructure item that covers `view`, if the profile lists it.
+fn baseline(subject: &Subject<'_>, view: &View<'_>) -> Option<Baseline> {
+    let item = infrastructure(view)?;
+    if !subject.declaration.profile.baseline.contains(&item) {
+        return None;
+    }
+    let foreign_resolver = item == Baseline::Dns && is_foreign_resolver(subject, view);
+    (!foreign_resolver).then_some(item)
+}
+
+/// Whether the profile's baseline covers `view`.
+fn is_baseline(subject: &Subject<'_>, view: &View<'_>) -> bool {
+    baseline(subject, view).is_some()
+}
+
+/// Whether `view` is DNS to another resolver than those that DHCP handed out.
+pub fn is_foreign_resolver(subject: &Subject<'_>, view: &View<'_>) -> bool {
+    view.by_device && !subject.device.resolvers.is_empty() && !subject.device.resolvers.contains(&view.peer)
+}
+
+/// What kind of infrastructure traffic `view` is, by content, and by port where nothing was recognised.
+pub fn infrastructure(view: &View<'_>) -> Option<Baseline> {
+    let key = view.flow.key;
+    let service = view.service.first().copied();
+    let port = |number: u16| key.resp.port == number;
+    match key.transport {
+        Transport::Icmp => Some(Baseline::Icmp),
+        Transport::Icmpv6 => Some(if view.way == Way::Local { Baseline::Ndp } else { Baseline::Icmp }),
+        Transport::Other(2) => Some(Baseline::Igmp),
+        // IPv6 without a transport header of its own: hop-by-hop with multicast listener reports.
+        Transport::Other(_) => None,
+        Transport::Tcp => {
+            (port(53) && view.by_device && matches!(service, None | Some("dns"))).then_some(Baseline::Dns)
+        }
+        Transport::Udp => match service {
+            Some("dns") if view.by_device => Some(Baseline::Dns),
+            Some("dhcp" | "dhcpv6") => Some(Baseline::Dhcp),
+            Some("mdns") => Some(Baseline::Mdns),
+            Some("llmnr") => Some(Baseline::Llmnr),
+            None | Some("http") => match key.resp.port {
+                53 if view.by_device => Some(Baseline::Dns),
+                67 | 68 | 546 | 547 => Some(Baseline::Dhcp),
+                5353 => Some(Baseline::Mdns),
+                5355 => Some(Baseline::Llmnr),
+                1900 => Some(Baseline::Ssdp),
+                137 | 138 => Some(Baseline::Netbios),
+                _ => None,
+            },
+            Some(_) => None,
+        },
+    }
+}
+
+/// A claim that would cover `view` if somebody bound its parameter or variant.
+fn undetermined(subject: &Subject<'_>, view: &View<'_>) -> Option<usize> {
+    subject.declaration.claims.iter().enumerate().find_map(|(index, bound)| {
+        let rule = flow_rule(bound)?;
+        let unbound_port = matches!(rule.ports, Ports::Unbound(_));
+        let open = matches!(bound.state, ClaimState::Unbound(_)) && bound.claim.level != Level::Forbidden;
+        let fits = way_fits(rule.way, view)
+            && transport_fits(rule, view.flow.key)
+            && (unbound_port || port_fits(&rule.ports, view.port))
+            && width(subject, rule, view).is_some();
+        (open && fits).then_some(index)
+    })
+}
+
+/// Active claims that name the peer of `view` with its direction, whatever port and protocol.
+pub fn claims_of_peer<'a>(subject: &Subject<'a>, view: &View<'_>) -> Vec<(&'a BoundClaim, &'a FlowRule)> {
+    subject
+        .active_claims()
+        .filter_map(|(_, bound)| Some((bound, flow_rule(bound)?)))
+        .filter(|(bound, rule)| {
+            bound.claim.level != Level::Forbidden
+                && !rule.peers.is_empty()
+                && width(subject, rule, view).is_some()
+        })
+        .collect()
+}
+
+/// Active claims that open the direction of `view` for anybody over its transport, whatever port and protocol.
+pub fn claims_of_anybody<'a>(subject: &Subject<'a>, view: &View<'_>) -> Vec<(&'a BoundClaim, &'a FlowRule)> {
+    subject
+        .active_claims()
+        .filter_map(|(_, bound)| Some((bound, flow_rule(bound)?)))
+        .filter(|(bound, rule)| {
+            matches!(bound.claim.level, Level::Required | Level::Allowed)
+                && rule.peers.is_empty()
+                && rule.way.is_some()
+                && way_fits(rule.way, view)
+                && transport_fits(rule, view.flow.key)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_declared_chain_may_be_hidden_or_go_on() {
+        let declared = vec![String::from("tls/mqtt")];
+        assert_eq!(fit(&declared, &["tls"]), Fit::Yes);
+        assert_eq!(fit(&declared, &["tls", "mqtt"]), Fit::Yes);
+        assert_eq!(fit(&declared, &["mqtt"]), Fit::No);
+        assert_eq!(fit(&declared, &[]), Fit::Unseen);
+        assert_eq!(fit(&[String::from("http")], &["http", "websocket"]), Fit::Yes);
+        assert_eq!(fit(&[], &["http"]), Fit::Yes);
+    }
+
+    #[test]
+    fn widths_order_from_name_to_anybody() {
+        let order = [
+            Width::Name,
+            Width::Suffix(Reverse(12)),
+            Width::Suffix(Reverse(3)),
+            Width::Address,
+            Width::Prefix(Reverse(24)),
+            Width::Prefix(Reverse(8)),
+            Width::List,
+            Width::Any,
+        ];
+        assert!(order.is_sorted());
+    }
+}

@@ -1,0 +1,89 @@
+//! Claims against observations: what differs, and which claims hold.
+//!
+//! A check is a pure function of one [`Subject`] (a device, its bound profile and everything the capture shows of
+//! it) and gives findings. A new check is one file with its codes and one line in [`REGISTRY`].
+
+mod availability;
+mod capture;
+mod certificate;
+mod claims;
+mod destination;
+pub mod devices;
+mod dns;
+mod lifetime;
+pub mod matching;
+mod mqtt;
+mod ntp;
+mod outcome;
+mod protocol;
+mod rating;
+pub mod subject;
+mod tls;
+mod websocket;
+
+pub use claims::{Coverage, claim_rows, coverage};
+pub use subject::{Evidence as CaptureEvidence, Subject};
+
+use crate::model::Finding;
+use crate::model::finding::Severity;
+
+/// What can be found, with the page that `wireclaim explain` shows.
+#[derive(Debug)]
+pub struct Code {
+    /// Kebab-case, named for what is found.
+    pub id: &'static str,
+    /// One line.
+    pub title: &'static str,
+    /// Severity of a violation or obstruction; drift is always `info`, inconclusive always `warning`.
+    pub severity: Severity,
+    /// The version that brought it.
+    pub since: &'static str,
+    /// What it reports, why it matters, when it stays silent, profile keys, references, an example: Markdown with
+    /// these six as second-level headings.
+    pub page: &'static str,
+}
+
+/// A check: which codes it may give, and how it finds them.
+#[derive(Debug)]
+pub struct Check {
+    /// Kebab-case family name.
+    pub id: &'static str,
+    /// Its codes.
+    pub codes: &'static [&'static Code],
+    /// Finds.
+    pub run: fn(&Subject<'_>) -> Vec<Finding>,
+}
+
+/// Every check.
+pub const REGISTRY: &[&Check] = &[
+    &destination::CHECK,
+    &protocol::CHECK,
+    &tls::CHECK,
+    &certificate::CHECK,
+    &availability::CHECK,
+    &ntp::CHECK,
+    &dns::CHECK,
+    &lifetime::CHECK,
+    &mqtt::CHECK,
+    &websocket::CHECK,
+    &capture::CHECK,
+];
+
+/// Codes that no check of a device gives.
+pub static INTERNAL_ERROR: Code = Code {
+    id: "internal-error",
+    title: "wireclaim failed on one flow",
+    severity: Severity::Error,
+    since: "0.1",
+    page: include_str!("pages/internal-error.md"),
+};
+
+/// Every code, by family.
+pub fn codes() -> impl Iterator<Item = &'static Code> {
+    REGISTRY.iter().flat_map(|check| check.codes.iter().copied()).chain([&INTERNAL_ERROR])
+}
+
+/// Runs every check on one device.
+pub fn run(subject: &Subject<'_>) -> Vec<Finding> {
+    REGISTRY.iter().flat_map(|check| (check.run)(subject)).collect()
+}

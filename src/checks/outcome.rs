@@ -1,0 +1,93 @@
+//! How an attempt went, told from packets alone.
+
+use super::subject::View;
+use crate::analyzers::http::fields as http;
+use crate::analyzers::{ntp, tls};
+use crate::model::Transport;
+use crate::model::flow::{ConnState, End};
+
+/// How an attempt went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The responder took part: a handshake, or a datagram back.
+    Answered,
+    /// The responder, or somebody in its name, sent RST to the SYN.
+    Reset,
+    /// An ICMP error came back: type and code.
+    Unreachable(u8, u8),
+    /// Nothing came back.
+    Silent,
+    /// The connection's beginning was not captured, so it works at least in part.
+    Midstream,
+}
+
+impl Outcome {
+    /// Whether the responder took part in the flow.
+    pub(super) fn answered(self) -> bool {
+        matches!(self, Self::Answered | Self::Midstream)
+    }
+
+    /// Whether it was told no.
+    pub(super) fn refused(self) -> bool {
+        matches!(self, Self::Reset | Self::Unreachable(..))
+    }
+
+    /// One short comparable value.
+    pub(super) fn word(self) -> String {
+        match self {
+            Self::Answered | Self::Midstream => String::from("answered"),
+            Self::Reset => String::from("refused (RST)"),
+            Self::Unreachable(kind, code) => format!("unreachable (ICMP {kind}/{code})"),
+            Self::Silent => String::from("unanswered"),
+        }
+    }
+}
+
+/// How the connection (not yet its protocol) went.
+pub(super) fn of(view: &View<'_>) -> Outcome {
+    let flow = view.flow;
+    if super::capture::shows_one_side(view) && flow.key.transport == Transport::Tcp {
+        return Outcome::Midstream;
+    }
+    let unreachable = || {
+        let error = flow.icmp_errors.first()?;
+        Some(Outcome::Unreachable(error.kind, error.code))
+    };
+    match (&flow.tcp, flow.key.transport) {
+        (Some(tcp), Transport::Tcp) => match tcp.state {
+            ConnState::Rej => Outcome::Reset,
+            ConnState::Rstr if tcp.syn_ack.is_none() && !tcp.midstream => Outcome::Reset,
+            ConnState::S0 | ConnState::Rstos0 | ConnState::Sh => unreachable().unwrap_or(Outcome::Silent),
+            _ if tcp.syn_ack.is_some() => Outcome::Answered,
+            _ if tcp.midstream && flow.answered() => match tcp.end {
+                // A lone packet into the void, answered by RST: nobody is there.
+                End::Rst(_) if flow.packets.resp == 1 && flow.bytes.resp == 0 => Outcome::Reset,
+                _ => Outcome::Midstream,
+            },
+            _ if tcp.midstream => Outcome::Midstream,
+            _ if flow.answered() => Outcome::Answered,
+            _ => unreachable().unwrap_or(Outcome::Silent),
+        },
+        _ if flow.answered() => Outcome::Answered,
+        _ => unreachable().unwrap_or(Outcome::Silent),
+    }
+}
+
+/// Whether the declared service worked, as far as packets show: the connection was answered, and where content was
+/// recognised it got past its handshake.
+pub(super) fn worked(view: &View<'_>) -> bool {
+    if !of(view).answered() {
+        return false;
+    }
+    let facts = &view.flow.facts;
+    match view.service.first() {
+        Some(&"tls") => {
+            facts.has(&tls::HANDSHAKE_COMPLETED) || view.flow.tcp.as_ref().is_some_and(|tcp| tcp.midstream)
+        }
+        Some(&"ntp") => facts.has(&ntp::REPLY),
+        Some(&"http") if view.is_proxy => facts
+            .of(&http::CONNECT_STATUS)
+            .any(|fact| fact.value.as_uint().is_some_and(|status| status / 100 == 2)),
+        _ => true,
+    }
+}

@@ -1,0 +1,361 @@
+//! What a check looks at: one device, its declaration, and its flows with names and matching claims.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::Code;
+use super::matching::{self, Match};
+use crate::analyzers::http::fields as http;
+use crate::model::evidence::Seen;
+use crate::model::finding::{Confidence, DeviceLabel, Severity, Status, Way};
+use crate::model::stats::{CaptureInfo, Stats};
+use crate::model::{Endpoint, Finding, Flow, NameSource, Timestamp, Transport};
+use crate::naming::hosts::{Host, Hosts};
+use crate::naming::{Names, PeerName};
+use crate::profile::tls_policy::TlsPolicy;
+use crate::profile::{BoundClaim, ClaimState, Declaration, FlowRule, Level, ProxyRule, Rule};
+
+/// Everything the capture shows, whoever is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// Every flow, by first frame.
+    pub flows: &'a [Flow],
+    /// Names of addresses.
+    pub names: &'a Names,
+    /// Hosts on the link.
+    pub hosts: &'a Hosts,
+    /// Counts of the run.
+    pub stats: &'a Stats,
+    /// The captures.
+    pub captures: &'a [CaptureInfo],
+}
+
+/// One device under one declaration.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// What was declared.
+    pub declaration: &'a Declaration,
+    /// The TLS policy of the profile.
+    pub policy: &'a TlsPolicy,
+    /// Who.
+    pub device: &'a Host,
+    /// How reports call it.
+    pub label: DeviceLabel,
+    /// What the capture shows.
+    pub evidence: Evidence<'a>,
+    /// The device's flows as it sees them, by first frame.
+    pub views: Vec<View<'a>>,
+    /// Earliest and latest packet of the input.
+    pub span: (Timestamp, Timestamp),
+    /// The device's start in the capture: its DHCP start, else its first DNS query before anything else.
+    pub start: Option<Seen>,
+    /// The capture cannot show this device's look-ups: their answers are cut, or only one direction was captured.
+    pub names_hidden: bool,
+    /// Only one direction of this device's traffic was captured: nothing was answered, as far as it shows.
+    pub one_sided: bool,
+    /// Least of what the capture's quality allows to say of what was *not* seen.
+    pub absence: Confidence,
+}
+
+/// A flow as its device sees it.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// The flow.
+    pub flow: &'a Flow,
+    /// Whether the device sent the first packet.
+    pub by_device: bool,
+    /// Its direction as reports show it.
+    pub way: Way,
+    /// The other end's address.
+    pub peer: IpAddr,
+    /// The responder's port; `None` without ports.
+    pub port: Option<u16>,
+    /// The other end's name.
+    pub name: PeerName,
+    /// Protocols by content, of the inner connection in a tunnel.
+    pub service: Vec<&'static str>,
+    /// Set on the inner connection that an HTTP CONNECT carries.
+    pub through_proxy: bool,
+    /// Set on the connection to a proxy itself.
+    pub is_proxy: bool,
+    /// What the declaration says of it.
+    pub matched: Match,
+}
+
+impl<'a> Subject<'a> {
+    /// Collects the device's flows, names their peers and matches them with the claims.
+    pub fn new(
+        declaration: &'a Declaration,
+        policy: &'a TlsPolicy,
+        device: &'a Host,
+        evidence: Evidence<'a>,
+    ) -> Self {
+        let first = evidence.flows.iter().map(|flow| flow.first.at).min().unwrap_or_default();
+        let last = evidence.flows.iter().map(|flow| flow.last.at).max().unwrap_or_default();
+        let mut subject = Self {
+            declaration,
+            policy,
+            device,
+            label: device.label(),
+            evidence,
+            views: Vec::new(),
+            span: (first, last),
+            start: None,
+            names_hidden: false,
+            one_sided: false,
+            absence: Confidence::Strong,
+        };
+        let flows: Vec<&Flow> = evidence.flows.iter().filter(|flow| subject.owns(flow)).collect();
+        for flow in flows {
+            let views = subject.views_of(flow);
+            subject.views.extend(views);
+        }
+        subject.start = subject.find_start();
+        subject.one_sided = super::capture::is_one_sided(&subject);
+        subject.names_hidden = subject.one_sided || super::capture::look_ups_are_cut(&subject);
+        subject.absence = super::capture::absence(&subject);
+        let matches: Vec<Match> = subject.views.iter().map(|view| matching::of(&subject, view)).collect();
+        for (view, matched) in subject.views.iter_mut().zip(matches) {
+            view.matched = matched;
+        }
+        subject
+    }
+
+    fn owns(&self, flow: &Flow) -> bool {
+        let device = |ip: IpAddr| self.device.addresses.contains(&ip);
+        let nameless = flow.key.orig.ip.is_unspecified()
+            && self.device.mac.is_some()
+            && flow.link.orig.and_then(|link| link.src) == self.device.mac;
+        device(flow.key.orig.ip) || device(flow.key.resp.ip) || nameless
+    }
+
+    fn views_of(&self, flow: &'a Flow) -> Vec<View<'a>> {
+        let by_device =
+            self.device.addresses.contains(&flow.key.orig.ip) || flow.key.orig.ip.is_unspecified();
+        let peer = if by_device { flow.key.resp.ip } else { flow.key.orig.ip };
+        let way = match (self.device.is_local(peer), by_device) {
+            (true, _) => Way::Local,
+            (false, true) => Way::Out,
+            (false, false) => Way::In,
+        };
+        let port =
+            matches!(flow.key.transport, Transport::Tcp | Transport::Udp).then_some(flow.key.resp.port);
+        let is_proxy = by_device && flow.facts.has(&http::CONNECT_TARGET);
+        let name = if is_proxy {
+            self.evidence.names.resolved(peer, &self.device.addresses)
+        } else {
+            self.evidence.names.peer(flow, peer, &self.device.addresses, by_device)
+        };
+        let outer = View {
+            flow,
+            by_device,
+            way,
+            peer,
+            port,
+            name,
+            service: if is_proxy { vec!["http"] } else { flow.service.clone() },
+            through_proxy: false,
+            is_proxy,
+            matched: Match::Undeclared,
+        };
+        let inner = is_proxy.then(|| self.inner_view(flow, way, peer)).flatten();
+        std::iter::once(outer).chain(inner).collect()
+    }
+
+    /// The connection inside an accepted CONNECT: its peer is the target, not the proxy.
+    fn inner_view(&self, flow: &'a Flow, way: Way, peer: IpAddr) -> Option<View<'a>> {
+        if !flow
+            .facts
+            .of(&http::CONNECT_STATUS)
+            .any(|fact| fact.value.as_uint().is_some_and(|s| s / 100 == 2))
+        {
+            return None;
+        }
+        let target = flow.facts.latest(&http::CONNECT_TARGET)?.value.as_str()?;
+        let port = target.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        Some(View {
+            flow,
+            by_device: true,
+            way: if way == Way::Local { Way::Out } else { way },
+            peer,
+            port,
+            name: self.evidence.names.peer(flow, peer, &self.device.addresses, true),
+            service: flow.service.iter().skip(1).copied().collect(),
+            through_proxy: true,
+            is_proxy: false,
+            matched: Match::Undeclared,
+        })
+    }
+
+    /// A DHCP start; else a DNS query ahead of any other flow that leaves the LAN: nothing else tells a boot from a
+    /// capture that starts in the middle of a life.
+    fn find_start(&self) -> Option<Seen> {
+        let dns = |view: &&View<'_>| view.by_device && view.service.first() == Some(&"dns");
+        let first_query = self.views.iter().find(dns).map(|view| view.flow.first);
+        let first_other = self
+            .views
+            .iter()
+            .find(|view| view.by_device && view.way == Way::Out && view.service.first() != Some(&"dns"))
+            .map(|view| view.flow.first);
+        self.device.booted.or_else(|| match (first_query, first_other) {
+            (Some(query), Some(other)) if query > other => None,
+            (query, _) => query,
+        })
+    }
+
+    /// The claims that apply, with their position in the declaration.
+    pub fn active_claims(&self) -> impl Iterator<Item = (usize, &'a BoundClaim)> + use<'a> {
+        let applies = |bound: &BoundClaim| matches!(bound.state, ClaimState::Active | ClaimState::Noted(_));
+        self.declaration.claims.iter().enumerate().filter(move |(_, bound)| applies(bound))
+    }
+
+    /// The claim at `index` of the declaration.
+    pub fn claim(&self, index: usize) -> Option<&'a BoundClaim> {
+        self.declaration.claims.get(index)
+    }
+
+    /// The claims that a view matched, with their flow rules.
+    pub fn rules(&self, view: &View<'_>) -> Vec<(&'a BoundClaim, &'a FlowRule)> {
+        let Match::Claims(indices) = &view.matched else { return Vec::new() };
+        indices
+            .iter()
+            .filter_map(|index| self.claim(*index))
+            .filter_map(|bound| Some((bound, flow_rule(bound)?)))
+            .collect()
+    }
+
+    /// What the declaration says of proxies, and by which claim.
+    pub fn proxy_rule(&self) -> Option<(&'a BoundClaim, ProxyRule)> {
+        self.active_claims().find_map(|(_, bound)| match bound.claim.rule {
+            Rule::Proxy(rule) => Some((bound, rule)),
+            _ => None,
+        })
+    }
+
+    /// A finding about a view, filled in as far as the view tells. `claim` decides severity where it says so.
+    pub fn finding(
+        &self,
+        code: &'static Code,
+        status: Status,
+        confidence: Confidence,
+        view: &View<'_>,
+        claim: Option<&BoundClaim>,
+    ) -> Finding {
+        Finding {
+            way: Some(view.way),
+            transport: Some(view.flow.key.transport),
+            service: view.service.join("/"),
+            peer_name: view.name.name.clone().unwrap_or_default(),
+            name_source: view.name.source,
+            peer_ip: Some(view.peer),
+            port: view.port,
+            evidence: Some(flow_evidence(view.flow)),
+            ..self.bare_finding(code, status, confidence, claim)
+        }
+    }
+
+    /// A finding about no flow in particular.
+    pub fn bare_finding(
+        &self,
+        code: &'static Code,
+        status: Status,
+        confidence: Confidence,
+        claim: Option<&BoundClaim>,
+    ) -> Finding {
+        Finding {
+            code: code.id,
+            status,
+            severity: severity(code, status, claim),
+            confidence,
+            profile: self.declaration.profile.name.clone(),
+            variant: self.declaration.variant.clone(),
+            claim: claim.map(|bound| bound.claim.id.clone()).unwrap_or_default(),
+            device: self.label.clone(),
+            way: None,
+            transport: None,
+            service: String::new(),
+            peer_name: String::new(),
+            name_source: NameSource::None,
+            peer_ip: None,
+            port: None,
+            expected: String::new(),
+            observed: String::new(),
+            reference: claim
+                .map(|bound| format!("{} {}", self.declaration.profile.name, bound.claim.id))
+                .unwrap_or_default(),
+            evidence: None,
+            message: String::new(),
+        }
+    }
+
+    /// What people call the device.
+    pub fn who(&self) -> &str {
+        &self.label.name
+    }
+}
+
+impl View<'_> {
+    /// The peer for a sentence: its name, else its address.
+    pub fn peer_text(&self) -> String {
+        self.name.name.clone().unwrap_or_else(|| self.peer.to_string())
+    }
+
+    /// The peer with its port: `my.farm.bot:443/tcp`.
+    pub fn peer_port(&self) -> String {
+        let transport = self.flow.key.transport;
+        match self.port {
+            Some(port) => format!("{} {port}/{transport}", self.peer_text()),
+            None => format!("{} {transport}", self.peer_text()),
+        }
+    }
+
+    /// The service port with its transport: `443/tcp`.
+    pub fn port_text(&self) -> String {
+        self.port.map_or_else(
+            || self.flow.key.transport.to_string(),
+            |port| format!("{port}/{}", self.flow.key.transport),
+        )
+    }
+
+    /// Addresses of the two ends, device first.
+    pub fn ends(&self) -> (Endpoint, Endpoint) {
+        if self.by_device {
+            (self.flow.key.orig, self.flow.key.resp)
+        } else {
+            (self.flow.key.resp, self.flow.key.orig)
+        }
+    }
+}
+
+/// The flow rule of a claim, if it has one.
+pub fn flow_rule(bound: &BoundClaim) -> Option<&FlowRule> {
+    match &bound.claim.rule {
+        Rule::Flow(rule) => Some(rule),
+        _ => None,
+    }
+}
+
+/// One connection as evidence: its first frame.
+pub fn flow_evidence(flow: &Flow) -> crate::model::Evidence {
+    let mut evidence = crate::model::Evidence::once(flow.first);
+    evidence.last = flow.last.max(flow.first);
+    evidence
+}
+
+fn severity(code: &'static Code, status: Status, claim: Option<&BoundClaim>) -> Option<Severity> {
+    let by_status = match status {
+        Status::Violation | Status::Obstructed => {
+            claim.and_then(|bound| bound.claim.severity).unwrap_or(code.severity)
+        }
+        Status::Drift => Severity::Info,
+        Status::Inconclusive => Severity::Warning,
+        _ => return None,
+    };
+    let informational = claim.is_some_and(|bound| bound.claim.level == Level::Informational);
+    Some(if informational { Severity::Info } else { by_status })
+}
+
+/// The distinct peers of some views, as names where they have one.
+pub fn peers_of<'v>(views: impl IntoIterator<Item = &'v View<'v>>) -> BTreeSet<String> {
+    views.into_iter().map(View::peer_text).collect()
+}

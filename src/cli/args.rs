@@ -1,0 +1,196 @@
+//! What the user typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::finding::{Confidence, Severity};
+
+/// Does this device do on the network what it is declared to do, and does this network let it?
+#[derive(Debug, Parser)]
+#[command(name = "wireclaim", version, about, propagate_version = true, disable_help_subcommand = true)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Compare captures with declared profiles: prints the discrepancy table; the exit status is the answer
+    Check(CheckArgs),
+    /// Print the flow table itself, with every fact of each flow
+    Flows(FlowsArgs),
+    /// Say what a finding means, why it matters and when it stays silent
+    Explain {
+        /// A code, as in the column `code`
+        code: String,
+    },
+    /// Look at declared profiles
+    Profile {
+        #[command(subcommand)]
+        command: ProfileCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ProfileCommand {
+    /// Print a profile in words: every claim with its quote, and what packets cannot show
+    Show {
+        /// A built-in name or a YAML file
+        profile: String,
+    },
+    /// Check profiles for errors
+    Lint {
+        /// Built-in names or YAML files
+        #[arg(required = true)]
+        profiles: Vec<String>,
+    },
+}
+
+/// Which captures, and how to read them.
+#[derive(Debug, Args)]
+pub(super) struct InputArgs {
+    /// Captures: files, directories (recursive), globs, or - for standard input; pcap and pcapng, plain or in gzip, zstd or xz
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub(super) captures: Vec<String>,
+    /// Read only the frames that this capture filter takes (BPF, as for tcpdump)
+    #[arg(long, value_name = "BPF")]
+    pub(super) filter: Option<String>,
+    /// Name addresses by this file (hosts(5): address, names)
+    #[arg(long, value_name = "HOSTS-FILE")]
+    pub(super) names: Option<PathBuf>,
+    /// Threads; the output does not depend on it [default: one per core]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) jobs: Option<u16>,
+    /// Show a progress bar on standard error
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub(super) progress: When,
+    /// Print no summary and no notes
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+    /// Print more: the devices chosen and why, captures one by one
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub(super) verbose: bool,
+}
+
+/// Where the result goes, and in which form.
+#[derive(Debug, Args)]
+pub(super) struct OutputArgs {
+    /// Write the result here instead of to standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Form of the result [default: by the suffix of FILE; csv on a pipe, table on a terminal]
+    #[arg(long)]
+    pub(super) format: Option<String>,
+    /// Colour the table
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub(super) color: When,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    /// A built-in profile (farmbot, electric-imp, smartserver, fortrabbit) or a YAML file; repeatable
+    #[arg(short, long, required = true, value_name = "PROFILE")]
+    pub(super) profile: Vec<String>,
+    /// Take this variant of a profile; repeatable
+    #[arg(long, value_name = "[PROFILE=]NAME")]
+    pub(super) variant: Vec<String>,
+    /// Bind a parameter that a profile leaves open; repeatable
+    #[arg(long, value_name = "[PROFILE=]NAME=VALUE")]
+    pub(super) set: Vec<String>,
+    /// Judge this device: IP, prefix, MAC, OUI, DHCP host name or vlan:N; repeatable [default: whom the profile recognises]
+    #[arg(long, value_name = "[PROFILE=]SELECTOR")]
+    pub(super) device: Vec<String>,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+    /// Print a row for every claim, not only discrepancies
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Exit with 1 from this severity on
+    #[arg(long, value_enum, default_value_t = FailOn::Error)]
+    pub(super) fail_on: FailOn,
+    /// Exit with 1 from this confidence on
+    #[arg(long, value_enum, default_value_t = MinConfidence::Strong)]
+    pub(super) min_confidence: MinConfidence,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FlowsArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+/// When to do something that only makes sense on a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum When {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl When {
+    /// Whether to, given whether it is a terminal.
+    pub(super) fn on(self, terminal: bool) -> bool {
+        match self {
+            Self::Auto => terminal,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
+/// From which severity on a finding fails the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOn {
+    /// Errors only
+    Error,
+    /// Warnings and errors
+    Warning,
+    /// Anything
+    Info,
+    /// Nothing
+    Never,
+}
+
+impl FailOn {
+    /// The least severity that fails; `None` for never.
+    pub(super) fn severity(self) -> Option<Severity> {
+        match self {
+            Self::Error => Some(Severity::Error),
+            Self::Warning => Some(Severity::Warning),
+            Self::Info => Some(Severity::Info),
+            Self::Never => None,
+        }
+    }
+}
+
+/// From which confidence on a finding fails the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum MinConfidence {
+    /// Anything
+    Weak,
+    /// More likely than not
+    Probable,
+    /// Other readings need coincidence
+    Strong,
+    /// No other reading
+    Proven,
+}
+
+impl From<MinConfidence> for Confidence {
+    fn from(value: MinConfidence) -> Self {
+        match value {
+            MinConfidence::Weak => Self::Weak,
+            MinConfidence::Probable => Self::Probable,
+            MinConfidence::Strong => Self::Strong,
+            MinConfidence::Proven => Self::Proven,
+        }
+    }
+}

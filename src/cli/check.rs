@@ -1,0 +1,107 @@
+//! `wireclaim check`: the discrepancy table, and the exit status as the answer.
+
+use std::collections::BTreeMap;
+
+use super::Exit;
+use super::args::CheckArgs;
+use super::settings::{self, Target};
+use crate::error::Result;
+use crate::model::Finding;
+use crate::model::finding::{Confidence, Severity};
+use crate::pipeline::Analysis;
+use crate::pipeline::judge::{self, Judgement, Scene, Verdict};
+use crate::report::summary::{Coverage, Summary};
+use crate::report::{self, Content};
+
+pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
+    let tasks = settings::tasks(args)?;
+    let target = Target::open(&args.output, Content::Findings)?;
+    let (analysis, names) = settings::analyse(&args.input)?;
+    let scene = Scene::new(&analysis, names);
+    let Judgement { findings, rows, verdicts } = judge::judge(&analysis, &scene, &tasks);
+    let findings = report::fold(findings);
+    let exit = status(args, &analysis, &findings, &verdicts);
+    let shown =
+        if args.all { report::fold(findings.iter().cloned().chain(rows).collect()) } else { findings };
+    let (format, view, output) = target.parts(&analysis.captures);
+    format.write_findings(&shown, &view, output)?;
+    if !args.input.quiet {
+        eprint!("{}", summary(&analysis, &verdicts, &shown));
+    }
+    for verdict in verdicts.iter().filter(|verdict| verdict.device.is_none()) {
+        eprintln!(
+            "wireclaim: no device for the profile `{}`: {} (name it with --device)",
+            verdict.profile, verdict.why
+        );
+    }
+    super::flows::tell_read_error(&analysis);
+    Ok(exit)
+}
+
+/// The gate, as the exit status.
+fn status(args: &CheckArgs, analysis: &Analysis, findings: &[Finding], verdicts: &[Verdict]) -> Exit {
+    if !analysis.internal_errors.is_empty() {
+        return Exit::Internal;
+    }
+    let confident = |finding: &&Finding| finding.confidence >= Confidence::from(args.min_confidence);
+    let about_capture = |finding: &Finding| finding.code.starts_with("capture-");
+    let reaches = args.fail_on.severity().is_some_and(|least| {
+        findings
+            .iter()
+            .filter(confident)
+            .any(|finding| !about_capture(finding) && finding.severity >= Some(least))
+    });
+    if reaches {
+        return Exit::Findings;
+    }
+    let poor =
+        findings.iter().any(|finding| about_capture(finding) && finding.severity == Some(Severity::Error));
+    let damaged =
+        analysis.read_error.is_some() || analysis.captures.iter().any(|capture| capture.damage.is_some());
+    let nobody = verdicts.iter().any(|verdict| verdict.device.is_none());
+    if damaged || poor || nobody { Exit::Incomplete } else { Exit::Clean }
+}
+
+fn summary(analysis: &Analysis, verdicts: &[Verdict], shown: &[Finding]) -> Summary {
+    let devices = verdicts
+        .iter()
+        .filter_map(|verdict| {
+            let label = verdict.device.as_ref()?;
+            let ip = label.ip.map(|ip| format!(", {ip}")).unwrap_or_default();
+            Some(format!("{} ({}{ip}): {}", label.name, label.key, verdict.why))
+        })
+        .collect();
+    let coverage = verdicts
+        .iter()
+        .map(|verdict| {
+            let counts = verdict.coverage;
+            let who =
+                verdict.device.as_ref().map_or_else(String::new, |label| format!(" for {}", label.name));
+            let variant =
+                if verdict.variant.is_empty() { String::new() } else { format!(" ({})", verdict.variant) };
+            let title =
+                if verdicts.len() > 1 { format!("{}{variant}{who}", verdict.profile) } else { String::new() };
+            Coverage {
+                title,
+                declared: counts.declared as u64,
+                checkable: counts.checkable as u64,
+                exercised: counts.exercised as u64,
+                conform: counts.conform as u64,
+                discrepancies: counts.discrepancies as u64,
+                not_exercised: counts.not_exercised as u64,
+                not_visible: counts.not_visible as u64,
+                unbound: counts.unbound as u64,
+            }
+        })
+        .collect();
+    Summary { devices, coverage, findings: tally(shown), ..super::flows::facts(analysis) }
+}
+
+/// Discrepancies by severity, worst first.
+fn tally(shown: &[Finding]) -> Vec<(Severity, u64)> {
+    let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();
+    for severity in shown.iter().filter_map(|finding| finding.severity) {
+        *counts.entry(severity).or_default() += 1;
+    }
+    counts.into_iter().rev().collect()
+}

@@ -1,0 +1,75 @@
+//! `wireclaim flows`: the flow table itself, with every fact of each flow.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Exit;
+use super::args::FlowsArgs;
+use super::settings::{self, Target};
+use crate::error::Result;
+use crate::pipeline::Analysis;
+use crate::pipeline::judge::Scene;
+use crate::report::summary::Summary;
+use crate::report::{Content, FlowRow};
+
+pub(super) fn run(args: &FlowsArgs) -> Result<Exit> {
+    let target = Target::open(&args.output, Content::Flows)?;
+    let (analysis, names) = settings::analyse(&args.input)?;
+    let scene = Scene::new(&analysis, names);
+    let rows: Vec<FlowRow<'_>> = analysis
+        .flows
+        .iter()
+        .map(|flow| {
+            let asker = BTreeSet::from([flow.key.orig.ip]);
+            let peer = scene.names.peer(flow, flow.key.resp.ip, &asker, true);
+            FlowRow { flow, resp_name: peer.name.map(|name| (name, peer.source)) }
+        })
+        .collect();
+    let (format, view, output) = target.parts(&analysis.captures);
+    format.write_flows(&rows, &view, output)?;
+    if !args.input.quiet {
+        eprint!("{}", facts(&analysis));
+    }
+    tell_read_error(&analysis);
+    let damaged =
+        analysis.read_error.is_some() || analysis.captures.iter().any(|capture| capture.damage.is_some());
+    Ok(if !analysis.internal_errors.is_empty() {
+        Exit::Internal
+    } else if damaged {
+        Exit::Incomplete
+    } else {
+        Exit::Clean
+    })
+}
+
+/// What every summary tells: captures, frames, flows.
+pub(super) fn facts(analysis: &Analysis) -> Summary {
+    let mut flows = BTreeMap::new();
+    for flow in &analysis.flows {
+        *flows.entry(flow.key.transport).or_default() += 1;
+    }
+    let quality = analysis
+        .not_captures
+        .iter()
+        .map(|path| format!("{} is no capture and was passed over", path.display()))
+        .chain(analysis.internal_errors.iter().map(|error| {
+            format!(
+                "analyzer {} failed on {} (a bug of wireclaim's; please report it)",
+                error.analyzer, error.flow
+            )
+        }))
+        .collect();
+    Summary {
+        stats: analysis.stats.clone(),
+        captures: analysis.captures.clone(),
+        flows,
+        quality,
+        ..Summary::default()
+    }
+}
+
+/// Says why reading ended early, after everything read before has been reported.
+pub(super) fn tell_read_error(analysis: &Analysis) {
+    if let Some(error) = &analysis.read_error {
+        eprintln!("wireclaim: {error}");
+    }
+}

@@ -1,0 +1,98 @@
+//! The command line: what the user typed, what the program needs of it, and what goes to standard error.
+//!
+//! Standard output carries the result and nothing else. Only this module prints.
+
+#![expect(clippy::print_stderr, reason = "the command line is where people are spoken to")]
+#![expect(clippy::print_stdout, reason = "the result of `explain` and `profile` goes to standard output")]
+
+mod args;
+mod check;
+mod explain;
+mod flows;
+mod profile;
+mod progress;
+mod settings;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use args::{Cli, Command};
+
+/// The exit status of a run; the numbers are part of the contract and never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// The whole input was read and no finding reaches the gate.
+    Clean,
+    /// At least one finding reaches the gate.
+    Findings,
+    /// Could not run: usage, profile, unreadable file, unwritable output.
+    Failed,
+    /// Nothing reaches the gate, but the input was damaged, incomplete or too poor to tell.
+    Incomplete,
+    /// A bug of ours.
+    Internal,
+}
+
+impl Exit {
+    /// Its number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::Findings => 1,
+            Self::Failed => 2,
+            Self::Incomplete => 3,
+            Self::Internal => 4,
+        }
+    }
+}
+
+/// Runs the program with the arguments of this process.
+pub fn run() -> ExitCode {
+    quiet_panics();
+    let exit = match Cli::try_parse() {
+        Ok(cli) => dispatch(cli),
+        Err(error) => {
+            // Help and version are answers, not errors; clap knows which stream each belongs to.
+            let _ = error.print();
+            match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Clean,
+                _ => Exit::Failed,
+            }
+        }
+    };
+    ExitCode::from(exit.code())
+}
+
+fn dispatch(cli: Cli) -> Exit {
+    let result = match cli.command {
+        Command::Check(args) => check::run(&args),
+        Command::Flows(args) => flows::run(&args),
+        Command::Explain { code } => explain::run(&code),
+        Command::Profile { command } => profile::run(command),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("wireclaim: {error}");
+        Exit::Failed
+    })
+}
+
+/// A panic in an analyzer is caught, reported as a finding and must not spill onto the terminal as well.
+fn quiet_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        if std::env::var_os("RUST_BACKTRACE").is_some() {
+            eprintln!("wireclaim: internal error: {info}");
+        }
+    }));
+}
+
+/// Columns of the terminal that standard output is, if it is one.
+fn terminal_width() -> Option<u16> {
+    if !std::io::stdout().is_terminal() {
+        return None;
+    }
+    let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    columns.or_else(|| comfy_table::Table::new().width()).or(Some(100))
+}

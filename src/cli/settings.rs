@@ -1,0 +1,115 @@
+//! What the program needs, validated and built once from what the user typed.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use super::args::{CheckArgs, InputArgs, OutputArgs};
+use super::progress::Progress;
+use crate::checks::devices::Selector;
+use crate::error::{Error, Result};
+use crate::model::NameBinding;
+use crate::model::stats::CaptureInfo;
+use crate::pipeline::judge::{self, Task};
+use crate::pipeline::{self, Analysis, Input, Options};
+use crate::profile::{bind, builtin};
+use crate::report::{self, Content, Format, Output};
+
+/// Threads to use.
+pub(super) fn jobs(args: &InputArgs) -> usize {
+    args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get), usize::from)
+}
+
+/// Reads everything: captures with their progress bar, then the user's names.
+pub(super) fn analyse(args: &InputArgs) -> Result<(Analysis, Vec<NameBinding>)> {
+    let names = args.names.as_deref().map(judge::read_names).transpose()?.unwrap_or_default();
+    let options = Options { filter: args.filter.clone(), ..Options::default() };
+    let read = Arc::clone(&options.progress);
+    let input = Input::open(&args.captures, options)?;
+    let bar = args.progress.on(std::io::stderr().is_terminal() && !args.quiet);
+    let progress = bar.then(|| Progress::start(read, input.total_bytes()));
+    let analysis = pipeline::analyse(input, jobs(args))?;
+    drop(progress);
+    Ok((analysis, names))
+}
+
+/// Where a result goes, and how.
+pub(super) struct Target {
+    format: &'static Format,
+    output: Output,
+    width: Option<u16>,
+    color: bool,
+}
+
+impl Target {
+    /// Opens it, before the analysis starts, so that a path that cannot be written fails early.
+    pub(super) fn open(args: &OutputArgs, content: Content) -> Result<Self> {
+        let stdout = std::io::stdout().is_terminal();
+        let terminal = if stdout { report::IsTerminal::Yes } else { report::IsTerminal::No };
+        let format = report::choose(args.format.as_deref(), args.output.as_deref(), content, terminal)?;
+        let to_terminal = stdout && args.output.is_none();
+        Ok(Self {
+            format,
+            output: Output::create(args.output.as_deref())?,
+            width: if to_terminal { super::terminal_width() } else { None },
+            color: args.color.on(to_terminal && std::env::var_os("NO_COLOR").is_none()),
+        })
+    }
+
+    /// The format with its view of `captures`, and the place to write to.
+    pub(super) fn parts(self, captures: &[CaptureInfo]) -> (&'static Format, report::View<'_>, Output) {
+        (self.format, report::View { captures, width: self.width, color: self.color }, self.output)
+    }
+}
+
+/// Loads and binds every profile.
+pub(super) fn tasks(args: &CheckArgs) -> Result<Vec<Task>> {
+    let profiles = args.profile.iter().map(|name| builtin::open(name)).collect::<Result<Vec<_>>>()?;
+    let names: Vec<&str> = profiles.iter().map(|profile| profile.name.as_str()).collect();
+    let mut variants = spread("--variant", &args.variant, &names)?;
+    let mut devices = spread("--device", &args.device, &names)?;
+    let mut sets: BTreeMap<usize, Vec<(String, String)>> = BTreeMap::new();
+    for (at, list) in spread("--set", &args.set, &names)? {
+        for text in list {
+            let (name, value) = text
+                .split_once('=')
+                .ok_or_else(|| Error::Usage(format!("failed to read `--set {text}`: expected NAME=VALUE")))?;
+            sets.entry(at).or_default().push((name.to_owned(), value.to_owned()));
+        }
+    }
+    profiles
+        .into_iter()
+        .enumerate()
+        .map(|(at, profile)| {
+            let variants = variants.remove(&at).unwrap_or_default();
+            let sets = sets.remove(&at).unwrap_or_default();
+            let declaration = bind::bind(&Arc::new(profile), &variants, &sets)?;
+            let selectors = devices.remove(&at).unwrap_or_default();
+            Ok(Task { declaration, selectors: selectors.iter().map(|text| Selector::parse(text)).collect() })
+        })
+        .collect()
+}
+
+/// Gives each `[PROFILE=]VALUE` to its profile, by position; without a prefix there must be one profile only.
+fn spread(option: &str, given: &[String], profiles: &[&str]) -> Result<BTreeMap<usize, Vec<String>>> {
+    let mut spread: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    for text in given {
+        let prefixed = text.split_once('=').and_then(|(prefix, rest)| {
+            let at = profiles.iter().position(|name| *name == prefix)?;
+            Some((at, rest))
+        });
+        let (at, value) = match (prefixed, profiles) {
+            (Some(found), _) => found,
+            (None, [_]) => (0, text.as_str()),
+            (None, _) => {
+                return Err(Error::Usage(format!(
+                    "failed to read `{option} {text}`: with several profiles, put one of {} and `=` before it",
+                    profiles.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+                )));
+            }
+        };
+        spread.entry(at).or_default().push(value.to_owned());
+    }
+    Ok(spread)
+}

@@ -1,0 +1,212 @@
+//! What addresses are called, by whom and how surely; and which addresses are one host.
+//!
+//! Names come only from the capture and from the user, never from a look-up of ours. What a device itself
+//! resolved holds for the whole capture: clients keep an address long past its time to live.
+
+pub mod hosts;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::analyzers::http::fields as http;
+use crate::analyzers::tls;
+use crate::model::finding::Confidence;
+use crate::model::{Flow, NameBinding, NameSource};
+
+/// Name bindings by address.
+#[derive(Debug, Default)]
+pub struct Names {
+    by_address: BTreeMap<IpAddr, Vec<NameBinding>>,
+}
+
+/// What a peer is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerName {
+    /// The best name; `None` if there is none.
+    pub name: Option<String>,
+    /// Where it comes from.
+    pub source: NameSource,
+    /// Every name that may be meant, best first: several where one address was resolved under several names,
+    /// and the names between the one asked for and the address.
+    pub candidates: Vec<String>,
+    /// How sure it is that the best name is meant.
+    pub confidence: Confidence,
+}
+
+impl PeerName {
+    /// No name at all.
+    pub fn none() -> Self {
+        Self { name: None, source: NameSource::None, candidates: Vec::new(), confidence: Confidence::Strong }
+    }
+
+    fn certain(name: &str, source: NameSource, confidence: Confidence) -> Self {
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        Self { candidates: vec![name.clone()], name: Some(name), source, confidence }
+    }
+}
+
+impl Names {
+    /// Sorts the bindings of a run; the order given does not matter.
+    pub fn new(bindings: Vec<NameBinding>) -> Self {
+        let mut by_address: BTreeMap<IpAddr, Vec<NameBinding>> = BTreeMap::new();
+        for binding in bindings {
+            by_address.entry(binding.address).or_default().push(binding);
+        }
+        for list in by_address.values_mut() {
+            list.sort_by(|a, b| {
+                (a.source, a.seen, &a.name, a.asked_by).cmp(&(b.source, b.seen, &b.name, b.asked_by))
+            });
+        }
+        Self { by_address }
+    }
+
+    /// The bindings of `address`, best source first, then earliest.
+    pub fn of(&self, address: IpAddr) -> &[NameBinding] {
+        self.by_address.get(&address).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every binding, by address.
+    pub fn iter(&self) -> impl Iterator<Item = &NameBinding> {
+        self.by_address.values().flatten()
+    }
+
+    /// What the host at `peer`, reached by `flow`, is called by a device with the addresses `device`.
+    /// `outbound` says that the device is the client: what a client says of its server (SNI, Host) names the
+    /// peer only then.
+    pub fn peer(&self, flow: &Flow, peer: IpAddr, device: &BTreeSet<IpAddr>, outbound: bool) -> PeerName {
+        let said = outbound.then(|| said_in_flow(flow)).flatten();
+        said.unwrap_or_else(|| self.resolved(peer, device))
+    }
+
+    /// What `peer` is called by look-ups and announcements.
+    pub fn resolved(&self, peer: IpAddr, device: &BTreeSet<IpAddr>) -> PeerName {
+        let mut ranked: Vec<(NameSource, &NameBinding)> = self
+            .of(peer)
+            .iter()
+            .map(|binding| {
+                let own = binding.asked_by.is_none_or(|asker| device.contains(&asker));
+                let source = match binding.source {
+                    NameSource::Dns if !own => NameSource::DnsOther,
+                    other => other,
+                };
+                (source, binding)
+            })
+            .collect();
+        ranked.sort_by_key(|(source, binding)| (*source, binding.seen));
+        let Some((source, best)) = ranked.first().copied() else { return PeerName::none() };
+        let mut candidates: Vec<String> = Vec::new();
+        let mut add = |name: &str| {
+            if !candidates.iter().any(|known| known == name) {
+                candidates.push(name.to_owned());
+            }
+        };
+        // Only names from the best kind of source: what another host resolved says little once this one did.
+        let same: Vec<&NameBinding> = ranked.iter().filter(|(s, _)| *s == source).map(|(_, b)| *b).collect();
+        same.iter().for_each(|binding| add(&binding.name));
+        let confidence = match (source, candidates.len()) {
+            (NameSource::Dns | NameSource::Hosts | NameSource::Dhcp, 1) => Confidence::Strong,
+            _ => Confidence::Probable,
+        };
+        for binding in same {
+            for alias in &binding.aliases {
+                if !candidates.iter().any(|known| **known == **alias) {
+                    candidates.push(alias.to_string());
+                }
+            }
+        }
+        PeerName { name: Some(best.name.to_string()), source, candidates, confidence }
+    }
+}
+
+/// What the flow itself calls its server: CONNECT target, SNI, the certificate's only name, Host.
+fn said_in_flow(flow: &Flow) -> Option<PeerName> {
+    let text = |field| flow.facts.latest(field).and_then(|fact| fact.value.as_str());
+    if let Some(target) = text(&http::CONNECT_TARGET) {
+        let host = target.rsplit_once(':').map_or(target, |(host, _)| host);
+        return Some(PeerName::certain(
+            host.trim_matches(['[', ']']),
+            NameSource::Connect,
+            Confidence::Strong,
+        ));
+    }
+    if let Some(sni) = text(&tls::SNI) {
+        // With ECH the name outside is that of the provider, and a GREASE extension looks the same.
+        let confidence = if flow.facts.has(&tls::ECH) { Confidence::Probable } else { Confidence::Strong };
+        return Some(PeerName::certain(sni, NameSource::Sni, confidence));
+    }
+    let mut sans = flow.facts.of(&tls::CERTIFICATE_DNS);
+    if let (Some(only), None) = (sans.next(), sans.next())
+        && let Some(name) = only.value.as_str().filter(|name| is_host_name(name))
+    {
+        return Some(PeerName::certain(name, NameSource::Certificate, Confidence::Probable));
+    }
+    text(&http::HOST)
+        .map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name))
+        .filter(|host| is_host_name(host))
+        .map(|host| PeerName::certain(host, NameSource::Host, Confidence::Strong))
+}
+
+/// A name, not an address, not a wildcard.
+fn is_host_name(name: &str) -> bool {
+    name.contains('.') && !name.contains('*') && name.trim_matches(['[', ']']).parse::<IpAddr>().is_err()
+}
+
+/// Reads a hosts file (hosts(5)): an address, then names; `#` starts a comment. Gives the bindings, or the number
+/// of the first line that cannot be read.
+pub fn parse_hosts(text: &str) -> Result<Vec<NameBinding>, usize> {
+    let mut bindings = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default();
+        let mut words = line.split_whitespace();
+        let Some(address) = words.next() else { continue };
+        let address = address.parse().map_err(|_| number.saturating_add(1))?;
+        for name in words {
+            bindings.push(NameBinding {
+                name: name.trim_end_matches('.').to_ascii_lowercase().into(),
+                aliases: Vec::new(),
+                address,
+                source: NameSource::Hosts,
+                asked_by: None,
+                seen: None,
+            });
+        }
+    }
+    Ok(bindings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binding(name: &str, ip: &str, source: NameSource, asker: Option<&str>) -> NameBinding {
+        NameBinding {
+            name: name.into(),
+            aliases: vec!["edge.example.net".into()],
+            address: ip.parse().unwrap(),
+            source,
+            asked_by: asker.map(|ip| ip.parse().unwrap()),
+            seen: None,
+        }
+    }
+
+    #[test]
+    fn a_devices_own_answer_beats_another_hosts() {
+        let names = Names::new(vec![
+            binding("other.example", "203.0.113.1", NameSource::Dns, Some("192.0.2.9")),
+            binding("mine.example", "203.0.113.1", NameSource::Dns, Some("192.0.2.7")),
+        ]);
+        let device = BTreeSet::from(["192.0.2.7".parse().unwrap()]);
+        let peer = names.resolved("203.0.113.1".parse().unwrap(), &device);
+        assert_eq!((peer.name.as_deref(), peer.source), (Some("mine.example"), NameSource::Dns));
+        assert_eq!(peer.candidates, ["mine.example", "edge.example.net"]);
+        let stranger = names.resolved("203.0.113.1".parse().unwrap(), &BTreeSet::new());
+        assert_eq!(stranger.source, NameSource::DnsOther);
+    }
+
+    #[test]
+    fn hosts_files_name_addresses_and_name_the_bad_line() {
+        let good = parse_hosts("# lab\n192.0.2.1 Gate.Example gate # ours\n\n2001:db8::1 six\n").unwrap();
+        assert_eq!(good.iter().map(|b| &*b.name).collect::<Vec<_>>(), ["gate.example", "gate", "six"]);
+        assert_eq!(parse_hosts("192.0.2.1 a\nnonsense b\n").unwrap_err(), 2);
+    }
+}

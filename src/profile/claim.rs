@@ -1,0 +1,249 @@
+//! From one entry of `claims` to a [`Claim`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::problem::{near, quoted};
+use super::read::{At, Map, Reader};
+use super::schema::{self, UNBOUND};
+use super::value::{self, PeerWord};
+use super::{
+    AddressSet, Claim, Condition, Level, Parameter, ParameterKind, Peer, ProxyRule, Rule, SlotPart, Source,
+    VariantGroup,
+};
+use super::{flow_rule, load};
+
+/// Whom a claim binds when it does not say.
+pub(super) const DEVICE: &str = "device";
+
+/// What a claim may refer to.
+pub(super) struct Context<'p> {
+    pub(super) variants: &'p [VariantGroup],
+    pub(super) parameters: &'p [Parameter],
+    pub(super) groups: &'p BTreeMap<String, Vec<Peer>>,
+    /// Whether claims come from a document, so that each needs its sentence.
+    pub(super) quoted: bool,
+}
+
+/// The places of a claim that parameters fill.
+pub(super) type Slots = Vec<(SlotPart, String)>;
+
+/// Reads one claim; `None` after at least one problem.
+pub(super) fn claim(reader: &mut Reader<'_>, at: &At<'_>, context: &Context<'_>) -> Option<(Claim, Slots)> {
+    let map = reader.map(at, schema::CLAIM)?;
+    let id = reader.required(&map, "id").and_then(|at| reader.read(&at, load::id));
+    let map = Map { key: id.as_ref().map_or(map.key.clone(), |id| format!("claims.{id}")), ..map };
+    let title = reader.required_text(&map, "title");
+    let subject = reader.optional(&map, "subject").unwrap_or_else(|| DEVICE.to_owned());
+    let when = conditions(reader, &map, context);
+    let severity = map.get("severity").and_then(|at| reader.word(&at, schema::SEVERITIES));
+    let source = source(reader, &map, context);
+    let (level, rule, slots) = rule(reader, &map, context)?;
+    let line = at.place().line;
+    Some((Claim { id: id?, title: title?, subject, level, when, rule, severity, source, line }, slots))
+}
+
+/// Where the sentence of a claim or statement is from.
+pub(super) fn source(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context<'_>) -> Source {
+    let silent = reader.flag(map, "silent");
+    let quote = reader.optional(map, "quote").unwrap_or_default();
+    let place = reader.optional(map, "source").unwrap_or_default();
+    if silent && !quote.is_empty() {
+        reader.problem(
+            map.place,
+            &map.key,
+            "`silent: true` says that no sentence exists, and `quote` gives one",
+        );
+    }
+    if context.quoted && !silent {
+        for name in ["quote", "source"] {
+            if map.get(name).is_none() {
+                let message = format!(
+                    "missing key `{name}` (or `silent: true` where the document says nothing of this)"
+                );
+                reader.problem(map.place, &map.key, message);
+            }
+        }
+    }
+    Source { quote, place, reviewed: map.get("reviewed").and_then(|at| reader.read(&at, value::date)) }
+}
+
+fn conditions(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context<'_>) -> Vec<Condition> {
+    let Some(when) = map.get("when").and_then(|at| reader.map(&at, &[])) else { return Vec::new() };
+    let mut out = Vec::new();
+    for (name, place, at) in when.entries() {
+        if let Some(group) = context.variants.iter().find(|group| group.name == name) {
+            let known: Vec<&str> = group.options.iter().map(String::as_str).chain([UNBOUND]).collect();
+            let mut options = Vec::new();
+            for (option, at) in reader.texts(&at) {
+                if known.contains(&option.as_str()) {
+                    options.push(option);
+                } else {
+                    let hint = super::problem::near_or_all(&option, known.iter().copied());
+                    reader.wrong(&at, format!("unknown option `{option}` of `{name}`{hint}"));
+                }
+            }
+            out.push(Condition::Variant { group: name.to_owned(), options });
+            continue;
+        }
+        match context.parameters.iter().find(|parameter| parameter.name == name) {
+            Some(parameter) if parameter.kind == ParameterKind::Flag => {
+                let is = reader.read(&at, value::flag).unwrap_or(true);
+                out.push(Condition::Flag { parameter: name.to_owned(), is });
+            }
+            Some(_) => reader.problem(place, &when.key, format!("the parameter `{name}` is no flag")),
+            None => {
+                let known = context.variants.iter().map(|group| group.name.as_str());
+                let known = known.chain(context.parameters.iter().map(|parameter| parameter.name.as_str()));
+                let message = format!("unknown variant group or flag `{name}`{}", near(name, known));
+                reader.problem(place, &when.key, message);
+            }
+        }
+    }
+    out
+}
+
+fn rule(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context<'_>) -> Option<(Level, Rule, Slots)> {
+    let levels = map.present(schema::LEVELS);
+    let [(level, _)] = levels.as_slice() else {
+        let all = quoted(schema::LEVELS.iter().copied());
+        reader.problem(map.place, &map.key, format!("expected exactly one of {all}, got {}", levels.len()));
+        return None;
+    };
+    let at = map.get(level)?;
+    let level = match *level {
+        "required" => Level::Required,
+        "allowed" => Level::Allowed,
+        "forbidden" => Level::Forbidden,
+        _ => Level::Informational,
+    };
+    let body = reader.map(&at, schema::RULE)?;
+    let special = body.present(schema::SPECIAL);
+    let mut slots = Slots::new();
+    let rule = match special.as_slice() {
+        [] => Rule::Flow(Box::new(flow_rule::flow(reader, map, &body, level, context, &mut slots)?)),
+        [(name, _)] => {
+            special_alone(reader, map, &body, name);
+            special_rule(reader, &body, name, level, context, &mut slots)?
+        }
+        [_, (second, place), ..] => {
+            reader.problem(*place, &body.key, format!("`{second}` needs a claim of its own"));
+            return None;
+        }
+    };
+    Some((level, rule, slots))
+}
+
+fn special_alone(reader: &mut Reader<'_>, map: &Map<'_>, body: &Map<'_>, name: &str) {
+    for (key, place, _) in body.entries().filter(|(key, ..)| *key != name && schema::RULE.contains(key)) {
+        reader.problem(place, &body.key, format!("`{key}` does not go with `{name}`"));
+    }
+    for (key, place) in map.present(schema::CONSTRAINTS) {
+        reader.problem(place, &map.key, format!("`{key}` holds for flows and does not go with `{name}`"));
+    }
+}
+
+fn special_rule(
+    reader: &mut Reader<'_>,
+    body: &Map<'_>,
+    name: &str,
+    level: Level,
+    context: &Context<'_>,
+    slots: &mut Slots,
+) -> Option<Rule> {
+    let at = body.get(name)?;
+    match name {
+        "proxy" => {
+            if !reader.flag(body, name) {
+                reader
+                    .wrong(&at, "expected `true` (the level of the claim says whether a proxy may be used)");
+            }
+            match level {
+                Level::Required => Some(Rule::Proxy(ProxyRule::Required)),
+                Level::Allowed => Some(Rule::Proxy(ProxyRule::Allowed)),
+                Level::Forbidden => Some(Rule::Proxy(ProxyRule::Forbidden)),
+                Level::Informational => {
+                    reader
+                        .wrong(&at, "expected `required`, `allowed` or `forbidden` as the level of `proxy`");
+                    None
+                }
+            }
+        }
+        "same_addresses" => {
+            let names = reader.each(&at, value::exact_name);
+            if names.len() < 2 {
+                reader.wrong(&at, "expected at least two names");
+            }
+            Some(Rule::SameAddresses(names))
+        }
+        "canonical_name" => {
+            let map = reader.map(&at, schema::CANONICAL_NAME)?;
+            let name = reader.required(&map, "name").and_then(|at| reader.read(&at, value::exact_name));
+            let under = reader.required(&map, "under").and_then(|at| reader.read(&at, value::name_pattern));
+            Some(Rule::CanonicalName { name: name?, under: under? })
+        }
+        _ => {
+            let map = reader.map(&at, schema::ADDRESSES_WITHIN)?;
+            let names = reader.required(&map, "names").map(|at| reader.each(&at, value::name_pattern));
+            let networks =
+                reader.required(&map, "networks").and_then(|at| networks(reader, &at, context, slots));
+            Some(Rule::AddressesWithin { names: names?, networks: networks? })
+        }
+    }
+}
+
+fn networks(
+    reader: &mut Reader<'_>,
+    at: &At<'_>,
+    context: &Context<'_>,
+    slots: &mut Slots,
+) -> Option<AddressSet> {
+    let text = reader.text(at)?;
+    match value::peer(&text) {
+        Ok(PeerWord::Peer(Peer::List(set))) => Some(set),
+        Ok(PeerWord::Reference(name)) => {
+            parameter(reader, at, context, &name, ParameterKind::Peers)?;
+            slots.push((SlotPart::Networks, name.clone()));
+            Some(nothing(name))
+        }
+        Ok(_) => {
+            let message =
+                format!("expected an address list (`{}NAME`) or a parameter, got `{text}`", schema::LIST);
+            reader.wrong(at, message);
+            None
+        }
+        Err(message) => {
+            reader.wrong(at, message);
+            None
+        }
+    }
+}
+
+/// What stands for a parameter until it is bound: it contains no address.
+pub(super) fn nothing(name: String) -> AddressSet {
+    AddressSet { name, dated: String::new(), networks: Arc::default() }
+}
+
+/// Makes sure that `name` is a parameter of this kind.
+pub(super) fn parameter(
+    reader: &mut Reader<'_>,
+    at: &At<'_>,
+    context: &Context<'_>,
+    name: &str,
+    kind: ParameterKind,
+) -> Option<()> {
+    match context.parameters.iter().find(|parameter| parameter.name == name) {
+        Some(parameter) if parameter.kind == kind => Some(()),
+        Some(_) => {
+            let word = schema::KINDS.iter().find(|(_, known)| *known == kind).map_or("", |(word, _)| *word);
+            reader.wrong(at, format!("the parameter `{name}` is not of kind `{word}`"));
+            None
+        }
+        None => {
+            let known = context.parameters.iter().map(|parameter| parameter.name.as_str());
+            let known = known.chain(context.groups.keys().map(String::as_str));
+            reader.wrong(at, format!("unknown parameter or group `{name}`{}", near(name, known)));
+            None
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! From the flow part of a claim, and what must hold for its flows, to a [`FlowRule`].
+
+use super::claim::{Context, Slots, nothing, parameter};
+use super::load;
+use super::problem::quoted;
+use super::read::{At, Map, Reader};
+use super::schema::{self, ANYONE, REFERENCE};
+use super::value::{self, PeerWord};
+use super::yaml::Node;
+use super::{FlowRule, Level, LifetimeRule, ParameterKind, Peer, Ports, SlotPart, TlsRule};
+use crate::model::Transport;
+use crate::model::finding::Way;
+
+/// Reads the flows that `body` is about and the constraints beside it in `map`.
+pub(super) fn flow(
+    reader: &mut Reader<'_>,
+    map: &Map<'_>,
+    body: &Map<'_>,
+    level: Level,
+    context: &Context<'_>,
+    slots: &mut Slots,
+) -> Option<FlowRule> {
+    let ways = body.present(schema::WAYS);
+    let [(way, _)] = ways.as_slice() else {
+        let all = quoted(schema::WAYS.iter().copied());
+        reader.problem(body.place, &body.key, format!("expected exactly one of {all}, got {}", ways.len()));
+        return None;
+    };
+    let peers = peers(reader, &body.get(way)?, context, slots);
+    let (transports, ports) = transports(reader, body, context, slots);
+    let blocked = reader.flag(body, "blocked");
+    if blocked && level == Level::Required {
+        reader.problem(body.place, &body.key, "what is required cannot be `blocked`");
+    }
+    Some(FlowRule {
+        way: match *way {
+            "out" => Some(Way::Out),
+            "in" => Some(Way::In),
+            "local" => Some(Way::Local),
+            _ => None,
+        },
+        at_least: at_least(reader, body, level, peers.len()),
+        peers,
+        transports,
+        ports,
+        services: body.get("service").map(|at| reader.each(&at, value::service)).unwrap_or_default(),
+        blocked,
+        tls: map.get("tls").and_then(|at| tls(reader, &at)),
+        lifetime: map.get("lifetime").and_then(|at| lifetime(reader, &at)),
+        keep_alive_max: map.get("keep_alive_max").and_then(|at| reader.read(&at, value::duration)),
+        websocket: reader.flag(map, "websocket"),
+        encrypted: reader.flag(map, "encrypted"),
+    })
+}
+
+fn peers(reader: &mut Reader<'_>, at: &At<'_>, context: &Context<'_>, slots: &mut Slots) -> Vec<Peer> {
+    let mut out = Vec::new();
+    let texts = reader.texts(at);
+    let count = texts.len();
+    for (text, at) in texts {
+        match value::peer(&text) {
+            Ok(PeerWord::Peer(peer)) => out.push(peer),
+            Ok(PeerWord::Anyone) if count == 1 => {}
+            Ok(PeerWord::Anyone) => reader.wrong(&at, format!("expected `{ANYONE}` to stand alone")),
+            Ok(PeerWord::Reference(name)) => {
+                if let Some(group) = context.groups.get(&name) {
+                    out.extend(group.iter().cloned());
+                } else if parameter(reader, &at, context, &name, ParameterKind::Peers).is_some() {
+                    out.push(Peer::List(nothing(name.clone())));
+                    slots.push((SlotPart::Peers, name));
+                }
+            }
+            Err(message) => reader.wrong(&at, message),
+        }
+    }
+    out
+}
+
+fn at_least(reader: &mut Reader<'_>, body: &Map<'_>, level: Level, peers: usize) -> usize {
+    let Some(at) = body.get("at_least") else { return 1 };
+    if level != Level::Required {
+        reader.wrong(&at, "`at_least` goes with `required` only");
+    }
+    let most = peers.max(1);
+    let number = reader.read(&at, |text| match text.parse::<usize>() {
+        Ok(number) if (1..=most).contains(&number) => Ok(number),
+        _ => Err(format!("expected a number from 1 to {most} (the number of peers), got `{text}`")),
+    });
+    number.unwrap_or(1)
+}
+
+fn transports(
+    reader: &mut Reader<'_>,
+    body: &Map<'_>,
+    context: &Context<'_>,
+    slots: &mut Slots,
+) -> (Vec<Transport>, Ports) {
+    let mut transports = Vec::new();
+    let mut found: Option<(Ports, Slots)> = None;
+    for (name, transport) in [("tcp", Transport::Tcp), ("udp", Transport::Udp)] {
+        let Some(at) = body.get(name) else { continue };
+        let mut part = Slots::new();
+        let Some(set) = ports(reader, &at, context, &mut part) else { continue };
+        transports.push(transport);
+        match &found {
+            Some(first) if *first != (set.clone(), part.clone()) => {
+                reader.wrong(&at, "`tcp` and `udp` of one claim have the same ports (make two claims of it)");
+            }
+            _ => found = Some((set, part)),
+        }
+    }
+    if reader.flag(body, "icmp") {
+        if !transports.is_empty() {
+            reader.problem(body.place, &body.key, "`icmp` has no ports and does not go with `tcp` or `udp`");
+        }
+        transports.extend([Transport::Icmp, Transport::Icmpv6]);
+    }
+    let (ports, part) = found.unwrap_or((Ports::Any, Slots::new()));
+    slots.extend(part);
+    (transports, ports)
+}
+
+fn ports(reader: &mut Reader<'_>, at: &At<'_>, context: &Context<'_>, slots: &mut Slots) -> Option<Ports> {
+    if matches!(at.item.value, Node::Map(_)) {
+        let map = reader.map(at, schema::PORTS)?;
+        let [(kind, _)] = map.present(schema::PORTS)[..] else {
+            reader.wrong(at, format!("expected exactly one of {}", quoted(schema::PORTS.iter().copied())));
+            return None;
+        };
+        let inner = map.get(kind)?;
+        if kind == "prefer" {
+            return Some(Ports::Fallback(reader.each(&inner, value::port)));
+        }
+        return match port_set(reader, &inner, context, SlotPart::PortsExcept, slots)? {
+            Ports::Of(ranges) => Some(Ports::Except(ranges)),
+            other => Some(other),
+        };
+    }
+    port_set(reader, at, context, SlotPart::Ports, slots)
+}
+
+/// `any`, ports and ranges, or a parameter.
+fn port_set(
+    reader: &mut Reader<'_>,
+    at: &At<'_>,
+    context: &Context<'_>,
+    part: SlotPart,
+    slots: &mut Slots,
+) -> Option<Ports> {
+    let texts = reader.texts(at);
+    if let [(text, at)] = texts.as_slice() {
+        if text == "any" && part == SlotPart::Ports {
+            return Some(Ports::Any);
+        }
+        if let Some(name) = text.strip_prefix(REFERENCE) {
+            parameter(reader, at, context, name, ParameterKind::Ports)?;
+            slots.push((part, name.to_owned()));
+            return Some(Ports::Unbound(name.to_owned()));
+        }
+    }
+    let known = texts.len();
+    let ranges: Vec<_> =
+        texts.iter().filter_map(|(text, at)| reader.accept(at, value::ports(text))).collect();
+    (known > 0 && ranges.len() == known).then(|| Ports::Of(value::united(ranges.concat())))
+}
+
+fn tls(reader: &mut Reader<'_>, at: &At<'_>) -> Option<TlsRule> {
+    let map = reader.map(at, schema::TLS)?;
+    let mut texts = |name: &str, read: fn(&str) -> Result<String, String>| {
+        map.get(name).map(|at| reader.each(&at, read)).unwrap_or_default()
+    };
+    let plain: fn(&str) -> Result<String, String> = |text| Ok(text.to_owned());
+    let (signatures, issuers) = (texts("signatures", plain), texts("issuers", plain));
+    let (pins, alpn) = (texts("pins", value::sha256), texts("alpn", plain));
+    let rule = TlsRule {
+        min_version: map.get("min_version").and_then(|at| reader.read(&at, value::tls_version)),
+        max_version: map.get("max_version").and_then(|at| reader.read(&at, value::tls_version)),
+        suites: map.get("suites").map(|at| reader.each(&at, value::suite)).unwrap_or_default(),
+        min_rsa_bits: map.get("min_rsa_bits").and_then(|at| reader.read(&at, key_bits)),
+        signatures,
+        mutual: reader.flag(&map, "mutual"),
+        issuers,
+        pins,
+        alpn,
+        policy: load::policy(reader, &map, "policy"),
+    };
+    if let (Some(min), Some(max)) = (rule.min_version, rule.max_version)
+        && min > max
+    {
+        reader.wrong(at, "`min_version` is above `max_version`");
+    }
+    Some(rule)
+}
+
+fn key_bits(text: &str) -> Result<u32, String> {
+    match text.parse::<u32>() {
+        Ok(bits) if (512..=65_536).contains(&bits) => Ok(bits),
+        _ => Err(format!("expected a key size in bits from 512 to 65536, got `{text}`")),
+    }
+}
+
+fn lifetime(reader: &mut Reader<'_>, at: &At<'_>) -> Option<LifetimeRule> {
+    let map = reader.map(at, schema::LIFETIME)?;
+    let long_running = reader.flag(&map, "long_running");
+    let mut length = |name: &str| map.get(name).and_then(|at| reader.read(&at, value::duration));
+    let rule = LifetimeRule {
+        long_running,
+        min: length("min"),
+        max: length("max"),
+        max_idle_tail: length("max_idle_tail"),
+    };
+    if rule.long_running && rule.max.is_some() {
+        reader.wrong(at, "`long_running` has no `max`");
+    }
+    if rule == LifetimeRule::default() {
+        reader.wrong(at, format!("expected at least one of {}", quoted(schema::LIFETIME.iter().copied())));
+    }
+    Some(rule)
+}

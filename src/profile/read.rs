@@ -1,0 +1,218 @@
+//! Reads a YAML tree key by key and collects every problem on the way.
+
+use serde_saphyr::Spanned;
+
+use super::problem::{Problem, near, near_or_all};
+use super::yaml::{Item, Node, Place};
+
+/// Collects what is wrong; every method that answers `None` has added a problem first.
+pub(super) struct Reader<'s> {
+    source: &'s str,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// A value, its place and the path of keys to it.
+#[derive(Clone)]
+pub(super) struct At<'n> {
+    pub(super) item: &'n Item,
+    pub(super) key: String,
+}
+
+/// A mapping whose keys are known ones.
+pub(super) struct Map<'n> {
+    pub(super) entries: &'n [(Spanned<String>, Item)],
+    pub(super) key: String,
+    pub(super) place: Place,
+}
+
+impl<'n> At<'n> {
+    pub(super) fn new(item: &'n Item, key: impl Into<String>) -> Self {
+        Self { item, key: key.into() }
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.item.referenced.into()
+    }
+
+    fn child(&self, item: &'n Item, name: &str) -> Self {
+        Self { item, key: join(&self.key, name) }
+    }
+}
+
+impl<'n> Map<'n> {
+    /// The value of `name`; nothing where the key is absent.
+    pub(super) fn get(&self, name: &str) -> Option<At<'n>> {
+        let (_, item) = self.entries.iter().find(|(key, _)| key.value == name)?;
+        Some(At::new(item, join(&self.key, name)))
+    }
+
+    /// Every entry with the place of its key, in the order of the file.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&'n str, Place, At<'n>)> + use<'n> {
+        let path = self.key.clone();
+        self.entries.iter().map(move |(key, item)| {
+            (key.value.as_str(), Place::from(key.referenced), At::new(item, join(&path, &key.value)))
+        })
+    }
+
+    /// Those of `names` that are present, in the order of the file.
+    pub(super) fn present(&self, names: &[&str]) -> Vec<(&'n str, Place)> {
+        let mut found: Vec<_> = self.entries().map(|(name, place, _)| (name, place)).collect();
+        found.retain(|(name, _)| names.contains(name));
+        found
+    }
+}
+
+impl<'s> Reader<'s> {
+    pub(super) fn new(source: &'s str) -> Self {
+        Self { source, problems: Vec::new() }
+    }
+
+    pub(super) fn problem(&mut self, place: Place, key: &str, message: impl Into<String>) {
+        self.problems.push(Problem { place, key: key.to_owned(), message: message.into() });
+    }
+
+    pub(super) fn wrong(&mut self, at: &At<'_>, message: impl Into<String>) {
+        self.problem(at.place(), &at.key, message);
+    }
+
+    /// A mapping with keys of `known` only; with an empty `known`, any keys.
+    pub(super) fn map<'n>(&mut self, at: &At<'n>, known: &[&str]) -> Option<Map<'n>> {
+        let Node::Map(entries) = &at.item.value else {
+            self.wrong(at, format!("expected a mapping, got {}", at.item.value.kind()));
+            return None;
+        };
+        for (key, _) in entries {
+            if !known.is_empty() && !known.contains(&key.value.as_str()) {
+                let hint = near_or_all(&key.value, known.iter().copied());
+                self.problem(key.referenced.into(), &at.key, format!("unknown key `{}`{hint}", key.value));
+            }
+        }
+        Some(Map { entries, key: at.key.clone(), place: at.place() })
+    }
+
+    /// The value of a key that must be there.
+    pub(super) fn required<'n>(&mut self, map: &Map<'n>, name: &str) -> Option<At<'n>> {
+        let found = map.get(name);
+        if found.is_none() {
+            self.problem(map.place, &map.key, format!("missing key `{name}`"));
+        }
+        found
+    }
+
+    /// A list; a single value is no list.
+    pub(super) fn list<'n>(&mut self, at: &At<'n>) -> Vec<At<'n>> {
+        if let Node::List(items) = &at.item.value {
+            items.iter().enumerate().map(|(n, item)| at.child(item, &format!("{}", n + 1))).collect()
+        } else {
+            self.wrong(at, format!("expected a list, got {}", at.item.value.kind()));
+            Vec::new()
+        }
+    }
+
+    /// A scalar's text, as written.
+    pub(super) fn text(&mut self, at: &At<'_>) -> Option<String> {
+        match &at.item.value {
+            Node::Text(text) if text.trim().is_empty() => {
+                self.wrong(at, "expected a value, got an empty one");
+                None
+            }
+            Node::Text(text) => Some(text.trim().to_owned()),
+            Node::Inferred(understood) => Some(self.as_written(at).unwrap_or(understood).to_owned()),
+            other => {
+                self.wrong(at, format!("expected a single value, got {}", other.kind()));
+                None
+            }
+        }
+    }
+
+    /// A scalar, or a list of them, which must not be empty.
+    pub(super) fn texts<'n>(&mut self, at: &At<'n>) -> Vec<(String, At<'n>)> {
+        match &at.item.value {
+            Node::List(items) if items.is_empty() => {
+                self.wrong(at, "expected at least one value, got an empty list");
+                Vec::new()
+            }
+            Node::List(_) => {
+                let items = self.list(at);
+                items.into_iter().filter_map(|item| Some((self.text(&item)?, item))).collect()
+            }
+            _ => self.text(at).map(|text| vec![(text, at.clone())]).unwrap_or_default(),
+        }
+    }
+
+    /// The texts of [`Self::texts`], each turned into something.
+    pub(super) fn each<T>(&mut self, at: &At<'_>, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let texts = self.texts(at);
+        texts.into_iter().filter_map(|(text, item)| self.accept(&item, read(&text))).collect()
+    }
+
+    /// The text of an optional key.
+    pub(super) fn optional(&mut self, map: &Map<'_>, name: &str) -> Option<String> {
+        let at = map.get(name)?;
+        self.text(&at)
+    }
+
+    /// The text of a key that must be there.
+    pub(super) fn required_text(&mut self, map: &Map<'_>, name: &str) -> Option<String> {
+        let at = self.required(map, name)?;
+        self.text(&at)
+    }
+
+    /// An optional `true` or `false`; absent is false.
+    pub(super) fn flag(&mut self, map: &Map<'_>, name: &str) -> bool {
+        let Some(at) = map.get(name) else { return false };
+        match self.text(&at).as_deref() {
+            Some("true") => true,
+            Some("false") | None => false,
+            Some(other) => {
+                self.wrong(&at, format!("expected `true` or `false`, got `{other}`"));
+                false
+            }
+        }
+    }
+
+    /// A value that `read` understands or says what is wrong with.
+    pub(super) fn read<T>(&mut self, at: &At<'_>, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let text = self.text(at)?;
+        self.accept(at, read(&text))
+    }
+
+    /// Keeps a success, tells a failure.
+    pub(super) fn accept<T>(&mut self, at: &At<'_>, result: Result<T, String>) -> Option<T> {
+        result.map_err(|message| self.wrong(at, message)).ok()
+    }
+
+    /// One word of a table.
+    pub(super) fn word<T: Copy>(&mut self, at: &At<'_>, table: &[(&'static str, T)]) -> Option<T> {
+        let text = self.text(at)?;
+        let found = table.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        if found.is_none() {
+            let hint = near_or_all(&text, super::schema::words(table));
+            self.wrong(at, format!("unknown value `{text}`{hint}"));
+        }
+        found
+    }
+
+    /// A text that is one of `known`.
+    pub(super) fn known(&mut self, at: &At<'_>, what: &str, known: &[&str]) -> Option<String> {
+        let text = self.text(at)?;
+        if known.contains(&text.as_str()) {
+            return Some(text);
+        }
+        self.wrong(at, format!("unknown {what} `{text}`{}", near(&text, known.iter().copied())));
+        None
+    }
+
+    /// The source text of a plain scalar: YAML reads `1.10` as a number, a profile means the text.
+    fn as_written(&self, at: &At<'_>) -> Option<&'s str> {
+        let span = at.item.defined.span();
+        let start = usize::try_from(span.byte_offset()?).ok()?;
+        let end = start.checked_add(usize::try_from(span.byte_len()?).ok()?)?;
+        let text = self.source.get(start..end)?.trim();
+        (!text.is_empty() && !text.contains(char::is_whitespace)).then_some(text)
+    }
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
