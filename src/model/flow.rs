@@ -319,7 +319,7 @@ pub struct TcpFacts {
 }
 
 impl TcpFacts {
-    fn swap_roles(&mut self) {
+    fn reverse_roles(&mut self) {
         self.state = self.state.swapped();
         self.history = self.history.chars().map(swap_case).chain(['^']).take(MAX_HISTORY).collect();
         self.end = match self.end {
@@ -342,10 +342,9 @@ fn swap_case(letter: char) -> char {
 }
 
 impl Flow {
-    /// Exchanges originator and responder in everything but `facts`, because `basis` knows better than the
-    /// headers did.
-    pub fn swap_roles(&mut self, basis: RoleBasis) {
-        self.roles = basis;
+    /// Exchanges originator and responder in everything but `roles`, `service` and `facts`: protocol knowledge
+    /// has decided otherwise than the headers.
+    pub fn reverse_roles(&mut self) {
         self.key = self.key.reversed();
         self.link.swap();
         for counts in [&mut self.packets, &mut self.bytes, &mut self.ip_bytes, &mut self.missed] {
@@ -355,29 +354,13 @@ impl Flow {
             error.about = error.about.reverse();
         }
         if let Some(tcp) = &mut self.tcp {
-            tcp.swap_roles();
+            tcp.reverse_roles();
         }
     }
 
     /// Time from first to last packet.
     pub fn duration(&self) -> Duration {
         self.last.at.since(self.first.at)
-    }
-
-    /// Exchanges originator and responder: protocol knowledge has decided otherwise than the first packet.
-    pub fn reverse_roles(&mut self) {
-        self.key = self.key.reversed();
-        self.link.swap();
-        self.packets.swap();
-        self.bytes.swap();
-        self.ip_bytes.swap();
-        self.missed.swap();
-        for error in &mut self.icmp_errors {
-            error.about = error.about.reverse();
-        }
-        if let Some(tcp) = &mut self.tcp {
-            tcp.reverse_roles();
-        }
     }
 
     /// Whether the responder ever sent anything.
@@ -388,35 +371,5 @@ impl Flow {
     /// The service as shown: `http/websocket`; `None` if no analyzer recognised the content.
     pub fn service_name(&self) -> Option<String> {
         (!self.service.is_empty()).then(|| self.service.join("/"))
-    }
-}
-
-impl TcpFacts {
-    /// Exchanges originator and responder. Only for connections without SYN: the rest has sure roles.
-    fn reverse_roles(&mut self) {
-        self.state = match self.state {
-            ConnState::Rsto => ConnState::Rstr,
-            ConnState::Rstr => ConnState::Rsto,
-            ConnState::S2 => ConnState::S3,
-            ConnState::S3 => ConnState::S2,
-            other => other,
-        };
-        self.history = self
-            .history
-            .chars()
-            .map(|c| if c.is_ascii_uppercase() { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() })
-            .collect();
-        self.end = match self.end {
-            End::Open => End::Open,
-            End::Fin(by) => End::Fin(by.reverse()),
-            End::Rst(by) => End::Rst(by.reverse()),
-            End::Silence(of) => End::Silence(of.reverse()),
-        };
-        self.hop_limits.swap();
-        self.last_data.swap();
-        self.retransmissions.swap();
-        self.unanswered.swap();
-        self.keep_alive_probes.swap();
-        self.acked_unseen.swap();
     }
 }
