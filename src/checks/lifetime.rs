@@ -292,11 +292,7 @@ fn bounds(subject: &Subject<'_>, bound: &BoundClaim, rule: LifetimeRule, view: &
     let end = if ended { tcp.end_seen.unwrap_or(view.flow.last).at } else { subject.span.1 };
     let life = end.since(view.flow.first.at);
     let last_data = tcp.last_data.orig.max(tcp.last_data.resp).map_or(view.flow.first, |seen| seen);
-    // The alert that closes TLS is payload too: where it comes right before the end, what counts is the pause before.
-    let tail = match end.since(last_data.at) {
-        pause if pause < Duration::from_secs(1) => pause.max(tcp.longest_idle),
-        pause => pause,
-    };
+    let tail = tcp.idle_before_end.filter(|_| ended).unwrap_or_else(|| end.since(last_data.at));
     let at_least = if ended { "" } else { "at least " };
     let too_long = match (rule.max, rule.max_idle_tail) {
         (Some(max), _) if life > max => {
