@@ -218,7 +218,12 @@ fn describe(subject: &Subject<'_>, bound: &BoundClaim, how: How, cuts: &[&Cut<'_
         (None, None) => String::from("at no fixed time"),
     };
     finding.observed = format!("{} {pattern}", how.word());
-    let hint = idle_timer.and_then(known).map(|whose| format!(", a default of {whose}")).unwrap_or_default();
+    // A reset comes when the timer ends; silence is only noticed when the device next speaks.
+    let (pattern, timer) = match (how, idle_timer) {
+        (How::Silence, Some(idle)) => (format!("at some time in {} s without data", round(idle)), None),
+        _ => (pattern, idle_timer),
+    };
+    let hint = timer.and_then(known).map(|whose| format!(", a default of {whose}")).unwrap_or_default();
     finding.message = format!(
         "{{count connection}} of {} to {}{} ended without either side closing: {} {pattern}{hint}.{}",
         subject.who(),

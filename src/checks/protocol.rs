@@ -123,7 +123,7 @@ fn clear(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     let mut finding = subject.finding(&CLEARTEXT, Status::Violation, Confidence::Proven, view, Some(bound));
     finding.expected = String::from("encrypted");
     finding.message = format!(
-        "{} speaks {observed} without encryption with {} ({{count connection}}), against {}.",
+        "{} speaks {observed} without encryption with {} ({{count connection}}), although {} demands it.",
         subject.who(),
         view.peer_port(),
         bound.claim.id
@@ -155,8 +155,7 @@ fn credentials(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     finding.observed = format!("{what} in the clear");
     finding.reference = String::from("RFC 9325 section 3.2");
     finding.message = format!(
-        "{} connections between {} and {} carry {what} in the clear ({{count connection}}).",
-        view.service.join("/"),
+        "Anybody on the path can read the {what} that {} exchanges with {} ({{count connection}}).",
         subject.who(),
         view.peer_port()
     );
