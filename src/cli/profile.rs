@@ -8,7 +8,7 @@ use crate::profile::{builtin, lint};
 pub(super) fn run(command: ProfileCommand) -> Result<Exit> {
     match command {
         ProfileCommand::Show { profile } => {
-            print!("{}", builtin::open(&profile)?);
+            super::print(&builtin::open(&profile)?.to_string())?;
             Ok(Exit::Clean)
         }
         ProfileCommand::Lint { profiles } => lint_all(&profiles),
@@ -27,10 +27,10 @@ fn lint_all(names: &[String]) -> Result<Exit> {
                     } else {
                         format!(" {}", note.claims.join(", "))
                     };
-                    println!(
-                        "{}:{}: {}: {}{claims}: {}",
+                    super::print(&format!(
+                        "{}:{}: {}: {}{claims}: {}\n",
                         profile.origin, note.line, note.severity, note.code, note.message
-                    );
+                    ))?;
                 }
             }
             Err(error) => {
