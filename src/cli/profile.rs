@@ -35,7 +35,7 @@ fn lint_all(names: &[String]) -> Result<Exit> {
             }
             Err(error) => {
                 broken += 1;
-                eprintln!("wireclaim: {error}");
+                super::complain(&error);
             }
         }
     }
