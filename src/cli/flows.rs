@@ -70,6 +70,6 @@ pub(super) fn facts(analysis: &Analysis) -> Summary {
 /// Says why reading ended early, after everything read before has been reported.
 pub(super) fn tell_read_error(analysis: &Analysis) {
     if let Some(error) = &analysis.read_error {
-        eprintln!("wireclaim: {error}");
+        super::complain(error);
     }
 }

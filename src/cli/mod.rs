@@ -12,6 +12,7 @@ mod profile;
 mod progress;
 mod settings;
 
+use std::fmt::Display;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
@@ -20,6 +21,8 @@ use clap::error::ErrorKind;
 
 use args::{Cli, Command};
 
+use crate::error::Result;
+use crate::model::text::printable;
 use crate::report::Output;
 
 /// The exit status of a run; the numbers are part of the contract and never change.
@@ -75,13 +78,20 @@ fn dispatch(cli: Cli) -> Exit {
         Command::Profile { command } => profile::run(command),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("wireclaim: {error}");
+        complain(&error);
         Exit::Failed
     })
 }
 
-/// Writes an answer to standard output; a reader that has gone is not an error.
-fn answer(text: &str) -> crate::error::Result<()> {
+/// Tells people what went wrong. File names may hold anything, and a terminal acts on control characters; the lines of
+/// a longer message stay.
+fn complain(message: &dyn Display) {
+    let lines: Vec<String> = message.to_string().lines().map(printable).collect();
+    eprintln!("wireclaim: {}", lines.join("\n"));
+}
+
+/// Writes a result to standard output; a reader that has gone away has seen all it wanted.
+fn print(text: &str) -> Result<()> {
     Output::create(None)?.write(|out| out.write_all(text.as_bytes()))
 }
 

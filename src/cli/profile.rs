@@ -8,7 +8,7 @@ use crate::profile::{builtin, lint};
 pub(super) fn run(command: ProfileCommand) -> Result<Exit> {
     match command {
         ProfileCommand::Show { profile } => {
-            super::answer(&builtin::open(&profile)?.to_string())?;
+            super::print(&builtin::open(&profile)?.to_string())?;
             Ok(Exit::Clean)
         }
         ProfileCommand::Lint { profiles } => lint_all(&profiles),
@@ -24,11 +24,11 @@ fn lint_all(names: &[String]) -> Result<Exit> {
             Ok(profile) => out.extend(lint::lint(&profile).iter().map(|note| line(&profile.origin, note))),
             Err(error) => {
                 broken += 1;
-                eprintln!("wireclaim: {error}");
+                super::complain(&error);
             }
         }
     }
-    super::answer(&out)?;
+    super::print(&out)?;
     if broken > 0 {
         return Err(Error::Usage(format!("{broken} of {} profiles have errors", names.len())));
     }

@@ -11,6 +11,8 @@
     reason = "a test that fails says so, each test binary uses its own part, and tests print how much agrees"
 )]
 
+pub(crate) mod wire;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -29,6 +31,39 @@ pub(crate) fn wireclaim() -> Command {
 /// Runs the program with these arguments.
 pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Output {
     wireclaim().args(args).output().expect("the program starts")
+}
+
+/// The program's answer: exit status, standard output, standard error.
+pub(crate) struct Answer {
+    pub(crate) status: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Answer {
+    /// The rows of an NDJSON result.
+    pub(crate) fn rows(&self) -> Vec<serde_json::Value> {
+        let row = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        self.out.lines().map(row).collect()
+    }
+
+    /// The codes of its findings, in their order.
+    pub(crate) fn codes(&self) -> Vec<String> {
+        self.rows().iter().map(|row| row["code"].as_str().expect("a finding has a code").to_owned()).collect()
+    }
+}
+
+impl From<Output> for Answer {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("the program writes UTF-8");
+        let status = output.status.code().expect("the program ends of its own accord");
+        Self { status, out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+/// Runs the program with these arguments, of which blanks part one from the next.
+pub(crate) fn say(args: &str) -> Answer {
+    run(&args.split_whitespace().collect::<Vec<_>>()).into()
 }
 
 /// Every case: a folder with a capture, the arguments of `check`, and the table that must come out.
