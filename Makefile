@@ -26,4 +26,4 @@ test: setup
 
 # Writes the expected outputs of the cases anew, to be read before they are committed.
 expected:
-	WIRECLAIM_BLESS=1 $(CARGO) test --locked --test cases
+	WIRECLAIM_BLESS=1 $(CARGO) test --locked --test cases every_case
