@@ -28,7 +28,7 @@ use wireclaim::model::{Direction, Endpoint, Flow, Transport};
 struct Keep(Vec<(u64, Flow)>);
 
 impl Handler for Keep {
-    /// Stream bytes and gap bytes handed out.
+    /// Stream bytes handed out.
     type State = u64;
 
     fn data(&mut self, out: &mut u64, _: &FlowHead, _: Direction, bytes: &[u8], _: Seen) -> bool {
@@ -49,8 +49,8 @@ impl Handler for Keep {
     }
 }
 
-/// The flows of a capture; `ip_bytes` of each are bytes of whole frames, which is what tshark counts. `None` if
-/// not every frame with TCP or UDP was followed (tunnels, fragments, link types that come later).
+/// The flows of a capture, each with how many stream bytes it gave; `ip_bytes` of each are bytes of whole frames,
+/// which is what tshark counts. `None` if the file is no capture.
 fn flows(path: &Path) -> Option<Vec<(u64, Flow)>> {
     let mut input = Input::open(&[path], Options::default()).ok()?;
     let mut table = FlowTable::new(Limits::default());
@@ -137,28 +137,62 @@ fn of_flows(flows: &[(u64, Flow)]) -> Conversations {
     all
 }
 
+/// Layers that are not followed yet, and captures of which tshark itself reads less.
+const LATER: &[&str] = &[
+    "4in6", "6in4", "ah", "capwap", "dsb-wg", "erspan", "etag", "geneve", "gre", "gtp", "ip6frag", "ipcomp",
+    "ipfrag", "l2tp", "lisp", "macsec", "mpls", "netlink", "nsh", "pbb", "ppp", "pppoe", "teredo", "vntag",
+    "vxlan", "wlan",
+];
+
+/// Link types likewise, by tag.
+const LINK_TYPES_LATER: &[&str] = &["lt-netlink", "lt-nflog", "lt-pktap", "lt-ppi", "lt-token-ring"];
+
+/// Conversations that differ for good, by the end of the capture's path and a port, and who is right.
+const WE_ARE_RIGHT: &[(&str, u16, &str)] = &[
+    ("BT_USB_LinCooked_Eth_80211_RT.ntar.gz", 0, "tshark stops at a block that it takes for damaged"),
+    ("dof-small-device.pcapng", 161, "a dissector's own conversation splits one 5-tuple"),
+    ("hart_ip.pcap", 5095, "a dissector's own conversation splits one 5-tuple"),
+    ("Sample_File_MMS_and_GOOSE.pcap", 161, "a dissector's own conversation splits one 5-tuple"),
+];
+
 #[test]
 fn conversations_equal_those_of_tshark() {
     let Some(folder) = folder() else { return };
-    let (mut captures, mut whole, mut conversations, mut equal) = (0, 0, 0, 0);
+    let (mut captures, mut conversations, mut equal, mut wrong) = (0, 0, 0, Vec::new());
     for case in table(&folder.join("catalog.csv")) {
-        let tags: BTreeSet<&str> = case["tags"].split(' ').collect();
-        let Some(flows) = flows(&folder.join("files").join(&case["path"])) else { continue };
-        let theirs = of_tshark(&folder.join("truth").join(&case["path"]).join("flows.csv"));
+        let (path, mut tags) = (&case["path"], case["tags"].split(' '));
+        if tags.any(|tag| LATER.contains(&tag) || LINK_TYPES_LATER.contains(&tag)) {
+            continue;
+        }
+        let Some(flows) = flows(&folder.join("files").join(path)) else { continue };
+        let theirs = of_tshark(&folder.join("truth").join(path).join("flows.csv"));
         let ours = of_flows(&flows);
         captures += 1;
-        let mut same = true;
         for key in ours.keys().chain(theirs.keys()).collect::<BTreeSet<_>>() {
             let (our, their) = (ours.get(key), theirs.get(key));
             conversations += their.map_or(0, Vec::len);
             if our == their {
                 equal += their.map_or(0, Vec::len);
-            } else {
-                same = false;
-                println!("{} {tags:?}\n  {key:?}\n   ours {our:?}\n   tshark {their:?}", case["path"]);
+            } else if !WE_ARE_RIGHT
+                .iter()
+                .any(|(end, port, _)| path.ends_with(end) && [0, key.1.port, key.2.port].contains(port))
+            {
+                wrong.push(format!("{path}: {key:?}\n  ours   {our:?}\n  tshark {their:?}"));
             }
         }
-        whole += u32::from(same);
     }
-    println!("captures {captures}, the same in all {whole}; conversations {conversations}, equal {equal}");
+    println!("captures {captures}, conversations {conversations}, equal {equal}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(captures > 200 && equal > 2000);
+}
+
+#[test]
+fn no_stream_gives_more_bytes_than_were_sent() {
+    let Some(folder) = folder() else { return };
+    for case in table(&folder.join("catalog.csv")) {
+        for (handed_out, flow) in flows(&folder.join("files").join(&case["path"])).unwrap_or_default() {
+            let sent = flow.bytes.orig + flow.bytes.resp;
+            assert!(handed_out <= sent, "{}: {} of {sent} bytes", case["path"], handed_out);
+        }
+    }
 }

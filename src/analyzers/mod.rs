@@ -22,14 +22,23 @@ macro_rules! fields {
     };
 }
 
+pub mod amqp;
+pub mod bacnet;
 pub(crate) mod buffer;
 pub mod dhcp;
 pub mod dns;
 pub mod http;
 pub mod http2;
+pub(crate) mod lines;
+pub mod modbus;
 pub mod mqtt;
 pub mod ntp;
+pub mod opcua;
 pub(crate) mod period;
+pub mod smtp;
+pub mod ssh;
+#[cfg(test)]
+pub(crate) mod talk;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tls;
@@ -246,11 +255,17 @@ impl Sink {
 
 /// Every analyzer, in probe order: those with the most telling first bytes first.
 pub const REGISTRY: &[&Definition] = &[
+    &ssh::DEFINITION,
+    &amqp::DEFINITION,
     &tls::DEFINITION,
     &http::DEFINITION,
     &http2::DEFINITION,
     &mqtt::DEFINITION,
+    &smtp::DEFINITION,
+    &opcua::DEFINITION,
+    &modbus::DEFINITION,
     &websocket::DEFINITION,
+    &bacnet::DEFINITION,
     &dhcp::DHCP,
     &dhcp::v6::DHCPV6,
     &dns::local::MDNS,

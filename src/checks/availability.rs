@@ -147,7 +147,7 @@ fn blocked(subject: &Subject<'_>, bound: &BoundClaim, rule: &FlowRule, views: &[
             finding.expected = expected_ports(rule);
             finding.observed = outcome.word();
             finding.message = format!(
-                "{} tried {} on {} ({{count connection}}) and got through none of the times: {}.",
+                "{} tried {} on {} ({{count connection}}) and never got through: {}.",
                 subject.who(),
                 view.peer_text(),
                 view.port_text(),
@@ -242,8 +242,12 @@ fn fallback(subject: &Subject<'_>, bound: &BoundClaim, ports: &[u16], views: &[&
         (Status::Obstructed, Confidence::Strong.min(subject.absence))
     };
     let mut finding = subject.finding(&FALLBACK_USED, status, confidence, working, Some(bound));
-    let mut tried: Vec<u16> = skipped.iter().filter_map(|view| view.port).collect();
-    tried.dedup();
+    let mut tried: Vec<u16> = Vec::new();
+    for port in skipped.iter().filter_map(|view| view.port) {
+        if !tried.contains(&port) {
+            tried.push(port);
+        }
+    }
     finding.expected = format!("{first}/tcp");
     finding.observed = format!("{used}/tcp");
     let all: Vec<&&View<'_>> = skipped.iter().copied().chain([working]).collect();
@@ -260,7 +264,7 @@ fn fallback(subject: &Subject<'_>, bound: &BoundClaim, ports: &[u16], views: &[&
         )
     } else {
         format!(
-            "{} fell back to port {used} to {} because {} did not answer: something on the path blocks it.",
+            "{} fell back to port {used} to {} because {} did not get through: most often a firewall on the path.",
             subject.who(),
             working.peer_text(),
             list(&tried)

@@ -96,8 +96,12 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
         let mut finding = about_capture(subject, &CAPTURE_LOSS, great);
         finding.expected = String::from("complete");
         finding.observed = format!("{:.1} % lost", 100.0 * share.max(dropped_share));
+        let reported = match dropped {
+            0 => String::new(),
+            _ => format!(", and its recorder reported {dropped} dropped frames"),
+        };
         finding.message = format!(
-            "The capture lacks {missed} bytes of this device's connections ({:.1} %), and {dropped} frames were reported as dropped: what was not seen may have been lost.",
+            "The capture lacks {missed} bytes of this device's connections ({:.1} %){reported}: what was not seen may have been lost.",
             100.0 * share
         );
         finding.evidence =

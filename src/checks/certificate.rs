@@ -135,7 +135,7 @@ fn key(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<Findin
     finding.observed = format!("{kind}{bits}");
     finding.reference.clone_from(&rated.reference);
     finding.message = format!(
-        "The {}'s certificate in connections with {} has a {kind} key of {bits} bits ({{count connection}}).",
+        "The {}'s certificate in connections with {} has a key of {bits} bits ({kind}; {{count connection}}).",
         fields.whose,
         view.peer_port()
     );
@@ -194,7 +194,7 @@ fn validity(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<F
     finding.observed = fact.value.to_string();
     finding.reference = String::from("RFC 5280 section 4.1.2.5");
     finding.message = format!(
-        "The {}'s certificate in connections with {} was {} at packet time ({{count connection}}).",
+        "The {}'s certificate in connections with {} was {} when it was sent ({{count connection}}).",
         fields.whose,
         view.peer_port(),
         fact.value
@@ -224,7 +224,7 @@ fn name(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     finding.observed = shown.first().map_or_else(|| String::from("no name"), |name| (*name).to_owned());
     finding.reference = String::from("RFC 9325 section 3.7");
     finding.message = format!(
-        "{} asked {} for {asked} and got a certificate for {} ({{count connection}}).",
+        "{} asked for {asked} on {} and got a certificate for {} ({{count connection}}).",
         subject.who(),
         view.port_text(),
         finding.observed

@@ -127,7 +127,7 @@ fn standing(subject: &Subject<'_>, index: usize, bound: &BoundClaim) -> Standing
         ClaimState::OtherSubject => {
             none(Status::NotExercised, format!("This binds the {}, not the device.", bound.claim.subject))
         }
-        ClaimState::Inactive(why) => none(Status::NotExercised, why.clone()),
+        ClaimState::Inactive(why) => none(Status::NotExercised, format!("Does not apply: {why}.")),
         ClaimState::Unbound(what) => {
             none(Status::Unbound, format!("Depends on `{what}`, which nobody bound (--variant or --set)."))
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::matching::{self, Fit, Match};
 use super::subject::{Subject, View, flow_rule};
 use super::{Check, Code, outcome};
+use crate::analyzers::http::fields as http;
 use crate::analyzers::{dns, tls};
 use crate::model::address::{Scope, scope};
 use crate::model::finding::{Confidence, Severity, Status, Way};
@@ -153,13 +154,19 @@ fn forbidden(subject: &Subject<'_>, view: &View<'_>, index: usize) -> Option<Fin
     let mut finding = subject.finding(code, Status::Violation, confidence, view, Some(bound));
     finding.expected = String::from(if rule.blocked { "blocked" } else { "none" });
     finding.observed = observed(view);
-    finding.message = format!(
-        "{who} used {} with {} ({{count connection}}), which {} forbids: {}.",
-        view.port_text(),
-        view.peer_text(),
-        bound.claim.id,
-        bound.claim.title
-    );
+    finding.message = if rule.blocked {
+        reached_blocked(subject, view, bound)
+    } else {
+        let service = if view.service.is_empty() { "" } else { " with " };
+        format!(
+            "{who} contacted {} on {}{service}{} ({{count connection}}), which {} forbids: {}.",
+            view.peer_text(),
+            view.port_text(),
+            view.service.join("/"),
+            bound.claim.id,
+            bound.claim.title
+        )
+    };
     Some(finding)
 }
 
@@ -174,14 +181,18 @@ fn blocked_but_answered(subject: &Subject<'_>, view: &View<'_>) -> Option<Findin
         subject.finding(&FORBIDDEN_SERVICE, Status::Violation, Confidence::Proven, view, Some(bound));
     finding.expected = String::from("blocked");
     finding.observed = observed(view);
-    finding.message = format!(
+    finding.message = reached_blocked(subject, view, bound);
+    Some(finding)
+}
+
+fn reached_blocked(subject: &Subject<'_>, view: &View<'_>, bound: &BoundClaim) -> String {
+    format!(
         "{} reached {} on {} ({{count connection}}), a port that the network is to block ({}).",
         subject.who(),
         view.peer_text(),
         view.port_text(),
         bound.claim.id
-    );
-    Some(finding)
+    )
 }
 
 /// Nothing declares this flow: says what about it differs from what is declared, the least difference first.
@@ -339,8 +350,13 @@ fn destination(subject: &Subject<'_>, view: &View<'_>) -> Finding {
     } else {
         let mut finding =
             subject.finding(&UNNAMED_DESTINATION, Status::Inconclusive, Confidence::Weak, view, None);
+        let why = if subject.names_hidden {
+            "whose name cannot be told because answers to look-ups are missing or cut; record whole frames of both directions"
+        } else {
+            "whose name may have been looked up before the capture began; record from power-on"
+        };
         finding.message = format!(
-            "{} contacted {} on {port} ({{count connection}}), whose name may have been looked up before the capture began; record from power-on, or name it with --names.",
+            "{} contacted {} on {port} ({{count connection}}), {why}, or name it with --names.",
             subject.who(),
             view.peer
         );
@@ -419,11 +435,13 @@ fn proxy(subject: &Subject<'_>, view: &View<'_>, bound: Option<&BoundClaim>) -> 
     let mut finding = subject.finding(&UNDECLARED_PROXY, Status::Violation, Confidence::Proven, view, bound);
     finding.expected = String::from("direct");
     finding.observed = String::from("HTTP CONNECT");
+    let target = view.flow.facts.first(&http::CONNECT_TARGET).map(|fact| fact.value.to_string());
     finding.message = format!(
-        "{} asked the proxy {} on {} to connect it elsewhere ({{count connection}}).",
+        "{} asked the proxy {} on {} to connect it to {} ({{count connection}}).",
         subject.who(),
         view.peer_text(),
-        view.port_text()
+        view.port_text(),
+        target.as_deref().unwrap_or("somebody else")
     );
     finding
 }

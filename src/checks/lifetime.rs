@@ -218,15 +218,32 @@ fn describe(subject: &Subject<'_>, bound: &BoundClaim, how: How, cuts: &[&Cut<'_
         (None, None) => String::from("at no fixed time"),
     };
     finding.observed = format!("{} {pattern}", how.word());
-    let hint = idle_timer.and_then(known).map(|whose| format!(", a default of {whose}")).unwrap_or_default();
+    // A reset comes when the timer ends; silence is only noticed when the device next speaks.
+    let (pattern, timer) = match (how, idle_timer) {
+        (How::Silence, Some(idle)) => (format!("at some time in {} s without data", round(idle)), None),
+        _ => (pattern, idle_timer),
+    };
+    let hint = timer.and_then(known).map(|whose| format!(", a default of {whose}")).unwrap_or_default();
     finding.message = format!(
-        "{{count connection}} of {} to {} ended without either side closing: {} {pattern}{hint}.{}",
+        "{{count connection}} of {} to {}{} ended without either side closing: {} {pattern}{hint}.{}",
         subject.who(),
         first.view.peer_port(),
+        inferred(bound, first.view),
         how.word(),
         who_did(how, first)
     );
     Some(finding)
+}
+
+/// Says which protocol is meant where encryption hides it.
+fn inferred(bound: &BoundClaim, view: &View<'_>) -> String {
+    let hidden = flow_rule(bound)
+        .into_iter()
+        .flat_map(|rule| &rule.services)
+        .find(|chain| view.service == ["tls"] && chain.starts_with("tls/"));
+    hidden
+        .map(|chain| format!(" (inside TLS; that it is {chain} is inferred from the claim)"))
+        .unwrap_or_default()
 }
 
 /// Where the box is, as far as the reset's TTL tells.
@@ -280,11 +297,7 @@ fn bounds(subject: &Subject<'_>, bound: &BoundClaim, rule: LifetimeRule, view: &
     let end = if ended { tcp.end_seen.unwrap_or(view.flow.last).at } else { subject.span.1 };
     let life = end.since(view.flow.first.at);
     let last_data = tcp.last_data.orig.max(tcp.last_data.resp).map_or(view.flow.first, |seen| seen);
-    // The alert that closes TLS is payload too: where it comes right before the end, what counts is the pause before.
-    let tail = match end.since(last_data.at) {
-        pause if pause < Duration::from_secs(1) => pause.max(tcp.longest_idle),
-        pause => pause,
-    };
+    let tail = tcp.idle_before_end.filter(|_| ended).unwrap_or_else(|| end.since(last_data.at));
     let at_least = if ended { "" } else { "at least " };
     let too_long = match (rule.max, rule.max_idle_tail) {
         (Some(max), _) if life > max => {

@@ -112,8 +112,9 @@ fn judge(subject: &Subject<'_>, bound: &BoundClaim, views: &[&View<'_>]) -> Opti
         finding.expected = String::from("reply");
         finding.observed = format!("kiss {kiss}");
         finding.reference = String::from("RFC 5905 section 7.4");
-        finding.message =
-            format!("{server} refused {who} with {kiss} ({{count time}}): the server does, no firewall.");
+        finding.message = format!(
+            "{server} refused {who} with {kiss} ({{count time}}): the server itself does so, not a firewall."
+        );
         return Some(finding);
     }
     if unsynchronised > 0 {

@@ -7,7 +7,7 @@ use super::tls::{at_fact, encrypting};
 use super::{Check, Code};
 use crate::analyzers::http::fields as http;
 use crate::analyzers::mqtt::fields as mqtt;
-use crate::analyzers::tls;
+use crate::analyzers::{smtp, tls};
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::flow::RoleBasis;
 use crate::model::{Finding, Transport};
@@ -123,7 +123,7 @@ fn clear(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     let mut finding = subject.finding(&CLEARTEXT, Status::Violation, Confidence::Proven, view, Some(bound));
     finding.expected = String::from("encrypted");
     finding.message = format!(
-        "{} speaks {observed} without encryption with {} ({{count connection}}), against {}.",
+        "{} speaks {observed} without encryption with {} ({{count connection}}), although {} demands it.",
         subject.who(),
         view.peer_port(),
         bound.claim.id
@@ -144,8 +144,10 @@ fn credentials(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
         (fact, String::from("MQTT user name"))
     } else if let Some(fact) = facts.first(&http::AUTHORIZATION) {
         (fact, format!("HTTP {} credentials", fact.value))
+    } else if let Some(fact) = facts.first(&http::TARGET_CREDENTIAL) {
+        (fact, String::from("HTTP credentials in the target"))
     } else {
-        (facts.first(&http::TARGET_CREDENTIAL)?, String::from("HTTP credentials in the target"))
+        (facts.first(&smtp::AUTH)?, String::from("SMTP AUTH"))
     };
     let claim = encrypting(subject, view);
     let mut finding = at_fact(subject, &CLEARTEXT_CREDENTIALS, view, claim, fact);
@@ -153,8 +155,7 @@ fn credentials(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     finding.observed = format!("{what} in the clear");
     finding.reference = String::from("RFC 9325 section 3.2");
     finding.message = format!(
-        "{} connections between {} and {} carry {what} in the clear ({{count connection}}).",
-        view.service.join("/"),
+        "Anybody on the path can read the {what} that {} exchanges with {} ({{count connection}}).",
         subject.who(),
         view.peer_port()
     );

@@ -68,7 +68,7 @@ pub(super) struct InputArgs {
     /// Print no summary and no notes
     #[arg(short, long)]
     pub(super) quiet: bool,
-    /// Print more: the devices chosen and why, captures one by one
+    /// Say more: a line for every capture, however many they are
     #[arg(short, long, conflicts_with = "quiet")]
     pub(super) verbose: bool,
 }

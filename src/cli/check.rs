@@ -26,7 +26,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
     let (format, view, output) = target.parts(&analysis.captures);
     format.write_findings(&shown, &view, output)?;
     if !args.input.quiet {
-        eprint!("{}", summary(&analysis, &verdicts, &shown));
+        eprint!("{}", summary(&analysis, &verdicts, &shown, args.input.verbose));
     }
     for verdict in verdicts.iter().filter(|verdict| verdict.device.is_none()) {
         eprintln!(
@@ -62,7 +62,7 @@ fn status(args: &CheckArgs, analysis: &Analysis, findings: &[Finding], verdicts:
     if damaged || poor || nobody { Exit::Incomplete } else { Exit::Clean }
 }
 
-fn summary(analysis: &Analysis, verdicts: &[Verdict], shown: &[Finding]) -> Summary {
+fn summary(analysis: &Analysis, verdicts: &[Verdict], shown: &[Finding], verbose: bool) -> Summary {
     let devices = verdicts
         .iter()
         .filter_map(|verdict| {
@@ -94,7 +94,8 @@ fn summary(analysis: &Analysis, verdicts: &[Verdict], shown: &[Finding]) -> Summ
             }
         })
         .collect();
-    Summary { devices, coverage, findings: tally(shown), ..super::flows::facts(analysis) }
+    let facts = super::flows::facts(analysis);
+    Summary { devices, coverage, findings: tally(shown), every_capture: verbose, ..facts }
 }
 
 /// Discrepancies by severity, worst first.

@@ -8,7 +8,7 @@ use crate::profile::{builtin, lint};
 pub(super) fn run(command: ProfileCommand) -> Result<Exit> {
     match command {
         ProfileCommand::Show { profile } => {
-            super::print(&builtin::open(&profile)?.to_string())?;
+            super::answer(&builtin::open(&profile)?.to_string())?;
             Ok(Exit::Clean)
         }
         ProfileCommand::Lint { profiles } => lint_all(&profiles),
@@ -18,29 +18,25 @@ pub(super) fn run(command: ProfileCommand) -> Result<Exit> {
 /// Every profile is looked at, also after one that is broken.
 fn lint_all(names: &[String]) -> Result<Exit> {
     let mut broken = 0;
+    let mut out = String::new();
     for name in names {
         match builtin::open(name) {
-            Ok(profile) => {
-                for note in lint::lint(&profile) {
-                    let claims = if note.claims.is_empty() {
-                        String::new()
-                    } else {
-                        format!(" {}", note.claims.join(", "))
-                    };
-                    super::print(&format!(
-                        "{}:{}: {}: {}{claims}: {}\n",
-                        profile.origin, note.line, note.severity, note.code, note.message
-                    ))?;
-                }
-            }
+            Ok(profile) => out.extend(lint::lint(&profile).iter().map(|note| line(&profile.origin, note))),
             Err(error) => {
                 broken += 1;
                 super::complain(&error);
             }
         }
     }
+    super::answer(&out)?;
     if broken > 0 {
         return Err(Error::Usage(format!("{broken} of {} profiles have errors", names.len())));
     }
     Ok(Exit::Clean)
+}
+
+/// `farmbot.yaml:12: warning: cleartext-port FB-07a: …`
+fn line(origin: &str, note: &lint::Lint) -> String {
+    let claims = if note.claims.is_empty() { String::new() } else { format!(" {}", note.claims.join(", ")) };
+    format!("{origin}:{}: {}: {}{claims}: {}\n", note.line, note.severity, note.code, note.message)
 }

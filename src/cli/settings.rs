@@ -7,13 +7,12 @@ use std::sync::Arc;
 
 use super::args::{CheckArgs, InputArgs, OutputArgs};
 use super::progress::Progress;
-use crate::capture::{Input, Options};
 use crate::checks::devices::Selector;
 use crate::error::{Error, Result};
 use crate::model::NameBinding;
 use crate::model::stats::CaptureInfo;
 use crate::pipeline::judge::{self, Task};
-use crate::pipeline::{self, Analysis};
+use crate::pipeline::{self, Analysis, Input, Options};
 use crate::profile::{bind, builtin};
 use crate::report::{self, Content, Format, Output};
 

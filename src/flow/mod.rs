@@ -11,6 +11,7 @@
 )]
 
 mod ending;
+mod half;
 mod hash;
 mod reassembly;
 mod repeats;

@@ -2,7 +2,7 @@
 //! of Zeek 7 (`TCPSessionAdapter`, `scripts/base/protocols/conn`). Judges no sequence numbers.
 
 use crate::model::Direction;
-use crate::model::flow::ConnState;
+use crate::model::flow::{ConnState, MAX_HISTORY};
 use crate::model::packet::TcpFlags;
 
 /// How far one end has come.
@@ -165,13 +165,11 @@ const MANY: u8 = 0x40;
 #[derive(Debug, Default)]
 pub(super) struct History(String);
 
-/// Zeek has no bound; a hostile connection could make one letter of every packet.
-const MAX_LETTERS: usize = 64;
-
 impl History {
     /// Upper case for the originator.
     pub(super) fn note(&mut self, from: Direction, letter: char) {
-        if self.0.len() < MAX_LETTERS {
+        // Zeek has no bound; a hostile connection could make one letter of every packet.
+        if self.0.len() < MAX_HISTORY {
             self.0.push(match from {
                 Direction::OrigToResp => letter.to_ascii_uppercase(),
                 Direction::RespToOrig => letter.to_ascii_lowercase(),
@@ -297,6 +295,6 @@ mod tests {
         let mut history = History::default();
         let mut marks = Marks::default();
         (0..1000).for_each(|seq| history.segment(&mut marks, OrigToResp, TcpFlags(TcpFlags::RST), seq, 0));
-        assert_eq!(history.letters().len(), MAX_LETTERS);
+        assert_eq!(history.letters().len(), MAX_HISTORY);
     }
 }

@@ -4,134 +4,14 @@ use std::time::Duration;
 
 use super::Limits;
 use super::ending::{Act, Close, Idle, Unanswered};
-use super::reassembly::{Captured, Piece, Reassembler};
-use super::repeats::Repeats;
-use super::seq::{Novelty, SeqNum, Sequence};
-use super::state::{self, EndState, History, Marks};
+use super::half::{Half, Segment};
+use super::reassembly::{Captured, Piece};
+use super::seq::{Novelty, SeqNum};
+use super::state::{self, History};
 use crate::model::evidence::Seen;
 use crate::model::flow::{End, TcpFacts};
 use crate::model::packet::{TcpFlags, TcpHeader};
 use crate::model::{Direction, Packet, PerDirection};
-
-/// What one end has sent.
-#[derive(Debug)]
-struct Half {
-    state: EndState,
-    marks: Marks,
-    /// Its initial sequence number, or what stands for it midstream: one before the first number seen
-    /// from it or acknowledged by its peer (as Wireshark guesses it). `None`: nothing known.
-    base: Option<SeqNum>,
-    /// `base` is what a SYN said, its own or the one that its peer's SYN acknowledged.
-    base_is_sure: bool,
-    /// `sequence` and `reassembler` know where to begin.
-    started: bool,
-    /// Has sent payload.
-    payload: bool,
-    /// Has sent a FIN.
-    fin: bool,
-    /// Has sent a RST.
-    rst: bool,
-    /// A segment had a timestamp option.
-    timestamps: bool,
-    sequence: Sequence,
-    reassembler: Reassembler,
-    /// Its peer has acknowledged everything before this position.
-    acked: Option<i64>,
-    repeats: Repeats,
-    unanswered: Unanswered,
-    hop_limits: Option<(u8, u8)>,
-    last_data: Option<Seen>,
-    packets: u64,
-    retransmissions: u64,
-    keep_alive_probes: u64,
-    acked_unseen: u64,
-}
-
-impl Half {
-    fn new() -> Self {
-        Self {
-            state: EndState::default(),
-            marks: Marks::default(),
-            base: None,
-            base_is_sure: false,
-            started: false,
-            payload: false,
-            fin: false,
-            rst: false,
-            timestamps: false,
-            sequence: Sequence::new(SeqNum(0)),
-            reassembler: Reassembler::default(),
-            acked: None,
-            repeats: Repeats::default(),
-            unanswered: Unanswered::default(),
-            hop_limits: None,
-            last_data: None,
-            packets: 0,
-            retransmissions: 0,
-            keep_alive_probes: 0,
-            acked_unseen: 0,
-        }
-    }
-
-    fn set_base(&mut self, base: SeqNum, sure: bool) {
-        self.base = Some(base);
-        self.sequence = Sequence::new(base.after());
-        self.base_is_sure = sure;
-        self.started = sure;
-        self.acked = None;
-        self.reassembler.start_at(0);
-    }
-
-    /// Begins midstream with a segment at `position`. What the peer has acknowledged lies behind it,
-    /// so that a keep-alive probe seen first does not make a missing byte.
-    fn start(&mut self, position: i64, empty: bool) {
-        let position = if empty { position.max(self.acked.unwrap_or(position)) } else { position };
-        self.sequence.start_at(position);
-        self.reassembler.start_at(position);
-        self.started = true;
-    }
-
-    /// Whether a segment at `position` is a keep-alive probe (RFC 9293 section 3.8.4): no or one byte,
-    /// at one below the next number, when nothing is in flight.
-    fn is_keep_alive(&self, position: i64, segment: &Segment<'_>) -> bool {
-        let next = self.sequence.next();
-        segment.len <= 1
-            && position.saturating_add(1) == next
-            && !segment.has_any(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST)
-            && !self.fin
-            && self.acked.is_none_or(|acked| acked >= next)
-    }
-}
-
-/// A segment as far as it concerns this module.
-#[derive(Debug, Clone, Copy)]
-struct Segment<'a> {
-    seen: Seen,
-    flags: TcpFlags,
-    seq: SeqNum,
-    ack: SeqNum,
-    /// Stream bytes on the wire. None in a RST: what it carries is no part of the stream.
-    len: u32,
-    bytes: &'a [u8],
-}
-
-impl Segment<'_> {
-    fn has(&self, bits: u8) -> bool {
-        self.flags.has(bits)
-    }
-
-    fn has_any(&self, bits: u8) -> bool {
-        self.flags.0 & bits != 0
-    }
-
-    fn is_syn(&self) -> bool {
-        self.has(TcpFlags::SYN) && !self.has(TcpFlags::ACK)
-    }
-
-    fn is_syn_ack(&self) -> bool {
-        self.has(TcpFlags::SYN | TcpFlags::ACK)
-    }
-}
 
 /// The state of a connection, from its first packet to its last.
 #[derive(Debug)]
@@ -357,7 +237,8 @@ impl Connection {
         let first_byte = if syn { segment.seq.after() } else { segment.seq };
         let Some(position) = half.sequence.position(first_byte) else { return Act::Nothing };
         if !half.started {
-            half.start(position, segment.len == 0);
+            let probe = segment.len == 1 && half.acked == Some(position.saturating_add(1));
+            half.start(position, probe || segment.len == 0);
         }
         if half.is_keep_alive(position, segment) {
             if !repeated {

@@ -203,7 +203,7 @@ impl Handler for Recorder {
     }
 
     fn gap(&mut self, told: &mut Told, _: &FlowHead, from: Direction, missed: u64, seen: Seen) -> bool {
-        let text = if missed < 100 { "_".repeat(missed as usize) } else { format!("_{missed}_") };
+        let text = if missed < 2_000 { "_".repeat(missed as usize) } else { format!("_{missed}_") };
         self.tell(told, from, &text, seen)
     }
 

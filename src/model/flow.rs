@@ -174,6 +174,9 @@ pub struct Flow {
 /// How many ICMP errors a flow keeps.
 pub const MAX_ICMP_ERRORS: usize = 8;
 
+/// How many letters a history has at most.
+pub const MAX_HISTORY: usize = 64;
+
 /// An ICMP error about a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IcmpError {
@@ -220,6 +223,23 @@ pub enum ConnState {
     Oth,
 }
 
+impl ConnState {
+    /// The same state with the roles exchanged.
+    fn swapped(self) -> Self {
+        match self {
+            Self::S2 => Self::S3,
+            Self::S3 => Self::S2,
+            Self::Rsto => Self::Rstr,
+            Self::Rstr => Self::Rsto,
+            Self::Rstos0 => Self::Rstrh,
+            Self::Rstrh => Self::Rstos0,
+            Self::Sh => Self::Shr,
+            Self::Shr => Self::Sh,
+            same => same,
+        }
+    }
+}
+
 impl fmt::Display for ConnState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -258,7 +278,7 @@ pub enum End {
 pub struct TcpFacts {
     /// Zeek's connection state.
     pub state: ConnState,
-    /// Zeek's history letters: upper case originator, lower case responder; at most 64.
+    /// Zeek's history letters: upper case originator, lower case responder; at most [`MAX_HISTORY`].
     pub history: String,
     /// First SYN of the originator.
     pub syn: Option<Seen>,
@@ -281,8 +301,8 @@ pub struct TcpFacts {
     /// Last packet with payload from each side, retransmissions not counted.
     pub last_data: PerDirection<Option<Seen>>,
     /// Time without a byte from either side before `end_seen` (before the first of the unanswered data for
-    /// silence). What only the closer said within its last second (a TLS alert, an MQTT DISCONNECT) belongs to
-    /// closing: the time before it is meant.
+    /// silence); since the beginning where there was none. What only the closer said within its last second (a
+    /// TLS alert, an MQTT DISCONNECT) belongs to closing: the time before it is meant.
     pub idle_before_end: Option<Duration>,
     /// Longest time without new payload from either side, within the connection.
     pub longest_idle: Duration,
@@ -298,26 +318,49 @@ pub struct TcpFacts {
     pub midstream: bool,
 }
 
-impl Flow {
-    /// Time from first to last packet.
-    pub fn duration(&self) -> Duration {
-        self.last.at.since(self.first.at)
+impl TcpFacts {
+    fn reverse_roles(&mut self) {
+        self.state = self.state.swapped();
+        self.history = self.history.chars().map(swap_case).chain(['^']).take(MAX_HISTORY).collect();
+        self.end = match self.end {
+            End::Open => End::Open,
+            End::Fin(by) => End::Fin(by.reverse()),
+            End::Rst(by) => End::Rst(by.reverse()),
+            End::Silence(by) => End::Silence(by.reverse()),
+        };
+        self.hop_limits.swap();
+        self.last_data.swap();
+        self.unanswered.swap();
+        for counts in [&mut self.retransmissions, &mut self.keep_alive_probes, &mut self.acked_unseen] {
+            counts.swap();
+        }
     }
+}
 
-    /// Exchanges originator and responder: protocol knowledge has decided otherwise than the first packet.
+fn swap_case(letter: char) -> char {
+    if letter.is_ascii_uppercase() { letter.to_ascii_lowercase() } else { letter.to_ascii_uppercase() }
+}
+
+impl Flow {
+    /// Exchanges originator and responder in everything but `roles`, `service` and `facts`: protocol knowledge
+    /// has decided otherwise than the headers.
     pub fn reverse_roles(&mut self) {
         self.key = self.key.reversed();
         self.link.swap();
-        self.packets.swap();
-        self.bytes.swap();
-        self.ip_bytes.swap();
-        self.missed.swap();
+        for counts in [&mut self.packets, &mut self.bytes, &mut self.ip_bytes, &mut self.missed] {
+            counts.swap();
+        }
         for error in &mut self.icmp_errors {
             error.about = error.about.reverse();
         }
         if let Some(tcp) = &mut self.tcp {
             tcp.reverse_roles();
         }
+    }
+
+    /// Time from first to last packet.
+    pub fn duration(&self) -> Duration {
+        self.last.at.since(self.first.at)
     }
 
     /// Whether the responder ever sent anything.
@@ -328,35 +371,5 @@ impl Flow {
     /// The service as shown: `http/websocket`; `None` if no analyzer recognised the content.
     pub fn service_name(&self) -> Option<String> {
         (!self.service.is_empty()).then(|| self.service.join("/"))
-    }
-}
-
-impl TcpFacts {
-    /// Exchanges originator and responder. Only for connections without SYN: the rest has sure roles.
-    fn reverse_roles(&mut self) {
-        self.state = match self.state {
-            ConnState::Rsto => ConnState::Rstr,
-            ConnState::Rstr => ConnState::Rsto,
-            ConnState::S2 => ConnState::S3,
-            ConnState::S3 => ConnState::S2,
-            other => other,
-        };
-        self.history = self
-            .history
-            .chars()
-            .map(|c| if c.is_ascii_uppercase() { c.to_ascii_lowercase() } else { c.to_ascii_uppercase() })
-            .collect();
-        self.end = match self.end {
-            End::Open => End::Open,
-            End::Fin(by) => End::Fin(by.reverse()),
-            End::Rst(by) => End::Rst(by.reverse()),
-            End::Silence(of) => End::Silence(of.reverse()),
-        };
-        self.hop_limits.swap();
-        self.last_data.swap();
-        self.retransmissions.swap();
-        self.unanswered.swap();
-        self.keep_alive_probes.swap();
-        self.acked_unseen.swap();
     }
 }

@@ -14,7 +14,8 @@ use rayon::prelude::*;
 pub use shard::InternalError;
 use shard::{SHARDS, Shard};
 
-use crate::capture::{self, Batch, Input};
+use crate::capture::{self, Batch};
+pub use crate::capture::{Input, Options};
 use crate::decode::{self, Decoded};
 use crate::error::{Error, Result};
 use crate::flow::shard_hash;

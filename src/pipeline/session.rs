@@ -15,6 +15,10 @@ use crate::model::{Direction, FlowKey, Observation, Transport};
 const PROBE_BUDGET: usize = 8 * 1024;
 /// Datagrams that are offered to the probes before a flow is given up as unknown.
 const PROBE_DATAGRAMS: u8 = 8;
+/// Protocols that may begin after another one's preamble (STARTTLS and its like), recognised at the start of a segment.
+const STARTS_LATE: &[&str] = &["tls"];
+/// Segments of an unknown protocol in which such a beginning is looked for.
+const LATE_SEGMENTS: u8 = 64;
 /// Layers in a chain; an HTTP CONNECT inside an HTTP CONNECT inside … ends here.
 const MAX_LAYERS: usize = 5;
 
@@ -50,6 +54,8 @@ enum Stage {
     Waiting(Held),
     /// Nobody has recognised these bytes yet.
     Probing(Held),
+    /// Nobody has, but one that starts late still may; counts the segments seen.
+    Late(u8),
     /// The layer's analyzer takes them.
     Active,
     /// Its analyzer is done: bytes go to the next layer.
@@ -179,7 +185,7 @@ impl Session {
                         *broken = true;
                     }
                 } else {
-                    layer.stage = Stage::Dead;
+                    layer.stage = Stage::Late(0);
                 }
             }
             Stage::Active => {
@@ -190,7 +196,7 @@ impl Session {
                 let id = definition.id;
                 self.settle(at, id, ok, sink, flow, listener, queue);
             }
-            Stage::Bypassed | Stage::Dead => {}
+            Stage::Bypassed | Stage::Late(_) | Stage::Dead => {}
         }
     }
 
@@ -211,7 +217,7 @@ impl Session {
         if let Stage::Probing(held) = &mut layer.stage {
             held.datagrams = held.datagrams.saturating_add(1);
             let given_up = held.datagrams >= PROBE_DATAGRAMS;
-            match probe(flow, from, bytes, true) {
+            match probe(flow, from, bytes, Beginning::Seen) {
                 Verdict::Is(definition, role) => {
                     self.start(0, definition, direction(from, role), flow);
                 }
@@ -304,10 +310,19 @@ impl Session {
             }
             Stage::Probing(held) => {
                 if !held.push(from, seen, bytes) {
-                    layer.stage = Stage::Dead;
+                    layer.stage = Stage::Late(0);
                     return;
                 }
                 self.try_start(at, flow, from, queue);
+            }
+            Stage::Late(segments) => {
+                *segments = segments.saturating_add(1);
+                if *segments > LATE_SEGMENTS {
+                    layer.stage = Stage::Dead;
+                } else if let Verdict::Is(definition, role) = probe(flow, from, bytes, Beginning::Late) {
+                    self.start(at, definition, direction(from, role), flow);
+                    queue.push_front(Work { layer: at, from, seen, bytes: bytes.to_vec() });
+                }
             }
             Stage::Active => {
                 let Some((definition, analyzer)) = &mut layer.analyzer else { return };
@@ -325,8 +340,9 @@ impl Session {
     fn try_start(&mut self, at: usize, flow: &FlowHead, from: Direction, queue: &mut VecDeque<Work>) {
         let Some(Layer { stage: Stage::Probing(held), .. }) = self.layers.get_mut(at) else { return };
         let broken = held.broken.get(index(from)).copied().unwrap_or(true);
-        let at_start = at > 0 || (!flow.midstream && !broken);
-        match probe(flow, from, &held.stream(from), at_start) {
+        let beginning =
+            if at > 0 || (!flow.midstream && !broken) { Beginning::Seen } else { Beginning::Missed };
+        match probe(flow, from, &held.stream(from), beginning) {
             Verdict::Is(definition, role) => {
                 let chunks = std::mem::take(&mut held.chunks);
                 self.start(at, definition, direction(from, role), flow);
@@ -340,7 +356,7 @@ impl Session {
                     *refused = true;
                 }
                 if held.refused == [true, true] {
-                    self.kill(at);
+                    self.set_stage(at, Stage::Late(0));
                 }
             }
             Verdict::Undecided => {}
@@ -363,6 +379,12 @@ impl Session {
             *layer = Layer { stage: Stage::Active, analyzer: Some((definition, analyzer)), client };
             self.service.push(definition.id);
             self.client.get_or_insert(client);
+        }
+    }
+
+    fn set_stage(&mut self, at: usize, stage: Stage) {
+        if let Some(layer) = self.layers.get_mut(at) {
+            layer.stage = stage;
         }
     }
 
@@ -452,18 +474,36 @@ enum Verdict {
     Undecided,
 }
 
+/// What is known of where the bytes at hand stand in their stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    /// They begin it.
+    Seen,
+    /// They follow bytes that were not captured.
+    Missed,
+    /// They follow bytes that nobody recognised.
+    Late,
+}
+
 /// Asks every analyzer of the transport, in registry order. The first that is sure wins, even if an earlier one
 /// is still undecided: undecided means that what it has seen could be many things.
-fn probe(flow: &FlowHead, from: Direction, bytes: &[u8], at_start: bool) -> Verdict {
+fn probe(flow: &FlowHead, from: Direction, bytes: &[u8], beginning: Beginning) -> Verdict {
     let (src, dst) = match from {
         Direction::OrigToResp => (flow.key.orig, flow.key.resp),
         Direction::RespToOrig => (flow.key.resp, flow.key.orig),
     };
-    let input =
-        ProbeInput { bytes, transport: flow.key.transport, src_port: src.port, dst_port: dst.port, at_start };
+    let input = ProbeInput {
+        bytes,
+        transport: flow.key.transport,
+        src_port: src.port,
+        dst_port: dst.port,
+        // Midstream, TLS is recognised by less than a hello; late, only a hello will do.
+        at_start: beginning != Beginning::Missed,
+    };
     let mut undecided = false;
     for definition in analyzers::REGISTRY {
-        if !definition.transports.contains(&flow.key.transport) {
+        let too_late = beginning == Beginning::Late && !STARTS_LATE.contains(&definition.id);
+        if too_late || !definition.transports.contains(&flow.key.transport) {
             continue;
         }
         match (definition.probe)(&input) {

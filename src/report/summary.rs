@@ -17,6 +17,9 @@ pub struct Summary {
     pub stats: Stats,
     /// The captures of the input.
     pub captures: Vec<CaptureInfo>,
+    /// Whether each capture has its line, however many they are; else only a few, and those that are damaged or lack
+    /// frames.
+    pub every_capture: bool,
     /// One line for each device under test: who, and how it was found.
     pub devices: Vec<String>,
     /// Number of flows by transport.
@@ -54,8 +57,19 @@ pub struct Coverage {
 
 impl Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for capture in &self.captures {
+        let shown = |capture: &&CaptureInfo| {
+            self.every_capture || self.captures.len() <= FEW_CAPTURES || is_notable(capture)
+        };
+        for capture in self.captures.iter().filter(shown) {
             line(f, "capture", &describe(capture))?;
+        }
+        let hidden = self.captures.len() - self.captures.iter().filter(shown).count();
+        if hidden > 0 {
+            line(
+                f,
+                "captures",
+                &format!("{} without anything to say", counted(hidden as u64, "more capture")),
+            )?;
         }
         line(f, "frames", &frames(&self.stats))?;
         if let Some(span) = span(&self.captures) {
@@ -105,6 +119,14 @@ impl Display for Coverage {
         )?;
         if self.unbound > 0 { write!(f, ", {} unbound", grouped(self.unbound)) } else { Ok(()) }
     }
+}
+
+/// Up to so many captures have a line each without being asked for.
+const FEW_CAPTURES: usize = 4;
+
+/// Whether something is to be said of a capture beyond its frames.
+fn is_notable(capture: &CaptureInfo) -> bool {
+    capture.damage.is_some() || capture.dropped.is_some_and(|dropped| dropped > 0)
 }
 
 /// `2 errors, 1 warning`.
@@ -255,6 +277,7 @@ mod tests {
                 ..Coverage::default()
             }],
             findings: vec![(Severity::Error, 1), (Severity::Info, 1)],
+            every_capture: false,
         };
         assert_eq!(
             summary.to_string(),

@@ -1,8 +1,8 @@
-//! The only place that knows `tls-parser` and the nom 7 it brings: bodies of handshake messages in, plain values
-//! of ours out.
+//! The only place that knows `tls-parser` and the nom 7 it brings: bodies of handshake messages in,
+//! plain values of ours out.
 //!
-//! The list of extensions is walked here, not by the library, whose own walk ends without a word at the first
-//! extension that it cannot read.
+//! The list of extensions is walked here, not by the library, whose own walk ends without a word at
+//! the first extension that it cannot read.
 
 use tls_parser::{
     ECParametersContent, NamedGroup, TlsCipherAu, TlsCipherKx, TlsCipherSuite, TlsExtension,
@@ -25,7 +25,8 @@ pub(super) struct ClientHello<'a> {
     pub(super) extensions: Extensions<'a>,
 }
 
-/// ServerHello of any version, or HelloRetryRequest since draft 22 (RFC 8446 sections 4.1.3 and 4.1.4).
+/// ServerHello of any version, or HelloRetryRequest since draft 22 (RFC 8446 sections 4.1.3 and
+/// 4.1.4).
 #[derive(Debug)]
 pub(super) struct ServerHello<'a> {
     pub(super) legacy_version: u16,
@@ -50,9 +51,10 @@ pub(super) fn client_hello(body: &[u8]) -> Option<ClientHello<'_>> {
     })
 }
 
-/// Reads the body of a ServerHello. Its version is rewritten in place to one of the same form that the library
-/// reads: it refuses the drafts of TLS 1.3 other than 18, skips the extensions of SSLv3 (RFC 5746 section 3.6
-/// allows one), and refuses 0x0304, which some send although section 4.1.3 of RFC 8446 does not allow it.
+/// Reads the body of a ServerHello. Its version is rewritten in place to one of the same form that
+/// the library reads: it refuses the drafts of TLS 1.3 other than 18, skips the extensions of SSLv3
+/// (RFC 5746 section 3.6 allows one), and refuses 0x0304, which some send although section 4.1.3 of
+/// RFC 8446 does not allow it.
 pub(super) fn server_hello(body: &mut [u8]) -> Option<ServerHello<'_>> {
     let (version, _) = body.split_first_chunk_mut::<2>()?;
     let legacy_version = u16::from_be_bytes(*version);
@@ -94,8 +96,8 @@ pub(super) fn certificates(body: &[u8]) -> Option<Vec<&[u8]>> {
     }
 }
 
-/// Reads the body of a NewSessionTicket before TLS 1.3: the ticket (RFC 5077 section 3.3). What the library calls
-/// the ticket still begins with its length.
+/// Reads the body of a NewSessionTicket before TLS 1.3: the ticket (RFC 5077 section 3.3). What the
+/// library calls the ticket still begins with its length.
 pub(super) fn new_session_ticket(body: &[u8]) -> Option<&[u8]> {
     match parse_tls_handshake_msg_newsessionticket(body, body.len()).ok()?.1 {
         TlsMessageHandshake::NewSessionTicket(message) => {
@@ -115,8 +117,8 @@ pub(super) struct KeyExchange {
     pub(super) signature: Option<u16>,
 }
 
-/// Reads the body of a ServerKeyExchange, whose form depends on the suite; empty for suites whose form holds
-/// nothing that is observed (RSA_EXPORT, SRP, plain PSK), `None` if it does not parse.
+/// Reads the body of a ServerKeyExchange, whose form depends on the suite; empty for suites whose
+/// form holds nothing that is observed (RSA_EXPORT, SRP, plain PSK), `None` if it does not parse.
 pub(super) fn key_exchange(suite: u16, version: u16, body: &[u8]) -> Option<KeyExchange> {
     let Some(suite) = TlsCipherSuite::from_id(suite) else {
         return Some(KeyExchange::default());
@@ -135,7 +137,8 @@ pub(super) fn key_exchange(suite: u16, version: u16, body: &[u8]) -> Option<KeyE
             rest
         }
         TlsCipherKx::Ecdhe | TlsCipherKx::Aecdh | TlsCipherKx::Ecdh => {
-            // The library reads named curves and explicit prime ones; explicit binary ones are only told apart.
+            // The library reads named curves and explicit prime ones; explicit binary ones are only
+            // told apart.
             if params.first() == Some(&EXPLICIT_CHAR2) {
                 found.group = Some(NamedGroup::ArbitraryExplicitChar2Curves.0);
                 return Some(found);

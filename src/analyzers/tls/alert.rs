@@ -1,5 +1,5 @@
-//! Alerts (RFC 8446 section 6, RFC 5246 section 7.2, RFC 6101 section 5.4) and heartbeats (RFC 6520), in the clear,
-//! encrypted, and as far as their size gives them away.
+//! Alerts (RFC 8446 section 6, RFC 5246 section 7.2, RFC 6101 section 5.4) and heartbeats (RFC
+//! 6520), in the clear, encrypted, and as far as their size gives them away.
 
 use super::connection::Connection;
 use super::fields as f;
@@ -44,14 +44,16 @@ impl Connection {
             // RFC 6101 section 5.6.6: SSLv3 has no empty certificate message.
             sink.fact(&f::CLIENT_CERTIFICATE, Value::Word("empty"));
         }
-        // In TLS 1.3 the level means nothing (RFC 8446 section 6); goodbyes end a handshake as well.
+        // In TLS 1.3 the level means nothing (RFC 8446 section 6); goodbyes end a handshake as
+        // well.
         let ends = fatal || description == CLOSE_NOTIFY || self.is_tls13() && description != USER_CANCELED;
         if ends {
             self.failed(if role == Role::Client { "client-alert" } else { "server-alert" }, sink);
         }
     }
 
-    /// A heartbeat in the clear whose payload cannot fit (RFC 6520 section 4: type, length, 16 bytes of padding).
+    /// A heartbeat in the clear whose payload cannot fit (RFC 6520 section 4: type, length, 16
+    /// bytes of padding).
     pub(super) fn heartbeat(&mut self, role: Role, record: Record, sink: &mut Sink) {
         let side = self.side(role);
         let [_, hi, lo] = side.start;
@@ -96,7 +98,7 @@ const NO_CERTIFICATE: u8 = 41;
 const USER_CANCELED: u8 = 90;
 
 /// Name of a description, as the RFCs write it.
-fn name(description: u8) -> Option<&'static str> {
+pub(super) fn name(description: u8) -> Option<&'static str> {
     Some(match description {
         0 => "close_notify",
         10 => "unexpected_message",
@@ -141,8 +143,9 @@ fn name(description: u8) -> Option<&'static str> {
 /// TLS_AES_128_CCM_8_SHA256, whose tag is half as long.
 const AES_128_CCM_8: u16 = 0x1305;
 
-/// Whether an encrypted record of TLS 1.3 is as long as one with an alert: two bytes, content type, tag (RFC 8446
-/// section 5.2). Nobody pads alerts, and a little longer are an empty Certificate and `EndOfEarlyData`.
+/// Whether an encrypted record of TLS 1.3 is as long as one with an alert: two bytes, content type,
+/// tag (RFC 8446 section 5.2). Nobody pads alerts, and a little longer are an empty Certificate and
+/// `EndOfEarlyData`.
 pub(super) fn has_size(length: u16, suite: u16) -> bool {
     length == if suite == AES_128_CCM_8 { 11 } else { 19 }
 }

@@ -1,7 +1,9 @@
-//! The only place that knows `x509-parser`: a certificate as DER in, what is observed of it out (RFC 5280).
+//! The only place that knows `x509-parser`: a certificate as DER in, what is observed of it out
+//! (RFC 5280).
 //!
-//! Nothing is verified: no signature, no path. Sizes of keys are computed here, because the library takes an RSA
-//! modulus for eight bits shorter when its first byte is not zero, and a P-521 point for 528 bits.
+//! Nothing is verified: no signature, no path. Sizes of keys are computed here, because the library
+//! takes an RSA modulus for eight bits shorter when its first byte is not zero, and a P-521 point
+//! for 528 bits.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -24,7 +26,8 @@ use crate::model::{Timestamp, Value};
 /// How many names of one certificate are read.
 const MAX_NAMES: usize = crate::model::observation::MAX_VALUES;
 
-/// Longest object identifier that is written out, in bytes; each arc costs the square of its length.
+/// Longest object identifier that is written out, in bytes; each arc costs the square of its
+/// length.
 const MAX_OID: usize = 64;
 
 /// What is observed of a certificate.
@@ -134,7 +137,8 @@ fn key(info: &SubjectPublicKeyInfo<'_>) -> (Value, Option<u32>) {
     (Value::Word(name), size)
 }
 
-/// The modulus of an RSA key, also where it is marked for PSS only, which the library does not look into.
+/// The modulus of an RSA key, also where it is marked for PSS only, which the library does not look
+/// into.
 fn rsa_bits(info: &SubjectPublicKeyInfo<'_>) -> Option<u32> {
     match info.parsed() {
         Ok(PublicKey::RSA(rsa)) => Some(bits(rsa.modulus)),
@@ -146,7 +150,8 @@ fn rsa_bits(info: &SubjectPublicKeyInfo<'_>) -> Option<u32> {
     }
 }
 
-/// Size of the integer at the front of `der`: the prime in the parameters of DSA and DH, the modulus of RSA.
+/// Size of the integer at the front of `der`: the prime in the parameters of DSA and DH, the
+/// modulus of RSA.
 fn first_integer(der: &[u8]) -> Option<u32> {
     let (_, integer) = parse_der_integer(der).ok()?;
     integer.as_slice().ok().map(bits)
@@ -221,7 +226,8 @@ fn signature(algorithm: &AlgorithmIdentifier<'_>) -> (Value, Option<&'static str
     (Value::Word(name), hash)
 }
 
-/// The hash of an RSASSA-PSS signature: SHA-1 unless its parameters name another (RFC 4055 section 3.1).
+/// The hash of an RSASSA-PSS signature: SHA-1 unless its parameters name another (RFC 4055 section
+/// 3.1).
 fn pss_hash(algorithm: &AlgorithmIdentifier<'_>) -> Option<&'static str> {
     let parameters = RsaSsaPssParams::try_from(algorithm.parameters.as_ref()?).ok()?;
     match dotted(parameters.hash_algorithm_oid()).as_str() {
@@ -340,3 +346,86 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 /// 2.5.4.10
 const ORGANIZATION: &[u8] = &[0x55, 0x04, 0x0a];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unhex(hex: &str) -> Vec<u8> {
+        let digits: Vec<u8> =
+            hex.bytes().filter_map(|c| char::from(c).to_digit(16)).map(|d| d as u8).collect();
+        digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+    }
+
+    /// openssl req -x509 -utf8 -subj '/C=AT/O=Müller, Söhne \+ Co/CN= a#b /emailAddress=x@y.example'
+    /// -addext subjectAltName=DNS:xn--mller-kva.example,IP:2001:db8::7,email:a@b, Ed25519 key.
+    const ED25519: &str = "
+        30820202308201b4a00302010202143690d1d79279ddbaa7ee85b089e08ebc236de766300506032b65703058310b3009
+        060355040613024154311d301b060355040a0c144dc3bc6c6c65722c2053c3b6686e65202b20436f310e300c06035504
+        030c052061236220311a301806092a864886f70d010901160b7840792e6578616d706c653020170d3236313132313031
+        313531375a180f32303534303430383031313531375a3058310b3009060355040613024154311d301b060355040a0c14
+        4dc3bc6c6c65722c2053c3b6686e65202b20436f310e300c06035504030c052061236220311a301806092a864886f70d
+        010901160b7840792e6578616d706c65302a300506032b6570032100081a7f069dd27a34862702235428b171392c1b8c
+        774a82c7995be54aa12d4ccea3818d30818a301d0603551d0e04160414f040bdc639ed7c61c236b8c4d8c0d0b48f9607
+        4a301f0603551d23041830168014f040bdc639ed7c61c236b8c4d8c0d0b48f96074a300f0603551d130101ff04053003
+        0101ff30370603551d110430302e8215786e2d2d6d6c6c65722d6b76612e6578616d706c65871020010db80000000000
+        000000000000078103614062300506032b657003410012aedeb3d5cdbab6b18eee2a43a47dec0ee60977c7f1d3bf6ab7
+        9def5be624ec1f4ca3b7a9a5468b27a7913e5316eba1e1203fc9192e5b02dcde492f877f7204";
+
+    /// openssl req -x509 -subj /CN=pss -sha384 -days 100000, RSA-PSS key of 1024 bits.
+    const RSA_PSS: &str = "
+        3082026030820195a003020102021411f718433f0b16cc6a27a358839ffa062840f10b304106092a864886f70d01010a
+        3034a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300d060960864801650304020205
+        00a203020120300e310c300a06035504030c037073733020170d3236313132313031313435365a180f32333030303930
+        363031313435365a300e310c300a06035504030c0370737330819d300b06092a864886f70d01010a03818d0030818902
+        818100c7e71b5239ff55d4d3cfbb22203409cbb65c65e842c6818fe85eb348ac2c20876b511b1617f2893f96bb7dec8d
+        2b3ec24c8a1e816b012c308f3969918d7a6867a57b9261ccdd2eec654a30fcaa13d6034ff6f31a48d0d32d692c36aa05
+        87dea74b366638d495152fcfd87957185f0db04bdf92f6be25a5263e94db8d19d3237b0203010001a3533051301d0603
+        551d0e0416041461c4da12b31c45e81adf440109d8142c5f4e6295301f0603551d2304183016801461c4da12b31c45e8
+        1adf440109d8142c5f4e6295300f0603551d130101ff040530030101ff304106092a864886f70d01010a3034a00f300d
+        06096086480165030402020500a11c301a06092a864886f70d010108300d06096086480165030402020500a203020120
+        038181007edf911b287037529b70cf09febe3d9b3589872e8c1990c2f243a5c207a3dfd363f8b07a2e829c992963ee0f
+        39b3a382be471cd9d732d76febba79ff6d2bf5f82875028ddfec1beb41cab27cf6b93fe21b439a9c297c10dc19f3c9a1
+        699f95d1dbb6e958c9d864fdd4956030adfeea0da0d30328b109b33acd52d7e7635f7be8";
+
+    #[test]
+    fn names_are_escaped_and_ordered_as_rfc_4514_wants() {
+        let found = read(&unhex(ED25519)).unwrap();
+        let name = "emailAddress=x@y.example,CN=\\ a#b\\ ,O=Müller\\, Söhne \\+ Co,C=AT";
+        assert_eq!((found.subject.as_str(), found.issuer.as_str()), (name, name));
+        assert!(found.self_signed);
+        assert_eq!(found.common_names, [" a#b "]);
+        assert_eq!(found.dns_names, ["xn--mller-kva.example"]);
+        assert_eq!(found.addresses, ["2001:db8::7".parse::<IpAddr>().unwrap()]);
+        assert_eq!((found.key_type, found.key_bits), (Value::Word("ed25519"), Some(256)));
+        assert_eq!((found.signature, found.hash), (Value::Word("ED25519"), None));
+    }
+
+    #[test]
+    fn pss_parameters_give_the_hash() {
+        let found = read(&unhex(RSA_PSS)).unwrap();
+        assert_eq!((found.key_type, found.key_bits), (Value::Word("rsa-pss"), Some(1024)));
+        assert_eq!((found.signature, found.hash), (Value::Word("rsassaPss"), Some("sha384")));
+        // Not after Sep 5 2300: beyond what a timestamp holds.
+        assert_eq!(found.not_after, Timestamp::from_nanos(i64::MAX));
+    }
+
+    #[test]
+    fn a_cut_or_altered_certificate_is_none_or_another_and_never_panics() {
+        for der in [unhex(ED25519), unhex(RSA_PSS)] {
+            for length in 0..der.len() {
+                assert_eq!(read(&der[..length]), None, "{length}");
+                let mut bad = der.clone();
+                bad[length] ^= 0xff;
+                let _ = read(&bad);
+            }
+        }
+    }
+
+    #[test]
+    fn leading_zeros_do_not_count_as_bits() {
+        assert_eq!(bits(&[0, 0x80, 0]), 16);
+        assert_eq!(bits(&[0x7f, 0]), 15);
+        assert_eq!(bits(&[0, 0]), 0);
+    }
+}

@@ -1,4 +1,5 @@
-//! The course of one connection: which side may still be read, how far the handshake is, how it ends.
+//! The course of one connection: which side may still be read, how far the handshake is, how it
+//! ends.
 
 use super::fields as f;
 use super::hello::{self, Answer, Choice, Offer};
@@ -329,8 +330,8 @@ impl Connection {
         }
     }
 
-    /// The server's first ChangeCipherSpec: before it said ServerHelloDone, this resumes a session (RFC 5246
-    /// section 7.3).
+    /// The server's first ChangeCipherSpec: before it said ServerHelloDone, this resumes a session
+    /// (RFC 5246 section 7.3).
     fn server_changed(&mut self, sink: &mut Sink) {
         let (Some(choice), false, false) = (&self.choice, self.server_done, self.server.certified) else {
             return;

@@ -20,13 +20,17 @@ fields! {
     SNI = "tls.sni", "RFC 6066 section 3",
         "Server name that the client asks for, as sent. With ECH it is the public name of the outer hello.";
     OFFERED_VERSION = "tls.offered_version", "RFC 8446 sections 4.1.2 and 4.2.1",
-        "Version the client offers, as on the wire (0x0303 is TLS 1.2), one value each: those of supported_versions without GREASE, else legacy_version, the highest.";
+        "Version the client offers, as on the wire (0x0303 is TLS 1.2), one value each: those of \
+        supported_versions without GREASE, else legacy_version, the highest.";
     OFFERED_SUITE = "tls.offered_suite", "RFC 8446 section 4.1.2, RFC 5246 section 7.4.1.2",
-        "Code point of a cipher suite that the client offers, one value each, in its order; without GREASE and signalling values; at most 256.";
+        "Code point of a cipher suite that the client offers, one value each, in its order; without GREASE \
+        and signalling values; at most 256.";
     OFFERED_SSL2_CIPHER = "tls.offered_ssl2_cipher", "draft-hickman-netscape-ssl-00 section 2.6",
-        "Three-byte SSLv2 cipher kind in an SSLv2-format ClientHello, one value each; those that stand for a TLS suite are in `tls.offered_suite` instead.";
+        "Three-byte SSLv2 cipher kind in an SSLv2-format ClientHello, one value each; those that stand for \
+        a TLS suite are in `tls.offered_suite` instead.";
     OFFERED_GROUP = "tls.offered_group", "RFC 8446 section 4.2.7, RFC 8422 section 5.1.1",
-        "Code point of a group or curve that the client supports, one value each, in its order, without GREASE.";
+        "Code point of a group or curve that the client supports, one value each, in its order, without \
+        GREASE.";
     OFFERED_ALPN = "tls.offered_alpn", "RFC 7301 section 3.1",
         "Application protocol that the client offers, one value each, without GREASE.";
     OFFERED_COMPRESSION = "tls.offered_compression", "RFC 5246 section 7.4.1.2, RFC 3749",
@@ -36,13 +40,15 @@ fields! {
     OFFERED_RENEGOTIATION_INFO = "tls.offered_renegotiation_info", "RFC 5746 sections 3.3 and 3.4",
         "The client signals secure renegotiation: `extension` or `scsv`.";
     OFFERED_TICKET = "tls.offered_ticket", "RFC 5077 section 3.2",
-        "session_ticket extension: `empty` (support only) or `presented` (a ticket of an earlier connection).";
+        "session_ticket extension: `empty` (support only) or `presented` (a ticket of an earlier \
+        connection).";
     OFFERED_PSK = "tls.offered_psk", "RFC 8446 section 4.2.11",
         "The client offers a pre-shared key, in TLS 1.3 mostly the resumption of an earlier connection.";
     EARLY_DATA = "tls.early_data", "RFC 8446 section 4.2.10",
         "The client offers early data (0-RTT).";
     ECH = "tls.ech", "draft-ietf-tls-esni section 5",
-        "The client sends encrypted_client_hello, real or GREASE (they look the same): `tls.sni` may not be the true name.";
+        "The client sends encrypted_client_hello, real or GREASE (they look the same): `tls.sni` may not be \
+        the true name.";
     GREASE = "tls.grease", "RFC 8701 section 3",
         "The client sends reserved values to keep servers tolerant; they are left out of all lists here.";
     FALLBACK_SCSV = "tls.fallback_scsv", "RFC 7507 section 4",
@@ -52,11 +58,13 @@ fields! {
 
     // ---- ServerHello and ServerKeyExchange: what was agreed on.
     VERSION = "tls.version", "RFC 8446 section 4.1.3",
-        "Negotiated version as on the wire (0x0304 is TLS 1.3, 0x0002 SSLv2): supported_versions of the final ServerHello, else its legacy_version.";
+        "Negotiated version as on the wire (0x0304 is TLS 1.3, 0x0002 SSLv2): supported_versions of the \
+        final ServerHello, else its legacy_version.";
     SUITE = "tls.suite", "RFC 8446 section 4.1.3, RFC 5246 section 7.4.1.3",
         "Code point of the negotiated cipher suite.";
     GROUP = "tls.group", "RFC 8446 section 4.2.8, RFC 8422 section 5.4",
-        "Code point of the group of the key exchange: key_share of TLS 1.3, named curve of ServerKeyExchange before; 0xff01 and 0xff02 are explicit curves.";
+        "Code point of the group of the key exchange: key_share of TLS 1.3, named curve of \
+        ServerKeyExchange before; 0xff01 and 0xff02 are explicit curves.";
     DH_BITS = "tls.dh_bits", "RFC 5246 section 7.4.3",
         "Size of the prime of a finite-field Diffie-Hellman key exchange before TLS 1.3, in bits.";
     KEY_EXCHANGE_SIGNATURE = "tls.key_exchange_signature", "RFC 5246 section 7.4.3",
@@ -82,23 +90,28 @@ fields! {
 
     // ---- Sessions.
     RESUMED = "tls.resumed", "RFC 5246 section 7.3, RFC 5077 section 3.1, RFC 8446 section 2.2",
-        "The handshake resumed an earlier session, so there is no certificate: `session-id`, `ticket`, or `psk` (TLS 1.3; an external key looks the same).";
+        "The handshake resumed an earlier session, so there is no certificate: `session-id`, `ticket`, or \
+        `psk` (TLS 1.3; an external key looks the same).";
     SESSION_ISSUED = "tls.session_issued", "RFC 5246 section 7.4.1.3, RFC 5077 section 3.3",
-        "Key of a session that can be resumed later: `id:` and the session identifier, or `ticket:` and the start of the ticket's SHA-256, in hex. Before TLS 1.3 only.";
+        "Key of a session that can be resumed later: `id:` and the session identifier, or `ticket:` and the \
+        start of the ticket's SHA-256, in hex. Before TLS 1.3 only.";
     SESSION_RESUMED = "tls.session_resumed", "RFC 5246 section 7.4.1.3, RFC 5077 section 3.4",
         "Key of the session that was resumed, to be found as `tls.session_issued` in an earlier connection.";
     RENEGOTIATION = "tls.renegotiation", "RFC 5246 section 7.4.1.1, RFC 5746",
-        "A second handshake in the same connection, told from encrypted handshake records after the first: `requested` (by the server), `started` (by the client), `completed` (keys changed on both sides).";
+        "A second handshake in the same connection, told from encrypted handshake records after the first: \
+        `requested` (by the server), `started` (by the client), `completed` (keys changed on both sides).";
 
     // ---- The server's certificate.
     CERTIFICATE = "tls.certificate", "RFC 5246 section 7.4.2",
-        "Whether the server's certificate is visible: `visible`, `encrypted` (TLS 1.3), `resumed` (none is sent), `none` (the suite needs none), `unreadable`.";
+        "Whether the server's certificate is visible: `visible`, `encrypted` (TLS 1.3), `resumed` (none is \
+        sent), `none` (the suite needs none), `unreadable`.";
     CERTIFICATE_SUBJECT = "tls.certificate_subject", "RFC 5280 section 4.1.2.6, RFC 4514",
         "Subject of the server's certificate, most specific part first: `CN=example.com,O=Example`.";
     CERTIFICATE_CN = "tls.certificate_cn", "RFC 5280 section 4.1.2.6",
         "Common name in the subject of the server's certificate, one value each.";
     CERTIFICATE_DNS = "tls.certificate_dns", "RFC 5280 section 4.2.1.6",
-        "DNS name that the server's certificate is for (subjectAltName), as written, one value each; at most 256.";
+        "DNS name that the server's certificate is for (subjectAltName), as written, one value each; at \
+        most 256.";
     CERTIFICATE_IP = "tls.certificate_ip", "RFC 5280 section 4.2.1.6",
         "Address that the server's certificate is for (subjectAltName), one value each.";
     CERTIFICATE_ISSUER = "tls.certificate_issuer", "RFC 5280 section 4.1.2.4, RFC 4514",
@@ -108,13 +121,16 @@ fields! {
     CERTIFICATE_ISSUER_CN = "tls.certificate_issuer_cn", "RFC 5280 section 4.1.2.4",
         "Common name in the issuer of the server's certificate.";
     CERTIFICATE_KEY_TYPE = "tls.certificate_key_type", "RFC 5280 section 4.1.2.7",
-        "Type of the server's public key: `rsa`, `rsa-pss`, `dsa`, `dh`, `ec`, `ed25519`, `ed448`, `ml-dsa`, else its object identifier.";
+        "Type of the server's public key: `rsa`, `rsa-pss`, `dsa`, `dh`, `ec`, `ed25519`, `ed448`, \
+        `ml-dsa`, else its object identifier.";
     CERTIFICATE_KEY_BITS = "tls.certificate_key_bits", "RFC 5280 section 4.1.2.7, RFC 3279 section 2.3",
         "Size of the server's public key in bits: RSA modulus, DSA and DH prime, field of the curve.";
     CERTIFICATE_SIGNATURE = "tls.certificate_signature", "RFC 5280 section 4.1.1.2",
-        "Algorithm that signed the server's certificate, as OpenSSL prints it: `sha256WithRSAEncryption`; else its object identifier.";
+        "Algorithm that signed the server's certificate, as OpenSSL prints it: `sha256WithRSAEncryption`; \
+        else its object identifier.";
     CERTIFICATE_HASH = "tls.certificate_hash", "RFC 5280 section 4.1.1.2, RFC 4055 section 3.1",
-        "Hash of that signature: `md2`, `md5`, `sha1`, `sha224`, `sha256`, `sha384`, `sha512`, `sm3`; absent for algorithms with a hash of their own.";
+        "Hash of that signature: `md2`, `md5`, `sha1`, `sha224`, `sha256`, `sha384`, `sha512`, `sm3`; \
+        absent for algorithms with a hash of their own.";
     CERTIFICATE_NOT_BEFORE = "tls.certificate_not_before", "RFC 5280 section 4.1.2.5",
         "Begin of the validity of the server's certificate.";
     CERTIFICATE_NOT_AFTER = "tls.certificate_not_after", "RFC 5280 section 4.1.2.5",
@@ -128,9 +144,11 @@ fields! {
     CHAIN_LENGTH = "tls.chain_length", "RFC 5246 section 7.4.2",
         "Certificates that the server sent, its own included.";
     CHAIN_ISSUER = "tls.chain_issuer", "RFC 5280 section 4.1.2.4",
-        "Issuer of a further certificate of the server's chain, one value each; the first eight certificates are read.";
+        "Issuer of a further certificate of the server's chain, one value each; the first eight \
+        certificates are read.";
     CHAIN_SIGNATURE = "tls.chain_signature", "RFC 5280 section 4.1.1.2",
-        "Algorithm that signed a further certificate of the chain, one value each; of self-signed ones it does not matter and is left out.";
+        "Algorithm that signed a further certificate of the chain, one value each; of self-signed ones it \
+        does not matter and is left out.";
     CHAIN_KEY = "tls.chain_key", "RFC 5280 section 4.1.2.7",
         "Key of a further certificate of the chain: `rsa 2048`, one value each.";
 
@@ -166,15 +184,22 @@ fields! {
 
     // ---- Course and end.
     HANDSHAKE_COMPLETED = "tls.handshake_completed", "RFC 5246 section 7.3, RFC 8446 section 2",
-        "Both sides finished, at the time of this observation. Before TLS 1.3: an encrypted handshake record from both after ChangeCipherSpec. TLS 1.3, inferred: a record of the client long enough for a Finished, after encrypted records of the server.";
+        "Both sides finished, at the time of this observation. Before TLS 1.3: an encrypted handshake \
+        record from both after ChangeCipherSpec. TLS 1.3, inferred: a record of the client long enough for \
+        a Finished, after encrypted records of the server.";
     HANDSHAKE_FAILED = "tls.handshake_failed", "RFC 8446 section 6.2",
-        "What ended the handshake: `client-alert`, `server-alert` (which one is in the alert facts), `client-encrypted-alert`, `server-encrypted-alert` (which one is hidden); or `not-tls`: the server's first bytes were something else.";
+        "What ended the handshake: `client-alert`, `server-alert` (which one is in the alert facts), \
+        `client-encrypted-alert`, `server-encrypted-alert` (which one is hidden); or `not-tls`: the \
+        server's first bytes were something else.";
     HANDSHAKE_UNFINISHED = "tls.handshake_unfinished", "RFC 5246 section 7.3",
-        "The flow, or the capture, ended before the handshake did, without an alert. How far it came: `client-hello` (the server never answered it), `server-hello`, `server-flight`, `client-flight`.";
+        "The flow, or the capture, ended before the handshake did, without an alert. How far it came: \
+        `client-hello` (the server never answered it), `server-hello`, `server-flight`, `client-flight`.";
     HANDSHAKE_INCOMPLETE = "tls.handshake_incomplete", "-",
-        "The capture does not hold the whole handshake: `midstream`, `gap`, `one-sided`, `framing` (bytes that are no records). What is not observed then may have happened.";
+        "The capture does not hold the whole handshake: `midstream`, `gap`, `one-sided`, `framing` (bytes \
+        that are no records). What is not observed then may have happened.";
     APPLICATION_DATA = "tls.application_data", "RFC 5246 section 10, RFC 8446 section 5.2",
-        "First application data, at the time of this observation. TLS 1.3: the client's first record after the one that completed the handshake; with client authentication that can still be its handshake.";
+        "First application data, at the time of this observation. TLS 1.3: the client's first record after \
+        the one that completed the handshake; with client authentication that can still be its handshake.";
     CLIENT_FATAL_ALERT = "tls.client_fatal_alert", "RFC 8446 section 6, RFC 5246 section 7.2",
         "Alert of level fatal in the clear, from the client: `unknown_ca`, or its number.";
     CLIENT_WARNING_ALERT = "tls.client_warning_alert", "RFC 8446 section 6, RFC 5246 section 7.2",
@@ -184,15 +209,22 @@ fields! {
     SERVER_WARNING_ALERT = "tls.server_warning_alert", "RFC 8446 section 6, RFC 5246 section 7.2",
         "Alert of level warning in the clear, from the server.";
     CLOSING_ALERT = "tls.closing_alert", "RFC 5246 section 7.2.1",
-        "Encrypted alert record before TLS 1.3, from `client` or `server`: close_notify or an error, which is hidden.";
+        "Encrypted alert record before TLS 1.3, from `client` or `server`: close_notify or an error, which \
+        is hidden.";
     PROBABLE_CLOSE_NOTIFY = "tls.probable_close_notify", "RFC 8446 sections 5.2 and 6.1",
-        "TLS 1.3: the last record of `client` or `server` has the size of an alert and no earlier one had, so it is hardly a message of two bytes such as an MQTT ping. Compare with the time of the FIN.";
+        "TLS 1.3: the last record of `client` or `server` has the size of an alert and no earlier one had, \
+        so it is hardly a message of two bytes such as an MQTT ping. Compare with the time of the FIN.";
     PROBABLE_REJECTION = "tls.probable_rejection", "RFC 8446 sections 4.4.2.4 and 6.2",
-        "TLS 1.3: the only record of the server after the client's Finished has the size of an alert, and the client sent no data: it refused the client's certificate, or closed at once.";
+        "TLS 1.3: the only record of the server after the client's Finished has the size of an alert, and \
+        the client sent no data: it refused the client's certificate, or closed at once.";
     HEARTBEAT_OVERREAD = "tls.heartbeat_overread", "RFC 6520 section 4",
-        "A heartbeat in the clear, from `client` or `server`, announces more payload than its record holds (CVE-2014-0160).";
+        "A heartbeat in the clear, from `client` or `server`, announces more payload than its record holds \
+        (CVE-2014-0160).";
     RECORD_VERSION = "tls.record_version", "RFC 8446 section 5.1",
-        "Version in the record headers of a connection whose handshake is not in the capture; 0x0303 stands for TLS 1.2 and 1.3.";
+        "Version in the record headers of a connection whose handshake is not in the capture; 0x0303 stands \
+        for TLS 1.2 and 1.3.";
     ANOMALY = "tls.anomaly", "-",
-        "Bytes that break the protocol: `record-header`, `malformed-hello`, `malformed-extension`, `malformed-certificate`, `malformed-key-exchange`, `oversized-message`, `unknown-message`, `wrong-direction`, `alert-length`.";
+        "Bytes that break the protocol: `record-header`, `malformed-hello`, `malformed-extension`, \
+        `malformed-certificate`, `malformed-key-exchange`, `oversized-message`, `unknown-message`, \
+        `wrong-direction`, `alert-length`.";
 }

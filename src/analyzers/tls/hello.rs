@@ -22,7 +22,8 @@ const ENCRYPTED_SERVER_NAME: u16 = 0xffce;
 /// Both make the client send encrypted handshake messages before its Finished.
 const NEXT_PROTOCOL: u16 = 13172;
 const CHANNEL_ID: u16 = 30032;
-/// SHA-256 of `HelloRetryRequest`: the random that makes a ServerHello one (RFC 8446 section 4.1.3).
+/// SHA-256 of `HelloRetryRequest`: the random that makes a ServerHello one (RFC 8446 section
+/// 4.1.3).
 const HELLO_RETRY_RANDOM: [u8; 32] = [
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2,
     0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
@@ -181,12 +182,13 @@ pub(super) fn ssl2_client_hello(body: &[u8], sink: &mut Sink) -> Option<Offer> {
     Some(Offer { session_id: session_id.to_vec(), ..Offer::default() })
 }
 
-/// Observes a ServerHello in SSLv2 format (draft-hickman-netscape-ssl-00 section 2.6), which holds the server's
-/// certificate: `body` begins with its type.
+/// Observes a ServerHello in SSLv2 format (draft-hickman-netscape-ssl-00 section 2.6), which holds
+/// the server's certificate: `body` begins with its type.
 pub(super) fn ssl2_server_hello(body: &[u8], sink: &mut Sink) {
     sink.fact(&f::VERSION, Value::Uint(0x0002));
     let mut rest = body;
-    // Type, session reuse, certificate type, version; lengths of certificate, ciphers, connection identifier.
+    // Type, session reuse, certificate type, version; lengths of certificate, ciphers, connection
+    // identifier.
     let [_, _, _, _, _, a, b, ..] = *take(&mut rest, 11) else { return };
     let certificate = take(&mut rest, usize::from(u16::from_be_bytes([a, b])));
     if !certificate.is_empty() {

@@ -1,5 +1,6 @@
-//! Handshake messages (RFC 8446 section 4): put together from the bodies of handshake records, several in one
-//! record or one over many. Only messages that are wanted are buffered, and only as far as they came.
+//! Handshake messages (RFC 8446 section 4): put together from the bodies of handshake records,
+//! several in one record or one over many. Only messages that are wanted are buffered, and only as
+//! far as they came.
 
 use super::take;
 
@@ -74,8 +75,9 @@ impl MessageReader {
         self.keep
     }
 
-    /// Begins an SSLv2 message, which has no header of this kind: `start` are its first bytes, its type the first
-    /// of them, `length` is that of all of it. The body that comes of it includes the type.
+    /// Begins an SSLv2 message, which has no header of this kind: `start` are its first bytes, its
+    /// type the first of them, `length` is that of all of it. The body that comes of it includes
+    /// the type.
     pub(super) fn begin_ssl2(&mut self, start: [u8; 3], length: u16) {
         let [kind, ..] = start;
         *self = Self {

@@ -1,18 +1,20 @@
-//! SSLv3 and TLS 1.0 to 1.3 over a byte stream (RFC 6101, RFC 2246, RFC 4346, RFC 5246, RFC 8446), and the
-//! ClientHello in SSLv2 format with which old clients begin (RFC 5246 appendix E.2).
+//! SSLv3 and TLS 1.0 to 1.3 over a byte stream (RFC 6101, RFC 2246, RFC 4346, RFC 5246, RFC 8446),
+//! and the ClientHello in SSLv2 format with which old clients begin (RFC 5246 appendix E.2).
 //!
-//! Read: the handshake as far as it is in the clear, with every hello extension that something is judged by; the
-//! certificates of both sides before TLS 1.3; alerts in the clear. After that only record headers: whether the
-//! handshake was completed, when application data began, whether a side said goodbye.
+//! Read: the handshake as far as it is in the clear, with every hello extension that something is
+//! judged by; the certificates of both sides before TLS 1.3; alerts in the clear. After that only
+//! record headers: whether the handshake was completed, when application data began, whether a side
+//! said goodbye.
 //!
-//! Assumed: nothing is decrypted, no signature is verified, the first certificate message of each side counts.
-//! A handshake after the first one of a connection is encrypted; that it took place is all that shows. What TLS
-//! 1.3 hides is inferred from the order and size of records, and the fields say so.
+//! Assumed: nothing is decrypted, no signature is verified, the first certificate message of each
+//! side counts. A handshake after the first one of a connection is encrypted; that it took place is
+//! all that shows. What TLS 1.3 hides is inferred from the order and size of records, and the
+//! fields say so.
 //!
 //! Not read: DTLS, QUIC, Finished, OCSP responses, SSLv2 beyond its hellos.
 //!
-//! Memory per flow: two record headers, and of each direction one handshake message of at most 128 KiB while it
-//! is incomplete.
+//! Memory per flow: two record headers, and of each direction one handshake message of at most 128
+//! KiB while it is incomplete.
 
 mod adapter;
 mod alert;

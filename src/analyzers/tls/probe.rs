@@ -2,7 +2,7 @@
 
 use super::message::MAX_MESSAGE;
 use super::record::{Content, MAX_LENGTH, Record, SSL2_CLIENT_HELLO, SSL2_SERVER_HELLO};
-use super::{PORTS, VERSION_MAJOR, take};
+use super::{PORTS, VERSION_MAJOR, alert, take};
 use crate::analyzers::{Probe, ProbeInput, Role};
 
 /// Least body of a ClientHello: version, random, three empty or minimal lists (SSLv3).
@@ -12,14 +12,29 @@ const MIN_SERVER_HELLO: u32 = 2 + 32 + 2;
 /// Least body of an encrypted record: a MAC or tag without anything.
 const MIN_ENCRYPTED: u16 = 16;
 
-/// A ClientHello or ServerHello where a stream begins. Elsewhere also an encrypted record, which must be
-/// followed by another record where the next bytes are visible.
+/// A ClientHello or ServerHello where a stream begins, or a lone alert. Elsewhere also an encrypted
+/// record, which must be followed by another record where the next bytes are visible.
 pub(super) fn probe(input: &ProbeInput<'_>) -> Probe {
-    let hello = hello(input.bytes);
-    if hello == Probe::Not && input.at_start {
-        return ssl2(input.bytes);
+    for answer in [hello(input.bytes), alert(input)] {
+        if answer != Probe::Not {
+            return answer;
+        }
     }
-    if hello == Probe::Not { midstream(input) } else { hello }
+    if input.at_start { ssl2(input.bytes) } else { midstream(input) }
+}
+
+/// An alert in the clear and nothing else.
+fn alert(input: &ProbeInput<'_>) -> Probe {
+    match *input.bytes {
+        [21, VERSION_MAJOR, 0..=4, 0, 2, 1 | 2, description] if alert::name(description).is_some() => {
+            Probe::Is(role_by_port(input))
+        }
+        [21] | [21, VERSION_MAJOR] | [21, VERSION_MAJOR, 0..=4] | [21, VERSION_MAJOR, 0..=4, 0] => {
+            Probe::More
+        }
+        [21, VERSION_MAJOR, 0..=4, 0, 2] | [21, VERSION_MAJOR, 0..=4, 0, 2, 1 | 2] => Probe::More,
+        _ => Probe::Not,
+    }
 }
 
 /// The first six bytes of the first handshake message, which may be spread over several records.
@@ -106,26 +121,25 @@ fn ssl2(bytes: &[u8]) -> Probe {
 
 /// An encrypted record, then the header of another as far as it is visible.
 fn midstream(input: &ProbeInput<'_>) -> Probe {
-    if input.at_start {
-        return Probe::Not;
-    }
     let mut rest = input.bytes;
     let Some(header) = take(&mut rest, 5).first_chunk::<5>() else {
         return match *input.bytes {
-            [] | [23] | [23, VERSION_MAJOR, ..] => Probe::More,
+            [] | [21 | 23] | [21 | 23, VERSION_MAJOR, ..] => Probe::More,
             _ => Probe::Not,
         };
     };
     let Some(record) = Record::parse(*header, false) else { return Probe::Not };
-    let plausible = record.content == Content::ApplicationData
+    let plausible = matches!(record.content, Content::ApplicationData | Content::Alert)
         && (0x0301..=0x0303).contains(&record.version)
         && (MIN_ENCRYPTED..=MAX_LENGTH).contains(&record.length);
-    take(&mut rest, usize::from(record.length));
+    let body = take(&mut rest, usize::from(record.length));
+    // An encrypted alert is the last that is said: it must be there whole.
+    let whole = record.content == Content::ApplicationData || body.len() == usize::from(record.length);
     let followed = match rest.first_chunk::<5>() {
         Some(next) => Record::parse(*next, false).is_some_and(|next| next.version == record.version),
         None => rest.first().is_none_or(|kind| (20..=24).contains(kind)),
     };
-    if plausible && followed { Probe::Is(role_by_port(input)) } else { Probe::Not }
+    if plausible && whole && followed { Probe::Is(role_by_port(input)) } else { Probe::Not }
 }
 
 /// Who sends, where content does not tell: the server has a TLS port, else the smaller one.

@@ -1,6 +1,6 @@
-//! The record layer (RFC 8446 section 5.1, RFC 5246 section 6.2): headers are read, bodies are passed on in
-//! pieces as they come. Nothing is buffered but the five bytes of a header, so a record costs the same
-//! whatever its length.
+//! The record layer (RFC 8446 section 5.1, RFC 5246 section 6.2): headers are read, bodies are
+//! passed on in pieces as they come. Nothing is buffered but the five bytes of a header, so a
+//! record costs the same whatever its length.
 
 use super::{VERSION_MAJOR, take};
 
@@ -138,7 +138,8 @@ impl RecordReader {
         self.record
     }
 
-    /// Passes over `missed` bytes that are not in the capture; false if they reach beyond the body at hand.
+    /// Passes over `missed` bytes that are not in the capture; false if they reach beyond the body
+    /// at hand.
     pub(super) fn skip(&mut self, missed: u64) -> bool {
         match u16::try_from(missed) {
             Ok(missed) if self.record.is_some() && missed <= self.left => {

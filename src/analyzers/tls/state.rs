@@ -28,8 +28,9 @@ pub(super) mod kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protection {
     Clear,
-    /// Not known: midstream, or the ChangeCipherSpec with which a TLS 1.3 client pleases middleboxes (RFC 8446
-    /// appendix D.4). A hello can still come in the clear; whatever else comes is encrypted.
+    /// Not known: midstream, or the ChangeCipherSpec with which a TLS 1.3 client pleases
+    /// middleboxes (RFC 8446 appendix D.4). A hello can still come in the clear; whatever else
+    /// comes is encrypted.
     Unknown,
     Encrypted,
 }
@@ -52,7 +53,8 @@ pub(super) struct Side {
     pub(super) encrypted_messages: u8,
     /// A certificate message was read.
     pub(super) certified: bool,
-    /// TLS 1.3, after completion: encrypted records, those as short as an alert, and the last of them all.
+    /// TLS 1.3, after completion: encrypted records, those as short as an alert, and the last of
+    /// them all.
     pub(super) after: u64,
     pub(super) alert_sized: u64,
     pub(super) last: Option<(Seen, u16)>,

@@ -1,5 +1,5 @@
-//! Whole connections. What is expected comes from tshark, from `openssl x509` and from what the recording
-//! commands asked for; the recordings are in `testdata`.
+//! Whole connections. What is expected comes from tshark, from `openssl x509` and from what the
+//! recording commands asked for; the recordings are in `testdata`.
 
 use super::fields as f;
 use super::probe::probe;
@@ -420,16 +420,16 @@ fn flipped_bytes_never_panic() {
 // ---- RFC 8448 section 3.
 
 const RFC8448_CLIENT_HELLO: &str = "
-    16 03 01 00 c4 01 00 00 c0 03 03 cb 34 ec b1 e7 81 63 ba 1c 38 c6 da cb 19 6a 6d ff a2 1a 8d 99 12 ec 18 a2 ef
-    62 83 02 4d ec e7 00 00 06 13 01 13 03 13 02 01 00 00 91 00 00 00 0b 00 09 00 00 06 73 65 72 76 65 72 ff 01 00
-    01 00 00 0a 00 14 00 12 00 1d 00 17 00 18 00 19 01 00 01 01 01 02 01 03 01 04 00 23 00 00 00 33 00 26 00 24 00
-    1d 00 20 99 38 1d e5 60 e4 bd 43 d2 3d 8e 43 5a 7d ba fe b3 c0 6e 51 c1 3c ae 4d 54 13 69 1e 52 9a af 2c 00 2b
-    00 03 02 03 04 00 0d 00 20 00 1e 04 03 05 03 06 03 02 03 08 04 08 05 08 06 04 01 05 01 06 01 02 01 04 02 05 02
-    06 02 02 02 00 2d 00 02 01 01 00 1c 00 02 40 01";
+    16 03 01 00 c4 01 00 00 c0 03 03 cb 34 ec b1 e7 81 63 ba 1c 38 c6 da cb 19 6a 6d ff a2 1a 8d 99 12 ec 18
+    a2 ef 62 83 02 4d ec e7 00 00 06 13 01 13 03 13 02 01 00 00 91 00 00 00 0b 00 09 00 00 06 73 65 72 76 65
+    72 ff 01 00 01 00 00 0a 00 14 00 12 00 1d 00 17 00 18 00 19 01 00 01 01 01 02 01 03 01 04 00 23 00 00 00
+    33 00 26 00 24 00 1d 00 20 99 38 1d e5 60 e4 bd 43 d2 3d 8e 43 5a 7d ba fe b3 c0 6e 51 c1 3c ae 4d 54 13
+    69 1e 52 9a af 2c 00 2b 00 03 02 03 04 00 0d 00 20 00 1e 04 03 05 03 06 03 02 03 08 04 08 05 08 06 04 01
+    05 01 06 01 02 01 04 02 05 02 06 02 02 02 00 2d 00 02 01 01 00 1c 00 02 40 01";
 const RFC8448_SERVER_HELLO: &str = "
-    16 03 03 00 5a 02 00 00 56 03 03 a6 af 06 a4 12 18 60 dc 5e 6e 60 24 9c d3 4c 95 93 0c 8a c5 cb 14 34 da c1 55
-    77 2e d3 e2 69 28 00 13 01 00 00 2e 00 33 00 24 00 1d 00 20 c9 82 88 76 11 20 95 fe 66 76 2b db f7 c6 72 e1 56
-    d6 cc 25 3b 83 3d f1 dd 69 b1 b0 4e 75 1f 0f 00 2b 00 02 03 04";
+    16 03 03 00 5a 02 00 00 56 03 03 a6 af 06 a4 12 18 60 dc 5e 6e 60 24 9c d3 4c 95 93 0c 8a c5 cb 14 34 da
+    c1 55 77 2e d3 e2 69 28 00 13 01 00 00 2e 00 33 00 24 00 1d 00 20 c9 82 88 76 11 20 95 fe 66 76 2b db f7
+    c6 72 e1 56 d6 cc 25 3b 83 3d f1 dd 69 b1 b0 4e 75 1f 0f 00 2b 00 02 03 04";
 
 #[test]
 fn the_hellos_of_rfc_8448_are_read_as_it_explains_them() {
@@ -449,7 +449,8 @@ fn the_hellos_of_rfc_8448_are_read_as_it_explains_them() {
 
 // ---- Bytes made by hand, for what no present program sends.
 
-/// ClientHello body: version, random, no session, `suites`, null compression, `extensions` with their length.
+/// ClientHello body: version, random, no session, `suites`, null compression, `extensions` with
+/// their length.
 fn client_hello(version: u16, suites: &[u16], extensions: Option<&[u8]>) -> Vec<u8> {
     let mut body = version.to_be_bytes().to_vec();
     body.extend([7; 32]);
@@ -706,7 +707,7 @@ fn other_protocols_are_not_taken_for_tls() {
         b"\x16\x03\x01\x00\x05\x00\x00\x00\x00\x00",
         b"\x16\x03\x01\x00\x00\x16\x03\x01\x00\x00",
         b"\x16\x04\x01\x00\x05\x01",
-        b"\x15\x03\x01\x00\x02\x02\x28",
+        b"\x15\x03\x01\x00\x02\x02\xee",
         b"\x80\x2e\x01\x00\x02\x00\x00\x00\x00\x00\x10",
         b"\x17\x03\x03\x00\x20aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     ];
@@ -723,6 +724,20 @@ fn midstream_records_are_recognised_when_another_follows() {
     assert_eq!(ask(&[one, b"hello".to_vec()].concat(), false), Probe::Not);
     assert_eq!(ask(&record(23, &[0x5a; 3]), false), Probe::Not);
     assert_eq!(ask(&[23, 3], false), Probe::More);
+    assert_eq!(ask(&record(21, &[0x5a; 26]), false), Probe::Is(C));
+    assert_eq!(ask(&record(21, &[0x5a; 26])[..20], false), Probe::Not);
+}
+
+#[test]
+fn a_lone_alert_is_recognised() {
+    let alert = record(21, &[2, 80]);
+    for length in 0..alert.len() {
+        assert_eq!(ask(&alert[..length], true), Probe::More, "{length}");
+    }
+    assert_eq!(ask(&alert, true), Probe::Is(C));
+    let facts = facts(&vec![(C, alert)]);
+    assert_eq!(one(&facts, &f::CLIENT_FATAL_ALERT), "internal_error");
+    assert_eq!(one(&facts, &f::HANDSHAKE_FAILED), "client-alert");
 }
 
 #[test]

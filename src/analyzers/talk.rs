@@ -1,0 +1,63 @@
+//! What the tests of small analyzers share.
+
+use super::{Definition, Probe, ProbeInput, Role, Sink};
+use crate::analyzers::Context;
+use crate::model::evidence::Seen;
+use crate::model::{CaptureId, Endpoint, Facts, FrameNo, FrameRef, Observation, Timestamp, Transport};
+
+/// What a definition's probe says of the first bytes of a TCP stream.
+pub(super) fn ask(definition: &Definition, bytes: &[u8], src_port: u16, dst_port: u16) -> Probe {
+    (definition.probe)(&ProbeInput { bytes, transport: Transport::Tcp, src_port, dst_port, at_start: true })
+}
+
+/// The same of a datagram.
+pub(super) fn ask_udp(definition: &Definition, bytes: &[u8], src_port: u16, dst_port: u16) -> Probe {
+    (definition.probe)(&ProbeInput { bytes, transport: Transport::Udp, src_port, dst_port, at_start: true })
+}
+
+/// Facts of a talk over TCP; each segment is a frame of its own, from 1.
+pub(super) fn run(definition: &Definition, talk: &[(Role, &[u8])]) -> Facts {
+    run_with(definition, talk).0
+}
+
+/// The same of datagrams.
+pub(super) fn run_datagrams(definition: &Definition, talk: &[(Role, &[u8])]) -> Facts {
+    play(definition, talk, Transport::Udp).0
+}
+
+/// Facts of a talk over TCP, and what each segment left in its sink besides.
+pub(super) fn run_with(definition: &Definition, talk: &[(Role, &[u8])]) -> (Facts, Vec<Sink>) {
+    play(definition, talk, Transport::Tcp)
+}
+
+fn play(definition: &Definition, talk: &[(Role, &[u8])], transport: Transport) -> (Facts, Vec<Sink>) {
+    let end = |port| Endpoint { ip: [192, 0, 2, 1].into(), port };
+    let context = Context { transport, client: end(50_000), server: end(1), from_start: true };
+    let mut analyzer = (definition.start)(&context);
+    let (mut facts, mut sinks) = (Facts::default(), Vec::new());
+    let mut done = false;
+    let at = |frame| Seen { at: Timestamp::new(0, 0), frame: FrameRef::new(CaptureId(0), FrameNo(frame)) };
+    let last = talk.len() as u64;
+    for (number, (role, bytes)) in (1..).zip(talk) {
+        let mut sink = Sink::new(at(number));
+        match transport {
+            Transport::Udp => analyzer.datagram(*role, bytes, 0, &mut sink),
+            _ if !done => analyzer.data(*role, bytes, &mut sink),
+            _ => {}
+        }
+        done |= sink.done;
+        sinks.push(sink);
+    }
+    let mut sink = Sink::new(at(last));
+    analyzer.end(&mut sink);
+    sinks.push(sink);
+    for sink in &mut sinks {
+        for (seen, observation) in sink.observations.drain(..) {
+            if let Observation::Fact(field, value) = observation {
+                assert!(definition.fields.contains(&field), "{} is not listed", field.name);
+                facts.add(field, value, seen);
+            }
+        }
+    }
+    (facts, sinks)
+}

@@ -1,0 +1,160 @@
+//! What the whole pipeline finds in every real capture at hand, against what tshark and OpenSSL say of it. Skipped
+//! where the captures are not: `WIRECLAIM_CAPTURES` names their folder, else `../shared/captures` is tried.
+//!
+//! Every disagreement is listed in `truth/disagreements.csv` with who is right and why: one that is not listed fails,
+//! one that is listed and no longer there fails too, and so does comparing less than [`AT_LEAST`].
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that fails says so, and this one prints how much agrees"
+)]
+
+#[path = "truth/case.rs"]
+mod case;
+#[path = "truth/flows.rs"]
+mod flows;
+#[path = "truth/ledger.rs"]
+mod ledger;
+#[path = "truth/messages.rs"]
+mod messages;
+#[path = "truth/names.rs"]
+mod names;
+#[path = "truth/ntp.rs"]
+mod ntp;
+mod support;
+#[path = "truth/tls.rs"]
+mod tls;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use case::Case;
+use ledger::Ledger;
+
+/// Tags of captures whose innermost headers, which tshark counts, are in tunnels or fragments, or whose link type
+/// is not read. Until those are, only the connections that both sides know are compared there.
+const LATER: &[&str] = &[
+    "4in6", "6in4", "6lowpan", "ah", "capwap", "dsb-wg", "erspan", "etag", "geneve", "gre", "gtp", "ip6frag",
+    "ipcomp", "ipfrag", "ipip", "l2tp", "lisp", "macsec", "mpls", "nsh", "pbb", "pppoe", "teredo", "vntag",
+    "vxlan",
+];
+
+/// Link types among the tags (`lt-…`) that are read.
+const READ: &[&str] = &["lt-null", "lt-raw", "lt-raw-ipv4", "lt-raw-ipv6", "lt-sll", "lt-sll2"];
+
+/// How many comparisons of each fact there are at least where all captures are at hand: a test that compares
+/// nothing must not pass.
+const AT_LEAST: &[(&str, u64)] = &[
+    ("certificate.chain_length", 148),
+    ("certificate.issuer", 154),
+    ("certificate.key", 154),
+    ("certificate.not_after", 154),
+    ("certificate.not_before", 154),
+    ("certificate.signature", 154),
+    ("certificate.subject", 154),
+    ("connect.status", 5),
+    ("connect.target", 5),
+    ("dns.address", 368),
+    ("flow.bytes", 2425),
+    ("flow.conversations", 241),
+    ("flow.packets", 2425),
+    ("mdns.address", 17),
+    ("mqtt.client_id", 16),
+    ("mqtt.connack_code", 16),
+    ("mqtt.connects", 19),
+    ("mqtt.keep_alive", 19),
+    ("mqtt.packets", 20),
+    ("mqtt.protocol_level", 19),
+    ("mqtt.protocol_name", 19),
+    ("ntp.kiss", 3),
+    ("ntp.matched_replies", 79),
+    ("ntp.replies", 79),
+    ("ntp.requests", 90),
+    ("tls.certificate_requested", 9),
+    ("tls.client_certificate", 6),
+    ("tls.hello_retry", 10),
+    ("tls.offered_alpn", 154),
+    ("tls.offered_ssl2_ciphers", 8),
+    ("tls.offered_suites", 413),
+    ("tls.offered_versions", 415),
+    ("tls.sni", 199),
+    ("tls.suite", 249),
+    ("tls.version", 250),
+    ("websocket.close_code", 7),
+    ("websocket.closed", 7),
+    ("websocket.closed_by", 7),
+    ("websocket.extensions", 1),
+    ("websocket.frames", 10),
+    ("websocket.host", 10),
+    ("websocket.offered", 6),
+    ("websocket.opened", 10),
+    ("websocket.status", 10),
+    ("websocket.subprotocol", 6),
+];
+
+#[test]
+fn what_the_pipeline_finds_is_what_tshark_finds() {
+    let Some(folder) = support::shared_captures() else { return };
+    let mut ledger = Ledger::default();
+    let (mut compared, mut in_part, mut unread) = (0, 0, 0);
+    for row in support::csv(&std::fs::read_to_string(folder.join("catalog.csv")).unwrap()) {
+        let tags: BTreeSet<&str> = row["tags"].split(' ').collect();
+        let waits = |tag: &&str| LATER.contains(tag) || (tag.starts_with("lt-") && !READ.contains(tag));
+        let partial = tags.iter().any(waits);
+        let Some(case) = Case::read(&folder, &row["path"], partial) else {
+            unread += 1;
+            continue;
+        };
+        ledger.capture = case.name.clone();
+        tls::compare(&case, &mut ledger);
+        messages::compare(&case, &mut ledger);
+        if partial {
+            in_part += 1;
+            continue;
+        }
+        compared += 1;
+        flows::compare(&case, &mut ledger);
+        ntp::compare(&case, &mut ledger);
+        names::compare(&case, &mut ledger);
+    }
+    println!(
+        "captures: {compared} compared, {in_part} in part (tunnels, fragments, link types), {unread} of other formats"
+    );
+    for (fact, count) in &ledger.counts {
+        println!("{fact} {}/{}", count.agreed, count.compared);
+    }
+    judge(&ledger);
+    let few: Vec<_> = AT_LEAST
+        .iter()
+        .filter(|(fact, least)| ledger.counts.get(fact).is_none_or(|count| count.compared < *least))
+        .collect();
+    assert!(few.is_empty(), "fewer comparisons than {few:?}");
+    assert_eq!(AT_LEAST.len(), ledger.counts.len(), "every fact has its least number of comparisons");
+}
+
+/// Every disagreement is listed, and every listed one is there.
+fn judge(ledger: &Ledger) {
+    let listed = support::csv(include_str!("truth/disagreements.csv"));
+    let columns = ["capture", "fact", "key", "theirs", "ours"];
+    let list: BTreeSet<[&str; 5]> = listed.iter().map(|row| columns.map(|name| row[name].as_str())).collect();
+    assert_eq!(list.len(), listed.len(), "the list names each disagreement once");
+    let mut right: BTreeMap<&str, u64> = BTreeMap::new();
+    for row in &listed {
+        assert!(["us", "tshark", "both"].contains(&row["who_is_right"].as_str()), "{row:?}");
+        assert!(!row["why"].is_empty(), "{row:?}");
+        *right.entry(&row["who_is_right"]).or_default() += 1;
+    }
+    println!("disagreements: {} listed, right is {right:?}", listed.len());
+    let found: BTreeSet<[&str; 5]> = ledger.disagreements.iter().map(ledger::Disagreement::cells).collect();
+    let line = |cells: &[&str; 5]| cells.map(|cell| format!("\"{}\"", cell.replace('"', "\"\""))).join(",");
+    let unlisted: Vec<String> = found.difference(&list).map(line).collect();
+    let stale: Vec<String> = list.difference(&found).map(line).collect();
+    for (what, lines) in [("not listed", &unlisted), ("listed, but gone", &stale)] {
+        lines.iter().for_each(|line| println!("{what}: {line}"));
+    }
+    assert!(unlisted.is_empty() && stale.is_empty(), "{} not listed, {} gone", unlisted.len(), stale.len());
+}
