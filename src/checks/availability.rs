@@ -250,11 +250,12 @@ fn fallback(subject: &Subject<'_>, bound: &BoundClaim, ports: &[u16], views: &[&
     }
     finding.expected = format!("{first}/tcp");
     finding.observed = format!("{used}/tcp");
-    let all: Vec<&&View<'_>> = skipped.iter().copied().chain([working]).collect();
+    let worked: Vec<&&View<'_>> =
+        views.iter().filter(|view| view.port == Some(used) && outcome::worked(view)).collect();
+    let all: Vec<&&View<'_>> = skipped.iter().copied().chain(worked.iter().copied()).collect();
     finding.evidence = merged(&all);
     if let Some(evidence) = &mut finding.evidence {
-        evidence.count =
-            views.iter().filter(|view| view.port == Some(used) && outcome::worked(view)).count() as u64;
+        evidence.count = worked.len() as u64;
     }
     finding.message = if tried.is_empty() {
         format!(

@@ -76,6 +76,8 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
             signature: &tls::CERTIFICATE_SIGNATURE,
             self_signed: &tls::CERTIFICATE_SELF_SIGNED,
             validity: &tls::CERTIFICATE_VALIDITY,
+            not_before: &tls::CERTIFICATE_NOT_BEFORE,
+            not_after: &tls::CERTIFICATE_NOT_AFTER,
         };
         let client = Fields {
             whose: "client",
@@ -84,6 +86,8 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
             signature: &tls::CLIENT_SIGNATURE,
             self_signed: &tls::CLIENT_SELF_SIGNED,
             validity: &tls::CLIENT_VALIDITY,
+            not_before: &tls::CLIENT_NOT_BEFORE,
+            not_after: &tls::CLIENT_NOT_AFTER,
         };
         for fields in [&server, &client] {
             findings.extend(key(subject, view, fields));
@@ -105,6 +109,8 @@ struct Fields {
     signature: &'static Field,
     self_signed: &'static Field,
     validity: &'static Field,
+    not_before: &'static Field,
+    not_after: &'static Field,
 }
 
 fn key(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<Finding> {
@@ -189,15 +195,21 @@ fn sentence(view: &View<'_>, fields: &Fields, algorithm: &str) -> String {
 fn validity(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<Finding> {
     let fact = view.flow.facts.first(fields.validity).filter(|fact| fact.value.as_str() != Some("valid"))?;
     let claim = deciding(subject, view, |rule| rule.policy.is_some());
+    let (word, field) = match fact.value.as_str() {
+        Some("expired") => ("until", fields.not_after),
+        _ => ("from", fields.not_before),
+    };
+    let limit = view.flow.facts.first(field).map(|fact| (word, fact));
     let mut finding = at_fact(subject, &CERTIFICATE_NOT_VALID, view, claim, fact);
     finding.expected = String::from("valid");
     finding.observed = fact.value.to_string();
     finding.reference = String::from("RFC 5280 section 4.1.2.5");
     finding.message = format!(
-        "The {}'s certificate in connections with {} was {} when it was sent ({{count connection}}).",
+        "The {}'s certificate in connections with {} was {} when it was sent ({{count connection}}){}.",
         fields.whose,
         view.peer_port(),
-        fact.value
+        fact.value,
+        limit.map(|(word, fact)| format!(": valid {word} {}", fact.value)).unwrap_or_default()
     );
     Some(finding)
 }

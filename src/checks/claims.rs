@@ -1,11 +1,13 @@
 //! What became of each claim: the rows that only `--all` shows, and the coverage line.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::matching::Match;
 use super::subject::{Subject, View, flow_evidence};
 use super::{Code, dns, outcome};
 use crate::analyzers::tls;
+use crate::analyzers::websocket::fields as websocket;
 use crate::model::Finding;
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Confidence, Severity, Status};
@@ -102,7 +104,8 @@ pub fn claim_rows(subject: &Subject<'_>, findings: &[Finding]) -> Vec<Finding> {
             continue;
         }
         let (status, evidence, message) = standing(subject, index, bound);
-        let mut row = subject.bare_finding(&CLAIM, status, Confidence::Strong, Some(bound));
+        let mut row =
+            subject.bare_finding(&CLAIM, status, Confidence::Strong.min(subject.absence), Some(bound));
         row.expected.clone_from(&bound.claim.title);
         row.evidence = evidence;
         row.message = message;
@@ -136,6 +139,12 @@ fn standing(subject: &Subject<'_>, index: usize, bound: &BoundClaim) -> Standing
             Rule::Proxy(rule) => proxy_standing(subject, *rule),
             _ => match dns::names_evidence(subject, bound) {
                 Some(evidence) => (Status::Conforms, Some(evidence), String::from("As declared.")),
+                None if dns::looked_up(subject, bound) => none(
+                    Status::Unobservable,
+                    String::from(
+                        "Looked up, but what the answers hold says nothing of it (addresses outside the Internet, or none shared).",
+                    ),
+                ),
                 None => none(Status::NotExercised, String::from("No look-up in this capture shows it.")),
             },
         },
@@ -143,39 +152,92 @@ fn standing(subject: &Subject<'_>, index: usize, bound: &BoundClaim) -> Standing
 }
 
 fn flow_standing(subject: &Subject<'_>, index: usize, bound: &BoundClaim, rule: &FlowRule) -> Standing {
-    let selected = |view: &&View<'_>| matches!(&view.matched, Match::Claims(list) if list.contains(&index));
     let forbidden = bound.claim.level == Level::Forbidden;
-    let touching: Vec<&View<'_>> = if forbidden || rule.blocked {
-        let attempted = |view: &&View<'_>| match &view.matched {
+    let touching: Vec<&View<'_>> = subject
+        .views
+        .iter()
+        .filter(|view| match &view.matched {
             Match::Forbidden(at) => *at == index,
             Match::Claims(list) => list.contains(&index),
             _ => false,
+        })
+        .collect();
+    if forbidden || rule.blocked {
+        let refused: Vec<&View<'_>> =
+            touching.into_iter().filter(|view| !outcome::of(view).answered()).collect();
+        return match joined(&refused) {
+            Some(evidence) => (Status::Conforms, Some(evidence), String::from("Tried, and not answered.")),
+            None => (Status::NotExercised, None, String::from("Nothing in this capture tried it.")),
         };
-        subject.views.iter().filter(attempted).filter(|view| !outcome::of(view).answered()).collect()
-    } else {
-        subject.views.iter().filter(selected).filter(|view| outcome::worked(view)).collect()
-    };
-    let Some(evidence) = joined(&touching) else {
-        let message = if forbidden {
-            "Nothing in this capture tried it."
-        } else {
-            "Nothing in this capture touched it."
-        };
-        return (Status::NotExercised, None, String::from(message));
-    };
-    if let Some(tls) = &rule.tls
-        && only_hidden(tls)
-        && !touching.iter().any(|view| view.flow.facts.has(&tls::CERTIFICATE_KEY_BITS))
-    {
-        let message = "The certificates of these connections are not visible: TLS 1.3 encrypts them, a resumed session sends none.";
-        return (Status::Unobservable, Some(evidence), String::from(message));
     }
-    let note = match &bound.state {
-        ClaimState::Noted(note) => format!("As declared; {note}."),
-        _ => String::from("As declared."),
+    if touching.is_empty() {
+        return (Status::NotExercised, None, String::from("Nothing in this capture touched it."));
+    }
+    let worked: Vec<&View<'_>> = touching.iter().copied().filter(|view| outcome::worked(view)).collect();
+    if worked.is_empty() {
+        let message = "It was tried, and this capture does not show how it went.";
+        return (Status::Unobservable, joined(&touching), String::from(message));
+    }
+    let (status, showing, message) = shown(rule, &worked);
+    let message = match (&bound.state, status) {
+        (ClaimState::Noted(note), Status::Conforms) => format!("{message}; {note}."),
+        _ => format!("{message}."),
     };
-    (Status::Conforms, Some(evidence), note)
+    (status, joined(if showing.is_empty() { &worked } else { &showing }), message)
 }
+
+/// What the connections that worked show of what a rule demands beyond being possible: the status, and those that show it.
+fn shown<'v>(rule: &FlowRule, worked: &[&'v View<'v>]) -> (Status, Vec<&'v View<'v>>, String) {
+    let having = |test: &dyn Fn(&View<'_>) -> bool| -> Vec<&'v View<'v>> {
+        worked.iter().copied().filter(|view| test(view)).collect()
+    };
+    let hidden = |message: &str| (Status::Unobservable, Vec::new(), String::from(message));
+    if rule.tls.as_ref().is_some_and(only_hidden) {
+        let showing = having(&|view| view.flow.facts.has(&tls::CERTIFICATE_KEY_BITS));
+        if showing.is_empty() {
+            return hidden(
+                "The certificates of these connections are not visible: TLS 1.3 encrypts them, and a resumed session sends none",
+            );
+        }
+        let message = format!(
+            "As declared, in the {} of {} connections that show certificates",
+            showing.len(),
+            worked.len()
+        );
+        return (Status::Conforms, showing, message);
+    }
+    if rule.websocket {
+        let showing = having(&|view| view.flow.facts.has(&websocket::ACCEPTED));
+        if showing.is_empty() {
+            return hidden("Whether a WebSocket was asked for is inside the encryption");
+        }
+        return (Status::Conforms, showing, String::from("As declared"));
+    }
+    if rule.encrypted {
+        let showing = having(&|view| view.service.contains(&"tls"));
+        if showing.is_empty() {
+            return hidden("No content was seen, encrypted or not");
+        }
+        return (Status::Conforms, showing, String::from("As declared"));
+    }
+    if rule.lifetime.is_some_and(|lifetime| lifetime.long_running) {
+        let showing = having(&|view| view.flow.duration() >= LONG_ENOUGH);
+        let longest = worked.iter().map(|view| view.flow.duration()).max().unwrap_or_default();
+        if showing.is_empty() {
+            let message = "Only short connections were seen, so nothing had the time to cut one";
+            return (Status::NotExercised, Vec::new(), String::from(message));
+        }
+        return (
+            Status::Conforms,
+            showing,
+            format!("As declared; the longest connection lived for at least {} s", longest.as_secs()),
+        );
+    }
+    (Status::Conforms, worked.to_vec(), String::from("As declared"))
+}
+
+/// A connection that lived so long tells something of whether long ones are cut: the shortest of the usual timers.
+const LONG_ENOUGH: Duration = Duration::from_secs(30);
 
 /// Whether everything a TLS rule says is about certificates.
 fn only_hidden(rule: &TlsRule) -> bool {

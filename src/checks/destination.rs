@@ -271,7 +271,10 @@ fn wrong_shape(subject: &Subject<'_>, view: &View<'_>, bound: &BoundClaim, rule:
         (&UNDECLARED_PORT, all_ports(subject, view).unwrap_or_else(|| expected_ports(rule)))
     };
     let mut finding = attempt(subject, code, view);
-    finding.reference = format!("{} {}", subject.declaration.profile.name, bound.claim.id);
+    // A claim about this peer says what was meant; one about anybody is only one of many.
+    if !rule.peers.is_empty() {
+        finding.reference = format!("{} {}", subject.declaration.profile.name, bound.claim.id);
+    }
     finding.expected.clone_from(&expected);
     finding.observed =
         if code.id == UNDECLARED_DIRECTION.id { view.way.to_string() } else { view.port_text() };
@@ -434,8 +437,9 @@ fn resolver(subject: &Subject<'_>, view: &View<'_>) -> Finding {
 fn proxy(subject: &Subject<'_>, view: &View<'_>, bound: Option<&BoundClaim>) -> Finding {
     let mut finding = subject.finding(&UNDECLARED_PROXY, Status::Violation, Confidence::Proven, view, bound);
     finding.expected = String::from("direct");
-    finding.observed = String::from("HTTP CONNECT");
     let target = view.flow.facts.first(&http::CONNECT_TARGET).map(|fact| fact.value.to_string());
+    finding.observed =
+        target.as_ref().map_or_else(|| String::from("CONNECT"), |target| format!("CONNECT {target}"));
     finding.message = format!(
         "{} asked the proxy {} on {} to connect it to {} ({{count connection}}).",
         subject.who(),

@@ -142,6 +142,17 @@ fn drift(subject: &Subject<'_>, bound: &BoundClaim) -> Option<Finding> {
     Some(finding)
 }
 
+/// Whether the device looked up any of the names that a claim is about.
+pub(super) fn looked_up(subject: &Subject<'_>, bound: &BoundClaim) -> bool {
+    let about = |name: &str| match &bound.claim.rule {
+        Rule::SameAddresses(names) => names.iter().any(|known| known == name),
+        Rule::CanonicalName { name: known, .. } => known == name,
+        Rule::AddressesWithin { names, .. } => names.iter().any(|pattern| pattern.matches(name)),
+        Rule::Flow(_) | Rule::Proxy(_) => false,
+    };
+    answers(subject).any(|binding| about(&binding.name))
+}
+
 /// The look-ups that bear a claim about names out; `None` where none was seen, or none says anything.
 pub(super) fn names_evidence(subject: &Subject<'_>, bound: &BoundClaim) -> Option<Evidence> {
     let seen: Vec<Evidence> = match &bound.claim.rule {

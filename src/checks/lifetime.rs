@@ -217,7 +217,10 @@ fn describe(subject: &Subject<'_>, bound: &BoundClaim, how: How, cuts: &[&Cut<'_
         (None, Some(life)) => format!("after {} s in all", round(life)),
         (None, None) => String::from("at no fixed time"),
     };
-    finding.observed = format!("{} {pattern}", how.word());
+    finding.observed = match (how, idle_timer) {
+        (How::Silence, Some(idle)) => format!("{} within {} s idle", how.word(), round(idle)),
+        _ => format!("{} {pattern}", how.word()),
+    };
     // A reset comes when the timer ends; silence is only noticed when the device next speaks.
     let (pattern, timer) = match (how, idle_timer) {
         (How::Silence, Some(idle)) => (format!("at some time in {} s without data", round(idle)), None),

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use super::availability::degraded;
 use super::matching::Match;
 use super::subject::{Subject, View, flow_rule};
-use super::{Check, Code};
+use super::{Check, Code, outcome};
 use crate::analyzers::ntp;
 use crate::model::evidence::Evidence;
-use crate::model::finding::{Confidence, Severity, Status};
+use crate::model::finding::{Confidence, Severity, Status, Way};
 use crate::model::{Field, Finding};
 use crate::profile::BoundClaim;
 
@@ -97,9 +97,15 @@ fn judge(subject: &Subject<'_>, bound: &BoundClaim, views: &[&View<'_>]) -> Opti
         finding.expected = String::from("reply");
         finding.observed = icmp
             .map_or_else(|| String::from("no reply"), |error| format!("ICMP {}/{}", error.kind, error.code));
-        finding.message = format!(
-            "{who} asked {server} for the time {{count time}} and got no answer; other traffic passes, so something blocks UDP port 123 or the server is down."
-        );
+        let reading = match icmp {
+            Some(error) => format!("{} sent ICMP errors instead", error.from),
+            None if other_traffic_passes(subject, views) => {
+                String::from("other traffic passes, so something blocks UDP port 123 or the server is down")
+            }
+            None => String::from("nothing else was answered meanwhile either"),
+        };
+        finding.message =
+            format!("{who} asked {server} for the time {{count time}} and got no answer; {reading}.");
         return Some(finding);
     }
     if useful > 0 {
@@ -152,6 +158,17 @@ fn soften(subject: &Subject<'_>, finding: Finding, index: usize, tally: Option<&
         }
         None => finding,
     }
+}
+
+/// Whether the device got answers from beyond its LAN while these requests went unanswered.
+fn other_traffic_passes(subject: &Subject<'_>, views: &[&View<'_>]) -> bool {
+    let first = views.iter().map(|view| view.flow.first.at).min();
+    subject.views.iter().any(|view| {
+        view.way == Way::Out
+            && view.service.first() != Some(&"ntp")
+            && outcome::of(view).answered()
+            && Some(view.flow.last.at) >= first
+    })
 }
 
 fn total(views: &[&View<'_>], field: &'static Field) -> u64 {

@@ -69,3 +69,30 @@ pub(super) fn key(policy: &TlsPolicy, kind: &str, bits: u32) -> Rating {
 pub(super) fn signature(policy: &TlsPolicy, algorithm: &str) -> Rating {
     of(policy.signature(algorithm), algorithm.to_owned())
 }
+
+/// The RFCs that a text of reasons cites, each once, in order: `RFC 10015, RFC 7366`.
+pub(super) fn citations(reasons: &str) -> String {
+    let mut cited: Vec<String> = Vec::new();
+    for part in reasons.split("RFC ").skip(1) {
+        let number: String = part.chars().take_while(char::is_ascii_digit).collect();
+        let citation = format!("RFC {number}");
+        if !number.is_empty() && !cited.contains(&citation) {
+            cited.push(citation);
+        }
+    }
+    cited.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn citations_are_rfc_numbers_each_once() {
+        assert_eq!(
+            citations("no forward secrecy (RFC 10015); CBC (RFC 7366); RFC 7366"),
+            "RFC 10015, RFC 7366"
+        );
+        assert_eq!(citations("NULL encryption"), "");
+    }
+}

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use super::Code;
 use super::matching::{self, Match};
 use crate::analyzers::http::fields as http;
+use crate::analyzers::mqtt::fields as mqtt;
+use crate::analyzers::tls;
 use crate::model::evidence::Seen;
 use crate::model::finding::{Confidence, DeviceLabel, Severity, Status, Way};
 use crate::model::stats::{CaptureInfo, Stats};
@@ -335,9 +337,17 @@ pub fn flow_rule(bound: &BoundClaim) -> Option<&FlowRule> {
     }
 }
 
-/// One connection as evidence: its first frame.
+/// One connection as evidence: its first frame, and those that show what it is: the answer to its SYN, the names that
+/// the client gave, its request.
 pub fn flow_evidence(flow: &Flow) -> crate::model::Evidence {
     let mut evidence = crate::model::Evidence::once(flow.first);
+    let answer = flow.tcp.as_ref().and_then(|tcp| tcp.syn_ack);
+    let told = [&tls::SNI, &http::METHOD, &http::CONNECT_TARGET, &mqtt::PROTOCOL_NAME];
+    let told = told.into_iter().filter_map(|field| flow.facts.first(field)).map(|fact| fact.evidence.first);
+    for seen in answer.into_iter().chain(told) {
+        evidence.merge(&crate::model::Evidence::once(seen));
+    }
+    evidence.count = 1;
     evidence.last = flow.last.max(flow.first);
     evidence
 }

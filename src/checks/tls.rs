@@ -251,7 +251,7 @@ fn cipher(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
             rate(&mut finding, claim, severity);
             finding.expected = String::from("ok suites");
             finding.observed.clone_from(&suite.name);
-            finding.reference.clone_from(&suite.reference);
+            finding.reference = rating::citations(&suite.reference);
             finding.message = format!(
                 "{} and {} agreed on {} ({{count connection}}), which is {}: {}.",
                 subject.who(),
@@ -288,7 +288,7 @@ fn cipher(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
             1 => format!("offers {}", suite.name),
             more => format!("offers {} and {} more", suite.name, more - 1),
         };
-        finding.reference.clone_from(&suite.reference);
+        finding.reference = rating::citations(&suite.reference);
         finding.message = format!(
             "{} offers {alike} {tier} cipher suites to {} ({{count connection}}), among them {}.",
             subject.who(),

@@ -1,13 +1,14 @@
 //! WebSockets in the clear: whether they are let through, and how they end.
 
+use super::matching::Match;
 use super::subject::{Subject, View};
 use super::tls::at_fact;
 use super::{Check, Code};
 use crate::analyzers::websocket::fields as ws;
-use crate::model::Finding;
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::flow::End;
 use crate::model::observation::Fact;
+use crate::model::{Direction, Evidence, Finding};
 
 /// The check.
 pub(super) static CHECK: Check = Check {
@@ -40,7 +41,9 @@ static WEBSOCKET_PROTOCOL_ERROR: Code = Code {
 
 fn run(subject: &Subject<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for view in subject.views.iter().filter(|view| !view.is_proxy) {
+    // Only what a claim opens can be obstructed; the rest is undeclared, however it went.
+    let declared = |view: &&View<'_>| !view.is_proxy && matches!(view.matched, Match::Claims(_));
+    for view in subject.views.iter().filter(declared) {
         findings.extend(refused(subject, view));
         findings.extend(abnormal(subject, view));
         findings.extend(broken(subject, view));
@@ -85,24 +88,30 @@ fn abnormal(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     if facts.has(&ws::INCOMPLETE) {
         return None;
     }
-    let code =
-        [facts.first(&ws::CLIENT_CLOSE_CODE), facts.first(&ws::SERVER_CLOSE_CODE)].into_iter().flatten();
-    let odd = code.into_iter().find(|fact| !is_normal(fact));
+    // The other side echoes the code: the earlier of the two frames says who had it first.
+    let odd = [&ws::CLIENT_CLOSE_CODE, &ws::SERVER_CLOSE_CODE]
+        .into_iter()
+        .filter_map(|field| facts.first(field))
+        .filter(|fact| !is_normal(fact))
+        .min_by_key(|fact| fact.evidence.first);
     let tcp = view.flow.tcp.as_deref()?;
-    let (fact, observed) = match odd {
-        Some(fact) => (fact, format!("close {}", fact.value)),
+    let device = if view.by_device { Direction::OrigToResp } else { Direction::RespToOrig };
+    let (seen, observed) = match odd {
+        Some(fact) => (fact.evidence.first, format!("close {}", fact.value)),
         None if facts.has(&ws::CLOSED) => return None,
-        // 1006 is what an endpoint reports then; it cannot be on the wire.
+        // 1006 is what an endpoint reports then; it cannot be on the wire. What the device ends itself is no obstruction.
         None => match tcp.end {
             End::Open => return None,
-            End::Fin(_) => (opened, String::from("FIN without close frame")),
-            End::Rst(_) => (opened, String::from("RST without close frame")),
-            End::Silence(_) => (opened, String::from("silence without close frame")),
+            End::Fin(from) | End::Rst(from) if from == device => return None,
+            End::Fin(_) => (tcp.end_seen?, String::from("FIN without close frame")),
+            End::Rst(_) => (tcp.end_seen?, String::from("RST without close frame")),
+            End::Silence(_) => (tcp.end_seen?, String::from("silence without close frame")),
         },
     };
     let claim = subject.rules(view).first().map(|(bound, _)| *bound);
-    let mut finding = at_fact(subject, &WEBSOCKET_ABNORMAL_CLOSE, view, claim, fact);
-    finding.status = Status::Obstructed;
+    let mut finding =
+        subject.finding(&WEBSOCKET_ABNORMAL_CLOSE, Status::Obstructed, Confidence::Proven, view, claim);
+    finding.evidence = Some(Evidence::once(seen));
     let life = tcp.end_seen.unwrap_or(view.flow.last).at.since(opened.evidence.first.at);
     finding.expected = String::from("close 1000");
     finding.observed = observed;

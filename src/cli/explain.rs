@@ -13,10 +13,13 @@ pub(super) fn run(id: &str) -> Result<Exit> {
         let hint = near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
         return Err(Error::Usage(format!("failed to explain `{id}`: no such code{hint}")));
     };
-    let heading = format!(
-        "# {}\n\n{}. Default severity: {}. Since {}.",
-        code.id, code.title, code.severity, code.since
-    );
-    super::answer(&format!("{heading}\n\n{}\n", code.page.trim_end()))?;
+    super::print(&format!(
+        "# {}\n\n{}. Default severity: {}. Since {}.\n\n{}\n",
+        code.id,
+        code.title,
+        code.severity,
+        code.since,
+        code.page.trim_end()
+    ))?;
     Ok(Exit::Clean)
 }

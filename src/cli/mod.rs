@@ -21,6 +21,7 @@ use clap::error::ErrorKind;
 
 use args::{Cli, Command};
 
+use crate::error::Result;
 use crate::model::text::printable;
 use crate::report::Output;
 
@@ -89,8 +90,8 @@ fn complain(message: &dyn Display) {
     eprintln!("wireclaim: {}", lines.join("\n"));
 }
 
-/// Writes an answer to standard output; a reader that has gone is not an error.
-fn answer(text: &str) -> crate::error::Result<()> {
+/// Writes a result to standard output; a reader that has gone away has seen all it wanted.
+fn print(text: &str) -> Result<()> {
     Output::create(None)?.write(|out| out.write_all(text.as_bytes()))
 }
 

@@ -8,7 +8,7 @@ use crate::profile::{builtin, lint};
 pub(super) fn run(command: ProfileCommand) -> Result<Exit> {
     match command {
         ProfileCommand::Show { profile } => {
-            super::answer(&builtin::open(&profile)?.to_string())?;
+            super::print(&builtin::open(&profile)?.to_string())?;
             Ok(Exit::Clean)
         }
         ProfileCommand::Lint { profiles } => lint_all(&profiles),
@@ -28,7 +28,7 @@ fn lint_all(names: &[String]) -> Result<Exit> {
             }
         }
     }
-    super::answer(&out)?;
+    super::print(&out)?;
     if broken > 0 {
         return Err(Error::Usage(format!("{broken} of {} profiles have errors", names.len())));
     }
