@@ -4,6 +4,15 @@
 //!
 //! `WIRECLAIM_GROWTH=N` sets how much of everything; `-- --nocapture` shows what it took.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that fails says so, and these tests print what they did"
+)]
+
 mod support;
 
 use std::net::Ipv4Addr;
