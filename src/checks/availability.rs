@@ -1,5 +1,7 @@
 //! What the device must or may reach, and whether it could.
 
+use std::collections::BTreeSet;
+
 use super::destination::{bypassed_proxy, expected_ports};
 use super::matching::Match;
 use super::subject::{Subject, View, flow_rule};
@@ -174,16 +176,17 @@ fn unanswered(subject: &Subject<'_>, bound: &BoundClaim, views: &[&View<'_>]) ->
             && !view.through_proxy
             && !required(view)
     };
-    let silent: Vec<&&View<'_>> = views.iter().filter(is_silent).collect();
-    silent
+    let working: BTreeSet<(String, Option<u16>)> = views
         .iter()
+        .filter(|view| outcome::of(view).answered())
+        .map(|view| (view.peer_text(), view.port))
+        .collect();
+    views
+        .iter()
+        .filter(is_silent)
         .filter(|view| {
-            let peer_works = |other: &&View<'_>| {
-                other.peer_text() == view.peer_text()
-                    && other.port == view.port
-                    && outcome::of(other).answered()
-            };
-            (outcome::of(view).refused() || repeated(view)) && !views.iter().any(peer_works)
+            (outcome::of(view).refused() || repeated(view))
+                && !working.contains(&(view.peer_text(), view.port))
         })
         .map(|view| {
             let outcome = outcome::of(view);

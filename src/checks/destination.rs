@@ -473,7 +473,6 @@ fn name_mismatch(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
 
 /// Look-ups of names that a claim forbids, where no flow to them was seen: the intent is the finding.
 fn forbidden_lookups(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
     let forbidden: Vec<_> = subject
         .active_claims()
         .filter(|(_, bound)| bound.claim.level == Level::Forbidden)
@@ -492,7 +491,8 @@ fn forbidden_lookups(subject: &Subject<'_>) -> Vec<Finding> {
                     .peers
                     .iter()
                     .any(|peer| matches!(peer, Peer::Name(pattern) if pattern.matches(name)));
-                if !named || contacted(subject, bound, name) {
+                let key = (bound.claim.id.clone(), name.to_owned());
+                if !named || folded.contains_key(&key) {
                     continue;
                 }
                 let mut finding = subject.finding(
@@ -511,21 +511,26 @@ fn forbidden_lookups(subject: &Subject<'_>) -> Vec<Finding> {
                     bound.claim.id,
                     bound.claim.title
                 );
-                folded.entry((bound.claim.id.clone(), name.to_owned())).or_insert(finding);
+                folded.insert(key, finding);
             }
         }
     }
-    findings.extend(folded.into_values());
-    findings
+    leave_to_contacts(subject, &mut folded);
+    folded.into_values().collect()
 }
 
-/// A flow to the name says more than its look-up does.
-fn contacted(subject: &Subject<'_>, bound: &BoundClaim, name: &str) -> bool {
-    subject.views.iter().any(|view| {
-        let by_this = matches!(view.matched, Match::Forbidden(index)
-            if subject.claim(index).is_some_and(|other| other.claim.id == bound.claim.id));
-        by_this && view.name.candidates.iter().any(|known| known == name)
-    })
+/// A flow to the name says more than its look-up does: drops what `folded` has of names that were contacted.
+fn leave_to_contacts(subject: &Subject<'_>, folded: &mut BTreeMap<(String, String), Finding>) {
+    for view in &subject.views {
+        let Match::Forbidden(index) = view.matched else { continue };
+        let Some(bound) = subject.claim(index) else { continue };
+        if folded.is_empty() {
+            return;
+        }
+        for name in view.name.candidates.iter() {
+            folded.remove(&(bound.claim.id.clone(), name.clone()));
+        }
+    }
 }
 
 fn observed(view: &View<'_>) -> String {

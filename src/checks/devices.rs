@@ -1,6 +1,6 @@
 //! Who is judged: the devices that a selector names, that a profile recognises, or the busiest private address.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -8,8 +8,8 @@ use ipnet::IpNet;
 use super::subject::Evidence;
 use crate::analyzers::http::fields as http;
 use crate::analyzers::tls;
-use crate::model::MacAddr;
 use crate::model::address::{Scope, scope};
+use crate::model::{Flow, MacAddr};
 use crate::naming::hosts::Host;
 use crate::profile::{Identify, Profile};
 
@@ -77,7 +77,10 @@ pub fn choose<'a>(
         let chosen = hosts().filter(|host| selectors.iter().any(|selector| selector.selects(host))).collect();
         return (chosen, String::from("selected by --device"));
     }
-    let known: Vec<&Host> = hosts().filter(|host| identified(evidence, &profile.identify, host)).collect();
+    let talkers = talkers(evidence, &profile.identify);
+    let by_traffic = |host: &Host| host.addresses.iter().any(|ip| talkers.contains(ip));
+    let known: Vec<&Host> =
+        hosts().filter(|host| identified(&profile.identify, host) || by_traffic(host)).collect();
     if !known.is_empty() {
         return (known, format!("recognised by the profile {}", profile.name));
     }
@@ -95,28 +98,36 @@ pub fn choose<'a>(
     }
 }
 
-fn identified(evidence: Evidence<'_>, identify: &Identify, host: &Host) -> bool {
-    let matches_any = |patterns: &[String], names: &std::collections::BTreeSet<String>| {
+/// Whether what a host is and looks up is what the profile's device is and looks up.
+fn identified(identify: &Identify, host: &Host) -> bool {
+    let matches_any = |patterns: &[String], names: &BTreeSet<String>| {
         patterns.iter().any(|pattern| names.iter().any(|name| wildcard(pattern, name)))
     };
-    let known_name = |name: &str| identify.names.iter().any(|pattern| pattern.matches(name));
-    if matches_any(&identify.dhcp_host_names, &host.host_names)
+    matches_any(&identify.dhcp_host_names, &host.host_names)
         || matches_any(&identify.dhcp_vendor_classes, &host.vendor_classes)
         || host.mac.is_some_and(|mac| identify.ouis.contains(&mac.oui()))
-        || host.lookups.iter().any(|name| known_name(name))
-    {
-        return true;
-    }
+        || host.lookups.iter().any(|name| known_name(identify, name))
+}
+
+/// Addresses that open flows as the profile's device does. Found in one pass over the flows: there may be as many
+/// hosts as flows.
+fn talkers(evidence: Evidence<'_>, identify: &Identify) -> BTreeSet<IpAddr> {
     if identify.names.is_empty() && identify.ports.is_empty() {
-        return false;
+        return BTreeSet::new();
     }
-    evidence.flows.iter().filter(|flow| host.addresses.contains(&flow.key.orig.ip)).any(|flow| {
+    let known = |flow: &&Flow| {
         let said = flow.facts.of(&tls::SNI).chain(flow.facts.of(&http::CONNECT_TARGET));
         identify.ports.contains(&flow.key.resp.port)
             || said.filter_map(|fact| fact.value.as_str()).any(|name| {
-                known_name(&name.rsplit_once(':').map_or(name, |(host, _)| host).to_ascii_lowercase())
+                let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
+                known_name(identify, &host.to_ascii_lowercase())
             })
-    })
+    };
+    evidence.flows.iter().filter(known).map(|flow| flow.key.orig.ip).collect()
+}
+
+fn known_name(identify: &Identify, name: &str) -> bool {
+    identify.names.iter().any(|pattern| pattern.matches(name))
 }
 
 /// Whether `text` fits `pattern`, in which `*` stands for any run of characters; ASCII case is ignored.

@@ -4,7 +4,7 @@
 //! end: a reset whose TTL is not that side's, or data that nothing answers any more. A FIN is an endpoint's, as far as
 //! packets show, and so is never a cut.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::matching::Match;
@@ -82,20 +82,21 @@ const LEAST_IDLE: Duration = Duration::from_secs(5);
 fn run(subject: &Subject<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut limits: BTreeMap<FlowId, Vec<Finding>> = BTreeMap::new();
-    let mut cut_peers: Vec<(String, Option<u16>)> = Vec::new();
+    let mut cut_peers: BTreeSet<PeerPort> = BTreeSet::new();
+    let latest = latest_attempts(subject);
     for (index, bound) in subject.active_claims() {
         let Some(rule) = flow_rule(bound).and_then(|rule| rule.lifetime) else { continue };
         let selected =
             |view: &&View<'_>| matches!(&view.matched, Match::Claims(list) if list.contains(&index));
-        let mut groups: BTreeMap<(String, Option<u16>), Vec<&View<'_>>> = BTreeMap::new();
+        let mut groups: BTreeMap<PeerPort, Vec<&View<'_>>> = BTreeMap::new();
         for view in subject.views.iter().filter(selected).filter(|view| view.flow.tcp.is_some()) {
             groups.entry((view.peer_text(), view.port)).or_default().push(view);
         }
         for (peer, views) in groups {
             if rule.long_running && !cut_peers.contains(&peer) {
-                let cut = cuts(subject, bound, &views);
+                let cut = cuts(subject, bound, &views, latest.get(&peer).copied());
                 if !cut.is_empty() {
-                    cut_peers.push(peer);
+                    cut_peers.insert(peer);
                 }
                 findings.extend(cut);
             }
@@ -109,6 +110,19 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
         limits.into_values().filter_map(|list| list.into_iter().max_by_key(|finding| finding.severity)),
     );
     findings
+}
+
+/// What a peer is called, and its port.
+type PeerPort = (String, Option<u16>);
+
+/// When the device last opened a connection to each peer and port.
+fn latest_attempts(subject: &Subject<'_>) -> BTreeMap<PeerPort, Seen> {
+    let mut latest: BTreeMap<PeerPort, Seen> = BTreeMap::new();
+    for view in subject.views.iter().filter(|view| view.by_device) {
+        let last = latest.entry((view.peer_text(), view.port)).or_insert(view.flow.first);
+        *last = (*last).max(view.flow.first);
+    }
+    latest
 }
 
 /// One connection that something other than its ends ended.
@@ -140,7 +154,8 @@ impl How {
     }
 }
 
-fn cut<'v>(subject: &Subject<'_>, view: &'v View<'v>) -> Option<Cut<'v>> {
+/// How `view` was cut, if it was. The device opened its `latest` connection to the same peer and port then.
+fn cut<'v>(view: &'v View<'v>, latest: Option<Seen>) -> Option<Cut<'v>> {
     let tcp = view.flow.tcp.as_deref()?;
     if !outcome::of(view).answered() {
         return None;
@@ -151,9 +166,8 @@ fn cut<'v>(subject: &Subject<'_>, view: &'v View<'v>) -> Option<Cut<'v>> {
     let how = match tcp.end {
         End::Rst(from) if foreign(tcp, from) => How::ForeignReset,
         End::Rst(from) if from != device && idle >= LEAST_IDLE => How::PeerReset,
-        End::Silence(from) if from == device && (retried(tcp, from) || reconnected(subject, view, at)) => {
-            How::Silence
-        }
+        // The device has given up the connection that nothing answers: it made another.
+        End::Silence(from) if from == device && (retried(tcp, from) || latest > Some(at)) => How::Silence,
         _ => return None,
     };
     Some(Cut { view, how, at, idle, life: at.at.since(view.flow.first.at) })
@@ -169,19 +183,14 @@ fn retried(tcp: &TcpFacts, from: Direction) -> bool {
     *tcp.unanswered.of(from) >= 2
 }
 
-/// The device opened a new connection to the same peer and port after `at`.
-fn reconnected(subject: &Subject<'_>, view: &View<'_>, at: Seen) -> bool {
-    subject.views.iter().any(|other| {
-        other.by_device
-            && other.port == view.port
-            && other.peer_text() == view.peer_text()
-            && other.flow.first > at
-    })
-}
-
 /// What the cut connections to one peer and port have in common.
-fn cuts(subject: &Subject<'_>, bound: &BoundClaim, views: &[&View<'_>]) -> Vec<Finding> {
-    let cuts: Vec<Cut<'_>> = views.iter().filter_map(|view| cut(subject, view)).collect();
+fn cuts(
+    subject: &Subject<'_>,
+    bound: &BoundClaim,
+    views: &[&View<'_>],
+    latest: Option<Seen>,
+) -> Vec<Finding> {
+    let cuts: Vec<Cut<'_>> = views.iter().filter_map(|view| cut(view, latest)).collect();
     let mut by_how: BTreeMap<How, Vec<&Cut<'_>>> = BTreeMap::new();
     for cut in &cuts {
         by_how.entry(cut.how).or_default().push(cut);
@@ -300,7 +309,9 @@ fn bounds(subject: &Subject<'_>, bound: &BoundClaim, rule: LifetimeRule, view: &
     let end = if ended { tcp.end_seen.unwrap_or(view.flow.last).at } else { subject.span.1 };
     let life = end.since(view.flow.first.at);
     let last_data = tcp.last_data.orig.max(tcp.last_data.resp).map_or(view.flow.first, |seen| seen);
-    let tail = tcp.idle_before_end.filter(|_| ended).unwrap_or_else(|| end.since(last_data.at));
+    let pause = tcp.idle_before_end.filter(|_| ended).unwrap_or_else(|| end.since(last_data.at));
+    // A close_notify that the other side answers with its FIN is payload too: then the pause before it is what counts.
+    let tail = if pause < Duration::from_secs(1) { pause.max(tcp.longest_idle) } else { pause };
     let at_least = if ended { "" } else { "at least " };
     let too_long = match (rule.max, rule.max_idle_tail) {
         (Some(max), _) if life > max => {

@@ -5,11 +5,12 @@
 //! baseline is undeclared.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::subject::{Subject, View, flow_rule};
 use crate::model::finding::Way;
-use crate::model::{FlowKey, Transport};
+use crate::model::{FlowKey, NameSource, Transport};
 use crate::profile::{
     Baseline, BoundClaim, ClaimState, FlowRule, Level, NamePattern, Peer, Ports, ProxyRule,
 };
@@ -57,8 +58,38 @@ pub enum Width {
     Any,
 }
 
+/// What the declaration says of each view of `subject`. Connections that are alike in everything that matters here
+/// are asked for once: a device may have a hundred thousand to one peer.
+pub fn of_all(subject: &Subject<'_>) -> Vec<Match> {
+    let mut known: BTreeMap<Likeness<'_>, Match> = BTreeMap::new();
+    subject
+        .views
+        .iter()
+        .map(|view| known.entry(likeness(view)).or_insert_with(|| of(subject, view)).clone())
+        .collect()
+}
+
+/// Who, by which name, from which side, on which ports, with which content, and whether it is a proxy.
+type Likeness<'v> = (
+    (IpAddr, Option<&'v str>, NameSource),
+    (bool, Way, Transport, Option<u16>, u16),
+    &'v [&'static str],
+    bool,
+);
+
+/// Everything that [`of`] looks at. With its peer and its source, a name stands for its candidates.
+fn likeness<'v>(view: &'v View<'_>) -> Likeness<'v> {
+    let key = view.flow.key;
+    (
+        (view.peer, view.name.name.as_deref(), view.name.source),
+        (view.by_device, view.way, key.transport, view.port, key.resp.port),
+        &view.service,
+        view.is_proxy,
+    )
+}
+
 /// What the declaration says of `view`.
-pub fn of(subject: &Subject<'_>, view: &View<'_>) -> Match {
+fn of(subject: &Subject<'_>, view: &View<'_>) -> Match {
     if view.is_proxy {
         return proxy(subject);
     }

@@ -53,7 +53,7 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
             servers.entry(view.peer_text()).or_default().push(view);
         }
     }
-    let mut findings: Vec<(usize, Finding)> = Vec::new();
+    let mut findings: Vec<(usize, &View<'_>, Finding)> = Vec::new();
     let mut tally: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
     for views in servers.values() {
         let Some(view) = views.first() else { continue };
@@ -64,10 +64,13 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
         entry.1 += 1;
         match judge(subject, bound, views) {
             None => entry.0 += 1,
-            Some(finding) => findings.push((index, finding)),
+            Some(finding) => findings.push((index, view, finding)),
         }
     }
-    findings.into_iter().map(|(index, finding)| soften(subject, finding, index, tally.get(&index))).collect()
+    findings
+        .into_iter()
+        .map(|(index, view, finding)| soften(subject, finding, view, index, tally.get(&index)))
+        .collect()
 }
 
 /// What is wrong with one server; `None` if it gives the time.
@@ -141,23 +144,20 @@ fn judge(subject: &Subject<'_>, bound: &BoundClaim, views: &[&View<'_>]) -> Opti
 }
 
 /// Enough redundant servers work: then one that does not is a degradation, not a failure.
-fn soften(subject: &Subject<'_>, finding: Finding, index: usize, tally: Option<&(usize, usize)>) -> Finding {
+fn soften(
+    subject: &Subject<'_>,
+    finding: Finding,
+    view: &View<'_>,
+    index: usize,
+    tally: Option<&(usize, usize)>,
+) -> Finding {
     let Some((working, tried)) = tally.copied() else { return finding };
     let Some(bound) = subject.claim(index) else { return finding };
     let needed = flow_rule(bound).map_or(1, |rule| rule.at_least.max(1));
     if working < needed || finding.status != Status::Obstructed {
         return finding;
     }
-    let view = subject
-        .views
-        .iter()
-        .find(|view| view.peer_text() == finding.peer_name || Some(view.peer) == finding.peer_ip);
-    match view {
-        Some(view) => {
-            Finding { evidence: finding.evidence, ..degraded(subject, bound, view, working, tried) }
-        }
-        None => finding,
-    }
+    Finding { evidence: finding.evidence, ..degraded(subject, bound, view, working, tried) }
 }
 
 /// Whether the device got answers from beyond its LAN while these requests went unanswered.

@@ -1,6 +1,6 @@
 //! What a check looks at: one device, its declaration, and its flows with names and matching claims.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::Code;
@@ -11,9 +11,9 @@ use crate::analyzers::tls;
 use crate::model::evidence::Seen;
 use crate::model::finding::{Confidence, DeviceLabel, Severity, Status, Way};
 use crate::model::stats::{CaptureInfo, Stats};
-use crate::model::{Endpoint, Finding, Flow, NameSource, Timestamp, Transport};
+use crate::model::{Endpoint, Finding, Flow, MacAddr, NameSource, Timestamp, Transport};
 use crate::naming::hosts::{Host, Hosts};
-use crate::naming::{Names, PeerName};
+use crate::naming::{Names, PeerName, Resolver};
 use crate::profile::tls_policy::TlsPolicy;
 use crate::profile::{BoundClaim, ClaimState, Declaration, FlowRule, Level, ProxyRule, Rule};
 
@@ -22,6 +22,8 @@ use crate::profile::{BoundClaim, ClaimState, Declaration, FlowRule, Level, Proxy
 pub struct Evidence<'a> {
     /// Every flow, by first frame.
     pub flows: &'a [Flow],
+    /// Where each host's flows are among them.
+    pub index: &'a FlowIndex,
     /// Names of addresses.
     pub names: &'a Names,
     /// Hosts on the link.
@@ -30,6 +32,45 @@ pub struct Evidence<'a> {
     pub stats: &'a Stats,
     /// The captures.
     pub captures: &'a [CaptureInfo],
+}
+
+/// Which flows are whose: there may be as many hosts as flows, so each device finds its own here.
+#[derive(Debug, Default)]
+pub struct FlowIndex {
+    by_address: BTreeMap<IpAddr, Vec<usize>>,
+    /// Flows from the unspecified address, as of a host that asks DHCP for one.
+    nameless: BTreeMap<MacAddr, Vec<usize>>,
+    /// Earliest and latest packet of all.
+    span: (Timestamp, Timestamp),
+}
+
+impl FlowIndex {
+    /// Of `flows`, by their positions.
+    pub fn new(flows: &[Flow]) -> Self {
+        let mut index = Self::default();
+        for (at, flow) in flows.iter().enumerate() {
+            let (orig, resp) = (flow.key.orig.ip, flow.key.resp.ip);
+            index.by_address.entry(orig).or_default().push(at);
+            if resp != orig {
+                index.by_address.entry(resp).or_default().push(at);
+            }
+            if let Some(mac) = flow.link.orig.and_then(|link| link.src).filter(|_| orig.is_unspecified()) {
+                index.nameless.entry(mac).or_default().push(at);
+            }
+        }
+        let first = flows.iter().map(|flow| flow.first.at).min().unwrap_or_default();
+        let last = flows.iter().map(|flow| flow.last.at).max().unwrap_or_default();
+        index.span = (first, last);
+        index
+    }
+
+    /// Positions of the flows of `device`, ascending.
+    fn of(&self, device: &Host) -> impl Iterator<Item = usize> + use<> {
+        let own = device.addresses.iter().filter_map(|ip| self.by_address.get(ip));
+        let nameless = device.mac.and_then(|mac| self.nameless.get(&mac));
+        let all: BTreeSet<usize> = own.chain(nameless).flatten().copied().collect();
+        all.into_iter()
+    }
 }
 
 /// One device under one declaration.
@@ -92,8 +133,6 @@ impl<'a> Subject<'a> {
         device: &'a Host,
         evidence: Evidence<'a>,
     ) -> Self {
-        let first = evidence.flows.iter().map(|flow| flow.first.at).min().unwrap_or_default();
-        let last = evidence.flows.iter().map(|flow| flow.last.at).max().unwrap_or_default();
         let mut subject = Self {
             declaration,
             policy,
@@ -101,37 +140,29 @@ impl<'a> Subject<'a> {
             label: device.label(),
             evidence,
             views: Vec::new(),
-            span: (first, last),
+            span: evidence.index.span,
             start: None,
             names_hidden: false,
             one_sided: false,
             absence: Confidence::Strong,
         };
-        let flows: Vec<&Flow> = evidence.flows.iter().filter(|flow| subject.owns(flow)).collect();
-        for flow in flows {
-            let views = subject.views_of(flow);
+        let mut names = Resolver::new(evidence.names, device.addresses.clone());
+        for flow in evidence.index.of(device).filter_map(|at| evidence.flows.get(at)) {
+            let views = subject.views_of(flow, &mut names);
             subject.views.extend(views);
         }
         subject.start = subject.find_start();
         subject.one_sided = super::capture::is_one_sided(&subject);
         subject.names_hidden = subject.one_sided || super::capture::look_ups_are_cut(&subject);
         subject.absence = super::capture::absence(&subject);
-        let matches: Vec<Match> = subject.views.iter().map(|view| matching::of(&subject, view)).collect();
+        let matches = matching::of_all(&subject);
         for (view, matched) in subject.views.iter_mut().zip(matches) {
             view.matched = matched;
         }
         subject
     }
 
-    fn owns(&self, flow: &Flow) -> bool {
-        let device = |ip: IpAddr| self.device.addresses.contains(&ip);
-        let nameless = flow.key.orig.ip.is_unspecified()
-            && self.device.mac.is_some()
-            && flow.link.orig.and_then(|link| link.src) == self.device.mac;
-        device(flow.key.orig.ip) || device(flow.key.resp.ip) || nameless
-    }
-
-    fn views_of(&self, flow: &'a Flow) -> Vec<View<'a>> {
+    fn views_of(&self, flow: &'a Flow, names: &mut Resolver<'_>) -> Vec<View<'a>> {
         let by_device =
             self.device.addresses.contains(&flow.key.orig.ip) || flow.key.orig.ip.is_unspecified();
         let peer = if by_device { flow.key.resp.ip } else { flow.key.orig.ip };
@@ -143,11 +174,7 @@ impl<'a> Subject<'a> {
         let port =
             matches!(flow.key.transport, Transport::Tcp | Transport::Udp).then_some(flow.key.resp.port);
         let is_proxy = by_device && flow.facts.has(&http::CONNECT_TARGET);
-        let name = if is_proxy {
-            self.evidence.names.resolved(peer, &self.device.addresses)
-        } else {
-            self.evidence.names.peer(flow, peer, &self.device.addresses, by_device)
-        };
+        let name = if is_proxy { names.resolved(peer) } else { names.peer(flow, peer, by_device) };
         let outer = View {
             flow,
             by_device,
@@ -160,33 +187,8 @@ impl<'a> Subject<'a> {
             is_proxy,
             matched: Match::Undeclared,
         };
-        let inner = is_proxy.then(|| self.inner_view(flow, way, peer)).flatten();
+        let inner = is_proxy.then(|| inner_view(flow, way, peer, names)).flatten();
         std::iter::once(outer).chain(inner).collect()
-    }
-
-    /// The connection inside an accepted CONNECT: its peer is the target, not the proxy.
-    fn inner_view(&self, flow: &'a Flow, way: Way, peer: IpAddr) -> Option<View<'a>> {
-        if !flow
-            .facts
-            .of(&http::CONNECT_STATUS)
-            .any(|fact| fact.value.as_uint().is_some_and(|s| s / 100 == 2))
-        {
-            return None;
-        }
-        let target = flow.facts.latest(&http::CONNECT_TARGET)?.value.as_str()?;
-        let port = target.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-        Some(View {
-            flow,
-            by_device: true,
-            way: if way == Way::Local { Way::Out } else { way },
-            peer,
-            port,
-            name: self.evidence.names.peer(flow, peer, &self.device.addresses, true),
-            service: flow.service.iter().skip(1).copied().collect(),
-            through_proxy: true,
-            is_proxy: false,
-            matched: Match::Undeclared,
-        })
     }
 
     /// A DHCP start; else a DNS query ahead of any other flow that leaves the LAN: nothing else tells a boot from a
@@ -327,6 +329,27 @@ impl View<'_> {
             (self.flow.key.resp, self.flow.key.orig)
         }
     }
+}
+
+/// The connection inside an accepted CONNECT: its peer is the target, not the proxy.
+fn inner_view<'a>(flow: &'a Flow, way: Way, peer: IpAddr, names: &mut Resolver<'_>) -> Option<View<'a>> {
+    if !flow.facts.of(&http::CONNECT_STATUS).any(|fact| fact.value.as_uint().is_some_and(|s| s / 100 == 2)) {
+        return None;
+    }
+    let target = flow.facts.latest(&http::CONNECT_TARGET)?.value.as_str()?;
+    let port = target.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    Some(View {
+        flow,
+        by_device: true,
+        way: if way == Way::Local { Way::Out } else { way },
+        peer,
+        port,
+        name: names.peer(flow, peer, true),
+        service: flow.service.iter().skip(1).copied().collect(),
+        through_proxy: true,
+        is_proxy: false,
+        matched: Match::Undeclared,
+    })
 }
 
 /// The flow rule of a claim, if it has one.

@@ -1,6 +1,6 @@
 //! `wireclaim flows`: the flow table itself, with every fact of each flow.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Exit;
 use super::args::FlowsArgs;
@@ -8,22 +8,14 @@ use super::settings::{self, Target};
 use crate::error::Result;
 use crate::pipeline::Analysis;
 use crate::pipeline::judge::Scene;
+use crate::report::Content;
 use crate::report::summary::Summary;
-use crate::report::{Content, FlowRow};
 
 pub(super) fn run(args: &FlowsArgs) -> Result<Exit> {
     let target = Target::open(&args.output, Content::Flows)?;
     let (analysis, names) = settings::analyse(&args.input)?;
     let scene = Scene::new(&analysis, names);
-    let rows: Vec<FlowRow<'_>> = analysis
-        .flows
-        .iter()
-        .map(|flow| {
-            let asker = BTreeSet::from([flow.key.orig.ip]);
-            let peer = scene.names.peer(flow, flow.key.resp.ip, &asker, true);
-            FlowRow { flow, resp_name: peer.name.map(|name| (name, peer.source)) }
-        })
-        .collect();
+    let rows = scene.flow_rows(&analysis);
     let (format, view, output) = target.parts(&analysis.captures);
     format.write_flows(&rows, &view, output)?;
     if !args.input.quiet {
@@ -51,6 +43,8 @@ pub(super) fn facts(analysis: &Analysis) -> Summary {
         .not_captures
         .iter()
         .map(|path| format!("{} is no capture and was passed over", path.display()))
+        .chain(dropped(analysis.names_dropped, "names of addresses"))
+        .chain(dropped(analysis.hosts_dropped, "traits of hosts"))
         .chain(analysis.internal_errors.iter().map(|error| {
             format!(
                 "analyzer {} failed on {} (a bug of wireclaim's; please report it)",
@@ -65,6 +59,12 @@ pub(super) fn facts(analysis: &Analysis) -> Summary {
         quality,
         ..Summary::default()
     }
+}
+
+/// What the bounds of memory cost, if anything.
+fn dropped(count: u64, what: &str) -> Option<String> {
+    (count > 0)
+        .then(|| format!("{count} sightings of {what} were not kept: there were more than there is room for"))
 }
 
 /// Says why reading ended early, after everything read before has been reported.

@@ -1,6 +1,8 @@
 //! What analyzers say: facts of a flow, names of addresses, traits of hosts.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -92,39 +94,89 @@ pub const MAX_VALUES: usize = 256;
 /// The facts of one flow, folded: one entry per field and value, in order of first sighting.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    facts: Vec<Fact>,
+    entries: Vec<Fact>,
+    /// Where to find each, once there are too many to look through.
+    index: Option<Box<Index>>,
     /// Sightings that found their field's list full.
     pub dropped: u64,
+}
+
+/// As many facts are looked through one by one; most flows have fewer.
+const WITHOUT_INDEX: usize = 32;
+
+/// Facts by their hash. Keyed at random, so that no sender can make values meet; never iterated.
+#[derive(Debug, Clone, Default)]
+struct Index {
+    hasher: RandomState,
+    /// Hash of a fact to its place: the first one, if two should have the same.
+    places: HashMap<u64, usize>,
+    /// Values of each field, by the field's address.
+    values: HashMap<usize, usize>,
+}
+
+impl Index {
+    fn hash(&self, field: &'static Field, value: &Value) -> u64 {
+        self.hasher.hash_one((std::ptr::from_ref(field).addr(), value))
+    }
+
+    fn insert(&mut self, field: &'static Field, value: &Value, place: usize) {
+        let hash = self.hash(field, value);
+        self.places.entry(hash).or_insert(place);
+        *self.values.entry(std::ptr::from_ref(field).addr()).or_default() += 1;
+    }
 }
 
 impl Facts {
     /// Records that `field` had `value`.
     pub fn add(&mut self, field: &'static Field, value: Value, seen: Seen) {
-        let mut values = 0;
-        for fact in &mut self.facts {
-            if std::ptr::eq(fact.field, field) {
-                if fact.value == value {
-                    fact.evidence.again(seen);
-                    return;
+        if let Some(fact) = self.find(field, &value).and_then(|place| self.entries.get_mut(place)) {
+            fact.evidence.again(seen);
+        } else if self.values(field) < MAX_VALUES {
+            let place = self.entries.len();
+            if place == WITHOUT_INDEX {
+                let mut index = Box::<Index>::default();
+                for (place, fact) in self.entries.iter().enumerate() {
+                    index.insert(fact.field, &fact.value, place);
                 }
-                values += 1;
+                self.index = Some(index);
             }
-        }
-        if values < MAX_VALUES {
-            self.facts.push(Fact { field, value, evidence: Evidence::once(seen) });
+            if let Some(index) = &mut self.index {
+                index.insert(field, &value, place);
+            }
+            self.entries.push(Fact { field, value, evidence: Evidence::once(seen) });
         } else {
             self.dropped = self.dropped.saturating_add(1);
         }
     }
 
+    /// The place of `field` with `value`.
+    fn find(&self, field: &'static Field, value: &Value) -> Option<usize> {
+        let is_it = |fact: &Fact| std::ptr::eq(fact.field, field) && fact.value == *value;
+        if let Some(index) = &self.index {
+            let place = *index.places.get(&index.hash(field, value))?;
+            if self.entries.get(place).is_some_and(is_it) {
+                return Some(place);
+            }
+        }
+        self.entries.iter().position(is_it)
+    }
+
+    /// How many values of `field` there are.
+    fn values(&self, field: &'static Field) -> usize {
+        match &self.index {
+            Some(index) => index.values.get(&std::ptr::from_ref(field).addr()).copied().unwrap_or(0),
+            None => self.of(field).count(),
+        }
+    }
+
     /// All of them, in order of first sighting.
     pub fn iter(&self) -> std::slice::Iter<'_, Fact> {
-        self.facts.iter()
+        self.entries.iter()
     }
 
     /// Those of `field`, in order of first sighting.
     pub fn of(&self, field: &'static Field) -> impl Iterator<Item = &Fact> {
-        self.facts.iter().filter(move |fact| std::ptr::eq(fact.field, field))
+        self.entries.iter().filter(move |fact| std::ptr::eq(fact.field, field))
     }
 
     /// The first of `field`.
@@ -149,7 +201,7 @@ impl Facts {
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.facts.is_empty()
+        self.entries.is_empty()
     }
 }
 
@@ -278,4 +330,30 @@ pub enum Observation {
     Name(NameBinding),
     /// About a host.
     Host(HostTrait),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::FrameRef;
+
+    static ONE: Field = Field { name: "test.one", doc: "One", source: "none" };
+    static TWO: Field = Field { name: "test.two", doc: "Two", source: "none" };
+
+    #[test]
+    fn values_are_told_apart_with_and_without_index_and_have_a_bound() {
+        let seen = Seen { at: Timestamp::default(), frame: FrameRef::default() };
+        let mut facts = Facts::default();
+        for round in 1..=2 {
+            for n in 0..300_u64 {
+                facts.add(&ONE, Value::Uint(n), seen);
+                facts.add(&TWO, Value::Uint(n / 100), seen);
+            }
+            assert_eq!(facts.of(&ONE).count(), MAX_VALUES);
+            assert!(facts.of(&ONE).zip(0..).all(|(fact, n)| fact.value == Value::Uint(n)));
+            assert!(facts.of(&ONE).all(|fact| fact.evidence.count == round));
+            assert_eq!(facts.of(&TWO).map(|fact| fact.evidence.count).collect::<Vec<_>>(), [100 * round; 3]);
+            assert_eq!(facts.dropped, round * (300 - MAX_VALUES as u64));
+        }
+    }
 }

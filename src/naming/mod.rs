@@ -7,6 +7,7 @@ pub mod hosts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::analyzers::http::fields as http;
 use crate::analyzers::tls;
@@ -28,7 +29,7 @@ pub struct PeerName {
     pub source: NameSource,
     /// Every name that may be meant, best first: several where one address was resolved under several names,
     /// and the names between the one asked for and the address.
-    pub candidates: Vec<String>,
+    pub candidates: Arc<[String]>,
     /// How sure it is that the best name is meant.
     pub confidence: Confidence,
 }
@@ -36,12 +37,17 @@ pub struct PeerName {
 impl PeerName {
     /// No name at all.
     pub fn none() -> Self {
-        Self { name: None, source: NameSource::None, candidates: Vec::new(), confidence: Confidence::Strong }
+        Self {
+            name: None,
+            source: NameSource::None,
+            candidates: Arc::new([]),
+            confidence: Confidence::Strong,
+        }
     }
 
     fn certain(name: &str, source: NameSource, confidence: Confidence) -> Self {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
-        Self { candidates: vec![name.clone()], name: Some(name), source, confidence }
+        Self { candidates: Arc::new([name.clone()]), name: Some(name), source, confidence }
     }
 }
 
@@ -70,16 +76,8 @@ impl Names {
         self.by_address.values().flatten()
     }
 
-    /// What the host at `peer`, reached by `flow`, is called by a device with the addresses `device`.
-    /// `outbound` says that the device is the client: what a client says of its server (SNI, Host) names the
-    /// peer only then.
-    pub fn peer(&self, flow: &Flow, peer: IpAddr, device: &BTreeSet<IpAddr>, outbound: bool) -> PeerName {
-        let said = outbound.then(|| said_in_flow(flow)).flatten();
-        said.unwrap_or_else(|| self.resolved(peer, device))
-    }
-
     /// What `peer` is called by look-ups and announcements.
-    pub fn resolved(&self, peer: IpAddr, device: &BTreeSet<IpAddr>) -> PeerName {
+    fn resolved(&self, peer: IpAddr, device: &BTreeSet<IpAddr>) -> PeerName {
         let mut ranked: Vec<(NameSource, &NameBinding)> = self
             .of(peer)
             .iter()
@@ -94,27 +92,48 @@ impl Names {
             .collect();
         ranked.sort_by_key(|(source, binding)| (*source, binding.seen));
         let Some((source, best)) = ranked.first().copied() else { return PeerName::none() };
-        let mut candidates: Vec<String> = Vec::new();
-        let mut add = |name: &str| {
-            if !candidates.iter().any(|known| known == name) {
-                candidates.push(name.to_owned());
-            }
-        };
         // Only names from the best kind of source: what another host resolved says little once this one did.
         let same: Vec<&NameBinding> = ranked.iter().filter(|(s, _)| *s == source).map(|(_, b)| *b).collect();
-        same.iter().for_each(|binding| add(&binding.name));
+        let mut known: BTreeSet<&str> = BTreeSet::new();
+        let mut candidates: Vec<String> = Vec::new();
+        let names = same.iter().map(|binding| &*binding.name);
+        candidates.extend(names.filter(|name| known.insert(name)).map(str::to_owned));
         let confidence = match (source, candidates.len()) {
             (NameSource::Dns | NameSource::Hosts | NameSource::Dhcp, 1) => Confidence::Strong,
             _ => Confidence::Probable,
         };
-        for binding in same {
-            for alias in &binding.aliases {
-                if !candidates.iter().any(|known| **known == **alias) {
-                    candidates.push(alias.to_string());
-                }
-            }
-        }
-        PeerName { name: Some(best.name.to_string()), source, candidates, confidence }
+        let aliases = same.iter().flat_map(|binding| &binding.aliases).map(|alias| &**alias);
+        candidates.extend(aliases.filter(|name| known.insert(name)).map(str::to_owned));
+        PeerName { name: Some(best.name.to_string()), source, candidates: candidates.into(), confidence }
+    }
+}
+
+/// What one device calls its peers. Sorts the names of an address once: an address may have a thousand, and a
+/// device a hundred thousand connections to it.
+#[derive(Debug)]
+pub struct Resolver<'n> {
+    names: &'n Names,
+    /// The device's addresses.
+    device: BTreeSet<IpAddr>,
+    known: BTreeMap<IpAddr, PeerName>,
+}
+
+impl<'n> Resolver<'n> {
+    /// Of the device with these addresses.
+    pub fn new(names: &'n Names, device: BTreeSet<IpAddr>) -> Self {
+        Self { names, device, known: BTreeMap::new() }
+    }
+
+    /// What the host at `peer`, reached by `flow`, is called. `outbound` says that the device is the client: what a
+    /// client says of its server (SNI, Host) names the peer only then.
+    pub fn peer(&mut self, flow: &Flow, peer: IpAddr, outbound: bool) -> PeerName {
+        let said = outbound.then(|| said_in_flow(flow)).flatten();
+        said.unwrap_or_else(|| self.resolved(peer))
+    }
+
+    /// What `peer` is called by look-ups and announcements.
+    pub fn resolved(&mut self, peer: IpAddr) -> PeerName {
+        self.known.entry(peer).or_insert_with(|| self.names.resolved(peer, &self.device)).clone()
     }
 }
 
@@ -198,7 +217,7 @@ mod tests {
         let device = BTreeSet::from(["192.0.2.7".parse().unwrap()]);
         let peer = names.resolved("203.0.113.1".parse().unwrap(), &device);
         assert_eq!((peer.name.as_deref(), peer.source), (Some("mine.example"), NameSource::Dns));
-        assert_eq!(peer.candidates, ["mine.example", "edge.example.net"]);
+        assert_eq!(*peer.candidates, ["mine.example", "edge.example.net"]);
         let stranger = names.resolved("203.0.113.1".parse().unwrap(), &BTreeSet::new());
         assert_eq!(stranger.source, NameSource::DnsOther);
     }

@@ -1,19 +1,22 @@
 //! From what was learnt to what is found: names peers, chooses devices, runs the checks.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::Analysis;
 use crate::checks::devices::{self, Selector};
-use crate::checks::subject::Evidence;
+use crate::checks::subject::{Evidence, FlowIndex};
 use crate::checks::{self, Coverage, Subject};
 use crate::error::{Error, Result};
 use crate::model::evidence::Evidence as Sightings;
 use crate::model::finding::{Confidence, DeviceLabel, Severity, Status};
-use crate::model::{Finding, NameBinding, NameSource};
+use crate::model::{Finding, Flow, NameBinding, NameSource};
 use crate::naming::hosts::Hosts;
-use crate::naming::{self, Names};
+use crate::naming::{self, Names, Resolver};
 use crate::profile::Declaration;
 use crate::profile::tls_policy::TlsPolicy;
+use crate::report::FlowRow;
 
 /// Who is judged by what.
 #[derive(Debug)]
@@ -57,18 +60,38 @@ pub struct Scene {
     pub names: Names,
     /// Hosts on the link.
     pub hosts: Hosts,
+    /// Which flows are whose.
+    index: FlowIndex,
 }
 
 impl Scene {
     /// Names what was seen; `given` are the user's own names.
     pub fn new(analysis: &Analysis, given: Vec<NameBinding>) -> Self {
         let names = Names::new(analysis.names.iter().cloned().chain(given).collect());
-        Self { names, hosts: Hosts::new(&analysis.flows, &analysis.hosts) }
+        Self {
+            names,
+            hosts: Hosts::new(&analysis.flows, &analysis.hosts),
+            index: FlowIndex::new(&analysis.flows),
+        }
+    }
+
+    /// The rows of the flow table: each flow with what its responder is called by its originator.
+    pub fn flow_rows<'a>(&self, analysis: &'a Analysis) -> Vec<FlowRow<'a>> {
+        let mut resolvers: BTreeMap<IpAddr, Resolver<'_>> = BTreeMap::new();
+        let row = |flow: &'a Flow| {
+            let asker = flow.key.orig.ip;
+            let names =
+                resolvers.entry(asker).or_insert_with(|| Resolver::new(&self.names, BTreeSet::from([asker])));
+            let peer = names.peer(flow, flow.key.resp.ip, true);
+            FlowRow { flow, resp_name: peer.name.map(|name| (name, peer.source)) }
+        };
+        analysis.flows.iter().map(row).collect()
     }
 
     fn evidence<'a>(&'a self, analysis: &'a Analysis) -> Evidence<'a> {
         Evidence {
             flows: &analysis.flows,
+            index: &self.index,
             names: &self.names,
             hosts: &self.hosts,
             stats: &analysis.stats,

@@ -5,11 +5,13 @@
 //! the input, whatever the number of threads; the number of shards is fixed, so that nothing depends on it either.
 
 pub mod judge;
+mod kept;
 mod session;
 mod shard;
 
 use std::sync::mpsc::{Receiver, sync_channel};
 
+use kept::Traits;
 use rayon::prelude::*;
 pub use shard::InternalError;
 use shard::{SHARDS, Shard};
@@ -36,8 +38,12 @@ pub struct Analysis {
     pub flows: Vec<Flow>,
     /// Names of addresses.
     pub names: Vec<NameBinding>,
+    /// Sightings of names that there was no room to keep.
+    pub names_dropped: u64,
     /// What hosts say of themselves.
     pub hosts: Vec<HostTrait>,
+    /// Sightings of such traits that there was no room to keep.
+    pub hosts_dropped: u64,
     /// Counts.
     pub stats: Stats,
     /// The captures.
@@ -60,7 +66,7 @@ pub fn analyse(input: Input, jobs: usize) -> Result<Analysis> {
     let mut work = Work {
         shards: (0..SHARDS).map(|_| Shard::new()).collect(),
         stats: Stats::default(),
-        neighbours: Vec::new(),
+        neighbours: Traits::with_room(ROOM_FOR_NEIGHBOURS),
     };
     let (summary, read_error) = std::thread::scope(|scope| {
         let reader = scope.spawn(move || read(input, &sender));
@@ -95,8 +101,11 @@ fn read(mut input: Input, sender: &std::sync::mpsc::SyncSender<Batch>) -> (captu
 struct Work {
     shards: Vec<Shard>,
     stats: Stats,
-    neighbours: Vec<HostTrait>,
+    neighbours: Traits,
 }
+
+/// Bytes for who is where on the link: some sixty thousand hosts.
+const ROOM_FOR_NEIGHBOURS: usize = 16 << 20;
 
 /// A decoded batch, its packets by shard.
 struct Round<'a> {
@@ -136,19 +145,18 @@ impl Work {
         });
         for round in decoded {
             self.stats.merge(&round.stats);
-            self.neighbours.extend(round.neighbours.into_iter().map(as_trait));
-        }
-        // Hosts say where they are over and over; the first time is enough.
-        if self.neighbours.len() > NEIGHBOURS_KEPT {
-            first_sightings(&mut self.neighbours);
+            // Hosts say where they are over and over; the first time is enough.
+            round.neighbours.into_iter().for_each(|neighbour| self.neighbours.host(as_trait(neighbour)));
         }
     }
 
     fn finish(self, summary: capture::Summary, read_error: Option<Error>) -> Analysis {
         let mut analysis = Analysis {
             stats: self.stats,
-            hosts: self.neighbours,
+            hosts: self.neighbours.items,
+            hosts_dropped: self.neighbours.dropped,
             names: summary.names,
+            names_dropped: summary.names_dropped,
             captures: summary.captures,
             not_captures: summary.not_captures,
             read_error,
@@ -158,8 +166,10 @@ impl Work {
         let collected: Vec<_> = self.shards.into_par_iter().map(Shard::finish).collect();
         for part in collected {
             analysis.flows.extend(part.flows);
-            analysis.names.extend(part.names);
-            analysis.hosts.extend(part.hosts);
+            analysis.names.extend(part.names.items);
+            analysis.names_dropped = analysis.names_dropped.saturating_add(part.names.dropped);
+            analysis.hosts.extend(part.hosts.items);
+            analysis.hosts_dropped = analysis.hosts_dropped.saturating_add(part.hosts.dropped);
             analysis.internal_errors.extend(part.failures);
         }
         analysis.flows.par_sort_unstable_by_key(|flow| (flow.first, flow.id));
@@ -172,9 +182,6 @@ impl Work {
         analysis
     }
 }
-
-/// Above this number, repeated statements of hosts are dropped between rounds.
-const NEIGHBOURS_KEPT: usize = 65_536;
 
 /// Keeps the first of equal traits; starts of a host are kept all. The list is in order of time.
 fn first_sightings(traits: &mut Vec<HostTrait>) {

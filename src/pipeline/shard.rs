@@ -1,15 +1,12 @@
 //! One of a fixed number of parts of the flow table: owns its flows, shares nothing.
 
-use std::collections::HashSet;
-use std::net::IpAddr;
-
+use super::kept::{Names, Traits};
 use super::session::{Listener, Session};
 use crate::flow::{FlowHead, FlowTable, Handler, Limits};
 use crate::model::evidence::Seen;
 use crate::model::flow::RoleBasis;
-use crate::model::observation::{HostTrait, TraitKind};
 use crate::model::packet::Packet;
-use crate::model::{Direction, Facts, Flow, FlowKey, NameBinding, NameSource, Observation};
+use crate::model::{Direction, Facts, Flow, FlowKey, Observation};
 
 /// How many shards there are, whatever the number of threads: results must not depend on it.
 pub(crate) const SHARDS: usize = 32;
@@ -32,15 +29,17 @@ pub(crate) struct Shard {
 }
 
 /// What is known at the end.
-#[derive(Default)]
 pub(crate) struct Collector {
     pub(crate) flows: Vec<Flow>,
-    pub(crate) names: Vec<NameBinding>,
-    pub(crate) hosts: Vec<HostTrait>,
+    pub(super) names: Names,
+    pub(super) hosts: Traits,
     pub(crate) failures: Vec<InternalError>,
-    known_names: HashSet<(Box<str>, IpAddr, NameSource, Option<IpAddr>)>,
-    known_hosts: HashSet<(Option<crate::model::MacAddr>, Option<IpAddr>, TraitKind)>,
 }
+
+/// Bytes for the names of one shard: some twenty thousand of usual length.
+const ROOM_FOR_NAMES: usize = 8 << 20;
+/// Bytes for the traits of hosts of one shard.
+const ROOM_FOR_TRAITS: usize = 4 << 20;
 
 /// A flow's session with the facts gathered so far.
 #[derive(Default)]
@@ -59,31 +58,13 @@ impl Listener for Sorter<'_> {
     fn observed(&mut self, seen: Seen, observation: Observation) {
         match observation {
             Observation::Fact(field, value) => self.facts.add(field, value, seen),
-            Observation::Name(binding) => self.collected.name(binding),
-            Observation::Host(host) => self.collected.host(host),
+            Observation::Name(binding) => self.collected.names.name(binding),
+            Observation::Host(host) => self.collected.hosts.host(host),
         }
     }
 
     fn failed(&mut self, analyzer: &'static str, flow: FlowKey, seen: Seen) {
         self.collected.failures.push(InternalError { analyzer, flow, seen });
-    }
-}
-
-impl Collector {
-    /// Keeps the first sighting of each binding.
-    fn name(&mut self, binding: NameBinding) {
-        let key = (binding.name.clone(), binding.address, binding.source, binding.asked_by);
-        if self.known_names.insert(key) {
-            self.names.push(binding);
-        }
-    }
-
-    /// Keeps the first sighting of each trait, and every start of a host.
-    pub(crate) fn host(&mut self, host: HostTrait) {
-        let repeats = matches!(host.kind, TraitKind::Boot);
-        if self.known_hosts.insert((host.mac, host.ip, host.kind.clone())) || repeats {
-            self.hosts.push(host);
-        }
     }
 }
 
@@ -148,7 +129,13 @@ impl Handler for Collector {
 
 impl Shard {
     pub(crate) fn new() -> Self {
-        Self { table: FlowTable::new(Limits::default()), collected: Collector::default() }
+        let collected = Collector {
+            flows: Vec::new(),
+            names: Names::with_room(ROOM_FOR_NAMES),
+            hosts: Traits::with_room(ROOM_FOR_TRAITS),
+            failures: Vec::new(),
+        };
+        Self { table: FlowTable::new(Limits::default()), collected }
     }
 
     /// Takes a packet of one of this shard's flows.

@@ -11,6 +11,9 @@
     reason = "a test that fails says so, each test binary uses its own part, and tests print how much agrees"
 )]
 
+pub(crate) mod damage;
+pub(crate) mod pcap;
+pub(crate) mod random;
 pub(crate) mod wire;
 
 use std::path::{Path, PathBuf};
@@ -126,7 +129,8 @@ pub(crate) fn csv(text: &str) -> Vec<std::collections::BTreeMap<String, String>>
     records.map(|row| header.iter().cloned().zip(row).collect()).collect()
 }
 
-fn records(text: &str) -> Vec<Vec<String>> {
+/// The records of a CSV file.
+pub(crate) fn records(text: &str) -> Vec<Vec<String>> {
     let mut records = Vec::new();
     let mut record = Vec::new();
     let mut cell = String::new();
