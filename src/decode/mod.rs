@@ -30,7 +30,7 @@ pub use neighbour::neighbour;
 /// What a frame gives.
 #[derive(Debug, Clone, Copy)]
 pub enum Decoded<'a> {
-    /// An IP packet; it may make a statement about a neighbour too, see [`neighbour`].
+    /// An IP packet; it may make a statement about a neighbour too, see [`neighbour()`].
     Packet(Packet<'a>),
     /// ARP: an address is at a MAC address.
     Neighbour(Neighbour),
