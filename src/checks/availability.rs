@@ -70,7 +70,9 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
         if views.iter().any(|view| matches!(view.service.first(), Some(&"ntp" | &"dns"))) {
             continue;
         }
-        if let Ports::Fallback(ports) = &rule.ports {
+        if let Ports::Fallback(ports) = &rule.ports
+            && !views.is_empty()
+        {
             findings.extend(fallback(subject, bound, ports, &views));
             continue;
         }

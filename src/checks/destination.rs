@@ -407,7 +407,13 @@ fn inbound(subject: &Subject<'_>, view: &View<'_>, bound: Option<&BoundClaim>) -
             format!("{who} answered {} on {port} ({{count connection}}), {clause}.", view.peer_text());
         return finding;
     }
-    let mut finding = subject.finding(&INBOUND_ATTEMPTED, Status::Violation, Confidence::Proven, view, bound);
+    // A refusal is seen; that nothing came back is only as sure as the capture is complete.
+    let confidence = if outcome.refused() || subject.absence == Confidence::Strong {
+        Confidence::Proven
+    } else {
+        subject.absence
+    };
+    let mut finding = subject.finding(&INBOUND_ATTEMPTED, Status::Violation, confidence, view, bound);
     // Refusing is what the device ought to do: whatever the claim's severity, this is information.
     finding.severity = Some(Severity::Info);
     finding.expected = String::from("closed");

@@ -73,7 +73,9 @@ fn failed(subject: &Subject<'_>) -> Vec<Finding> {
             if silent && subject.one_sided {
                 return None;
             }
-            let mut finding = subject.finding(&DNS_FAILED, Status::Obstructed, confidence, view, Some(bound));
+            // One query without answer may be one lost packet.
+            let status = if silent && evidence.count < 2 { Status::Inconclusive } else { Status::Obstructed };
+            let mut finding = subject.finding(&DNS_FAILED, status, confidence, view, Some(bound));
             finding.peer_name.clone_from(&name);
             finding.evidence = Some(evidence);
             finding.expected = format!("{name} resolves");

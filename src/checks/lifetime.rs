@@ -99,6 +99,7 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
                     cut_peers.insert(peer);
                 }
                 findings.extend(cut);
+                findings.extend(reconnects(subject, bound, &views));
             }
             for view in &views {
                 limits.entry(view.flow.id).or_default().extend(bounds(subject, bound, rule, view));
@@ -110,6 +111,60 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
         limits.into_values().filter_map(|list| list.into_iter().max_by_key(|finding| finding.severity)),
     );
     findings
+}
+
+/// A connection that the other side ended so soon did no work.
+const SHORT_LIFE: Duration = Duration::from_secs(10);
+/// A device that comes back within this time has not given up.
+const COMES_BACK: Duration = Duration::from_mins(1);
+/// So many in a row are a loop.
+const LOOP: usize = 5;
+
+/// A required long-running connection is opened again and again, and the other side ends it each time at once.
+fn reconnects(subject: &Subject<'_>, bound: &BoundClaim, views: &[&View<'_>]) -> Option<Finding> {
+    if bound.claim.level != Level::Required {
+        return None;
+    }
+    let turned_away = |view: &View<'_>| {
+        let device = if view.by_device { Direction::OrigToResp } else { Direction::RespToOrig };
+        let tcp = view.flow.tcp.as_deref()?;
+        let seen = tcp.end_seen?;
+        let by_peer = matches!(tcp.end, End::Fin(from) | End::Rst(from) if from != device);
+        let soon = seen.at.since(view.flow.first.at) <= SHORT_LIFE;
+        (by_peer && soon && outcome::of(view).answered() && view.by_device).then_some(seen)
+    };
+    let mut longest: Vec<&View<'_>> = Vec::new();
+    let mut row: Vec<&View<'_>> = Vec::new();
+    let mut ended: Option<Seen> = None;
+    for view in views {
+        let Some(end) = turned_away(view) else {
+            row.clear();
+            continue;
+        };
+        if ended.is_none_or(|last| view.flow.first.at.since(last.at) > COMES_BACK) {
+            row.clear();
+        }
+        row.push(view);
+        ended = Some(end);
+        if row.len() > longest.len() {
+            longest.clone_from(&row);
+        }
+    }
+    let first = longest.first().filter(|_| longest.len() >= LOOP)?;
+    let mut finding =
+        subject.finding(&RECONNECT_LOOP, Status::Obstructed, Confidence::Probable, first, Some(bound));
+    let mut evidence = flow_evidence(first.flow);
+    longest.iter().skip(1).for_each(|view| evidence.merge(&flow_evidence(view.flow)));
+    finding.evidence = Some(evidence);
+    finding.expected = String::from("one long connection");
+    finding.observed = format!("ended by the peer within {} s, again and again", SHORT_LIFE.as_secs());
+    finding.message = format!(
+        "{} opened {{count connection}} to {} in a row, and the other side ended each within {} s.",
+        subject.who(),
+        first.peer_port(),
+        SHORT_LIFE.as_secs()
+    );
+    Some(finding)
 }
 
 /// What a peer is called, and its port.
@@ -208,7 +263,7 @@ fn describe(subject: &Subject<'_>, bound: &BoundClaim, how: How, cuts: &[&Cut<'_
         // A peer may reset when it likes; only a timer shows that something does it for being idle.
         return None;
     }
-    if cuts.len() < 2 && bound.claim.level != Level::Required && how == How::Silence {
+    if cuts.len() < 2 && bound.claim.level != Level::Required {
         // Single connections end abruptly for many harmless reasons.
         return None;
     }

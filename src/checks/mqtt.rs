@@ -105,6 +105,9 @@ fn judge(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
         let mut finding = at_fact(subject, &MQTT_KEEP_ALIVE_MISSED, view, claim, fact);
         finding.status =
             if subject.absence < Confidence::Strong { Status::Inconclusive } else { Status::Violation };
+        if finding.status == Status::Inconclusive {
+            finding.severity = finding.severity.map(|severity| severity.min(Severity::Warning));
+        }
         let declared = facts.first(&mqtt::KEEP_ALIVE).map(|fact| fact.value.to_string()).unwrap_or_default();
         finding.expected = format!("gap<={declared} s x 1.5");
         finding.observed = format!("gap {} s", fact.value);

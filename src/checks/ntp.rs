@@ -79,12 +79,16 @@ fn judge(subject: &Subject<'_>, bound: &BoundClaim, views: &[&View<'_>]) -> Opti
     let requests = total(views, &ntp::REQUEST);
     let replies = total(views, &ntp::REPLY) + total(views, &ntp::UNMATCHED_REPLY);
     // INIT and STEP say that the server has no time yet; every other kiss sends the client away.
-    let kisses: Vec<String> = words(views, &ntp::KISS)
-        .into_iter()
-        .filter(|kiss| !matches!(kiss.as_str(), "INIT" | "STEP"))
-        .collect();
+    let refuses = |kiss: &str| !matches!(kiss, "INIT" | "STEP");
+    let kisses: Vec<String> = words(views, &ntp::KISS).into_iter().filter(|kiss| refuses(kiss)).collect();
+    let refused: u64 = views
+        .iter()
+        .flat_map(|view| view.flow.facts.of(&ntp::KISS))
+        .filter(|fact| fact.value.as_str().is_some_and(refuses))
+        .map(|fact| fact.evidence.count)
+        .sum();
     let unsynchronised = total(views, &ntp::UNSYNCHRONISED);
-    let useful = replies.saturating_sub(unsynchronised).saturating_sub(total(views, &ntp::KISS));
+    let useful = replies.saturating_sub(unsynchronised).saturating_sub(refused);
     let (who, server) = (subject.who(), view.peer_text());
     if replies == 0 && subject.one_sided {
         return None;

@@ -7,6 +7,7 @@ use super::tls::{at_fact, encrypting};
 use super::{Check, Code};
 use crate::analyzers::http::fields as http;
 use crate::analyzers::mqtt::fields as mqtt;
+use crate::analyzers::websocket::fields as websocket;
 use crate::analyzers::{smtp, tls};
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::flow::RoleBasis;
@@ -146,6 +147,8 @@ fn credentials(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
         (fact, format!("HTTP {} credentials", fact.value))
     } else if let Some(fact) = facts.first(&http::TARGET_CREDENTIAL) {
         (fact, String::from("HTTP credentials in the target"))
+    } else if let Some(fact) = facts.first(&websocket::SUBPROTOCOL_CREDENTIAL) {
+        (fact, String::from("WebSocket token"))
     } else {
         (facts.first(&smtp::AUTH)?, String::from("SMTP AUTH"))
     };

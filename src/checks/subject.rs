@@ -147,7 +147,8 @@ impl<'a> Subject<'a> {
             absence: Confidence::Strong,
         };
         let mut names = Resolver::new(evidence.names, device.addresses.clone());
-        for flow in evidence.index.of(device).filter_map(|at| evidence.flows.get(at)) {
+        let own = |flow: &&Flow| !is_anothers(device, flow);
+        for flow in evidence.index.of(device).filter_map(|at| evidence.flows.get(at)).filter(own) {
             let views = subject.views_of(flow, &mut names);
             subject.views.extend(views);
         }
@@ -358,6 +359,14 @@ pub fn flow_rule(bound: &BoundClaim) -> Option<&FlowRule> {
         Rule::Flow(rule) => Some(rule),
         _ => None,
     }
+}
+
+/// Whether another host had the device's address when this flow ran: the link shows another sender of it.
+fn is_anothers(device: &Host, flow: &Flow) -> bool {
+    let Some(mac) = device.mac else { return false };
+    [(flow.key.orig.ip, flow.link.orig), (flow.key.resp.ip, flow.link.resp)].into_iter().any(|(ip, link)| {
+        device.addresses.contains(&ip) && link.and_then(|link| link.src).is_some_and(|sender| sender != mac)
+    })
 }
 
 /// One connection as evidence: its first frame, and those that show what it is: the answer to its SYN, the names that

@@ -310,7 +310,8 @@ fn undeclared_cipher(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> 
     let got = rating::suite(subject.policy, code);
     let best =
         rule.suites.iter().map(|code| rating::suite(subject.policy, *code).tier).min().unwrap_or(Tier::Ok);
-    let stronger = got.tier < best;
+    // Drift is what is not for the worse: as good, or better.
+    let stronger = got.tier <= best;
     let mut finding = at_fact(subject, &UNDECLARED_CIPHER, view, Some(bound), fact);
     if stronger {
         finding.status = Status::Drift;
@@ -325,7 +326,7 @@ fn undeclared_cipher(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> 
         subject.who(),
         view.peer_port(),
         got.name,
-        if stronger { ", a stronger suite" } else { "" },
+        if stronger { ", not a weaker suite" } else { "" },
         bound.claim.id,
         finding.expected
     );
@@ -379,7 +380,7 @@ fn renegotiation(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     finding.reference = String::from("RFC 5746");
     finding.message = format!(
         "{} does not answer renegotiation_info ({{count connection}}){}: handshakes can be spliced.",
-        view.peer_port(),
+        if view.by_device { view.peer_port() } else { format!("{} on {}", subject.who(), view.port_text()) },
         if again.is_some() { " and renegotiated" } else { "" }
     );
     Some(finding)
