@@ -18,7 +18,7 @@ const PROFILE: &str = "version: 1
 profile: gadget
 title: Gadget
 document: {title: made up}
-baseline: []
+baseline: [arp]
 tls_policy: default
 claims:
   - id: G-1
