@@ -19,8 +19,9 @@ use std::path::{Path, PathBuf};
 
 use wireclaim::capture::{Input, Options};
 use wireclaim::decode::{Decoded, decode};
-use wireclaim::flow::{FlowHead, FlowTable, Handler, Limits};
+use wireclaim::flow::{FlowHead, FlowTable, Handler, KeyHasher, Limits};
 use wireclaim::model::evidence::Seen;
+use wireclaim::model::packet::{IcmpHeader, Segment};
 use wireclaim::model::{Direction, Endpoint, Flow, Transport};
 
 /// Keeps the flows.
@@ -53,14 +54,16 @@ impl Handler for Keep {
 /// which is what tshark counts. `None` if the file is no capture.
 fn flows(path: &Path) -> Option<Vec<(u64, Flow)>> {
     let mut input = Input::open(&[path], Options::default()).ok()?;
-    let mut table = FlowTable::new(Limits::default());
+    let (mut table, hasher) = (FlowTable::new(Limits::default()), KeyHasher::default());
     let mut keep = Keep::default();
     while let Ok(Some(batch)) = input.next_batch() {
         for frame in batch.frames() {
             if let Decoded::Packet(mut packet) = decode(&frame) {
                 packet.ip_len = frame.orig_len;
-                table.packet(&packet, &mut keep);
-                table.icmp_error(&packet);
+                table.packet(&packet, hasher.hash(&packet.key()), &mut keep);
+                if let Segment::Icmp(IcmpHeader { quoted: Some(quoted), .. }) = packet.segment {
+                    table.icmp_error(&packet, hasher.hash(&quoted));
+                }
             }
         }
     }

@@ -63,6 +63,17 @@ impl Batch {
         frames
     }
 
+    /// The frame at this position.
+    pub fn frame(&self, at: usize) -> Option<Frame<'_>> {
+        let run = match self.runs.as_slice() {
+            [run] => run,
+            runs => runs.get(runs.partition_point(|run| run.before <= at).checked_sub(1)?)?,
+        };
+        let block = self.blocks.get(run.block)?;
+        let record = block.records.get(run.frames.clone())?.get(at.checked_sub(run.before)?)?;
+        Some(block.frame(record))
+    }
+
     /// Adds a block and returns its place, for [`Batch::push`].
     pub(super) fn hold(&mut self, block: &Arc<Block>) -> usize {
         let place = self.blocks.len();

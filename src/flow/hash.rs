@@ -26,21 +26,30 @@ fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// Seeded differently in each process, so that nobody can choose addresses that collide.
+/// Finds flows in a table. Seeded differently in each run, so that nobody can choose addresses that collide.
 #[derive(Debug, Default)]
-pub(super) struct KeyHasher(foldhash::fast::RandomState);
+pub struct KeyHasher(foldhash::fast::RandomState);
 
 impl KeyHasher {
-    pub(super) fn hash(&self, key: &FlowKey) -> u64 {
-        let one = (ip_bits(key.orig.ip), key.orig.port);
-        let other = (ip_bits(key.resp.ip), key.resp.port);
-        let (low, high) = if one <= other { (one, other) } else { (other, one) };
+    /// The same for both directions of a 5-tuple.
+    pub fn hash(&self, key: &FlowKey) -> u32 {
         let mut hasher = self.0.build_hasher();
-        hasher.write_u128(low.0);
-        hasher.write_u128(high.0);
-        let ports = (u64::from(low.1) << 16) | u64::from(high.1);
-        hasher.write_u64((transport_number(key.transport) << 32) | ports);
-        hasher.finish()
+        let transport = transport_number(key.transport) << 48;
+        if let (IpAddr::V4(orig), IpAddr::V4(resp)) = (key.orig.ip, key.resp.ip) {
+            let orig = (u64::from(orig.to_bits()) << 16) | u64::from(key.orig.port);
+            let resp = (u64::from(resp.to_bits()) << 16) | u64::from(key.resp.port);
+            hasher.write_u64(orig.min(resp) | transport);
+            hasher.write_u64(orig.max(resp));
+        } else {
+            let orig = (ip_bits(key.orig.ip), key.orig.port);
+            let resp = (ip_bits(key.resp.ip), key.resp.port);
+            let (low, high) = if orig <= resp { (orig, resp) } else { (resp, orig) };
+            hasher.write_u128(low.0);
+            hasher.write_u128(high.0);
+            hasher.write_u64(transport | (u64::from(low.1) << 16) | u64::from(high.1));
+        }
+        let hash = hasher.finish();
+        (hash ^ (hash >> 32)) as u32
     }
 }
 

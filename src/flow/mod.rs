@@ -25,7 +25,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use hash::shard_hash;
+pub use hash::{KeyHasher, shard_hash};
 pub use table::FlowTable;
 
 use crate::model::evidence::Seen;

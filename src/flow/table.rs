@@ -2,7 +2,6 @@
 
 use hashbrown::HashTable;
 
-use super::hash::KeyHasher;
 use super::reassembly::Piece;
 use super::tcp::Connection;
 use super::{FlowHead, Handler, Limits, roles};
@@ -16,15 +15,14 @@ use crate::model::{Direction, Facts, Flow, FlowId, FlowKey, Packet, PerDirection
 #[derive(Debug)]
 pub struct FlowTable<H: Handler> {
     limits: Limits,
-    hasher: KeyHasher,
     /// A flow is found with a 5-tuple in either direction; growing moves pointers only.
-    flows: HashTable<Box<Entry<H::State>>>,
+    flows: HashTable<(u32, Box<Entry<H::State>>)>,
 }
 
 impl<H: Handler> FlowTable<H> {
     /// An empty one.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, hasher: KeyHasher::default(), flows: HashTable::new() }
+        Self { limits, flows: HashTable::new() }
     }
 
     /// How many flows are open.
@@ -32,11 +30,13 @@ impl<H: Handler> FlowTable<H> {
         self.flows.len()
     }
 
-    /// Counts a packet for its flow, which it may open, and hands its bytes on.
-    pub fn packet(&mut self, packet: &Packet<'_>, handler: &mut H) {
+    /// Counts a packet for its flow, which it may open, and hands its bytes on. `hash` is that of its 5-tuple, by one
+    /// [`KeyHasher`](super::KeyHasher) for all packets.
+    pub fn packet(&mut self, packet: &Packet<'_>, hash: u32, handler: &mut H) {
         let key = packet.key();
-        let hash = self.hasher.hash(&key);
-        if let Some(entry) = self.flows.find_mut(hash, |entry| entry.direction(&key).is_some()) {
+        if let Some((_, entry)) =
+            self.flows.find_mut(spread(hash), |(_, entry)| entry.direction(&key).is_some())
+        {
             if entry.is_new_use(packet, &key) {
                 std::mem::replace(entry, Box::new(Entry::open(packet))).close(handler);
             }
@@ -45,20 +45,17 @@ impl<H: Handler> FlowTable<H> {
         }
         let mut entry = Box::new(Entry::open(packet));
         entry.packet(packet, &key, &self.limits, handler);
-        let hasher = &self.hasher;
-        self.flows.insert_unique(hash, entry, |entry| hasher.hash(&entry.head.key));
+        self.flows.insert_unique(spread(hash), (hash, entry), |(hash, _)| spread(*hash));
     }
 
     /// Attributes an ICMP error to the flow that it quotes, to be called in the shard of the quoted 5-tuple; in
     /// the shard of its own, it also is a packet like any other. Returns whether the flow is
     /// known: an error about something that was not captured opens none.
-    pub fn icmp_error(&mut self, packet: &Packet<'_>) -> bool {
+    pub fn icmp_error(&mut self, packet: &Packet<'_>, hash: u32) -> bool {
         let Segment::Icmp(icmp) = packet.segment else { return false };
         let Some(quoted) = icmp.quoted else { return false };
-        let hash = self.hasher.hash(&quoted);
-        let Some(entry) = self.flows.find_mut(hash, |entry| entry.direction(&quoted).is_some()) else {
-            return false;
-        };
+        let known = |(_, entry): &(u32, Box<Entry<H::State>>)| entry.direction(&quoted).is_some();
+        let Some((_, entry)) = self.flows.find_mut(spread(hash), known) else { return false };
         if let Some(about) = entry.direction(&quoted)
             && entry.icmp_errors.len() < MAX_ICMP_ERRORS
         {
@@ -70,12 +67,17 @@ impl<H: Handler> FlowTable<H> {
 
     /// Closes everything still open, in the order of the flows' first frames.
     pub fn finish(self, handler: &mut H) {
-        let mut entries: Vec<_> = self.flows.into_iter().collect();
+        let mut entries: Vec<_> = self.flows.into_iter().map(|(_, entry)| entry).collect();
         entries.sort_unstable_by_key(|entry| (entry.head.first.frame, entry.head.key));
         for entry in entries {
             entry.close(handler);
         }
     }
+}
+
+/// A hash for a table that takes its place from some bits and its tag from others.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// An open flow.

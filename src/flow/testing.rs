@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::net::IpAddr;
 
-use super::{FlowHead, FlowTable, Handler, Limits};
+use super::{FlowHead, FlowTable, Handler, KeyHasher, Limits};
 use crate::model::evidence::Seen;
 use crate::model::packet::{IcmpHeader, Link, Segment, TcpFlags, TcpHeader};
 use crate::model::{CaptureId, Direction, Flow, FlowKey, FrameNo, FrameRef, MacAddr, Packet, Timestamp};
@@ -235,12 +235,22 @@ pub(super) fn run_with<'a>(
     mut recorder: Recorder,
     limits: Limits,
 ) -> Vec<(Told, Flow)> {
-    let mut table = FlowTable::new(limits);
+    let (mut table, hasher) = (FlowTable::new(limits), KeyHasher::default());
     for frame in frames {
         let packet = frame.packet();
-        table.packet(&packet, &mut recorder);
-        table.icmp_error(&packet);
+        table.packet(&packet, hasher.hash(&packet.key()), &mut recorder);
+        if let Some(quoted) = quoted(&packet) {
+            table.icmp_error(&packet, hasher.hash(&quoted));
+        }
     }
     table.finish(&mut recorder);
     recorder.closed
+}
+
+/// The 5-tuple that an ICMP error is about.
+fn quoted(packet: &Packet<'_>) -> Option<FlowKey> {
+    match packet.segment {
+        Segment::Icmp(icmp) => icmp.quoted,
+        _ => None,
+    }
 }

@@ -2,10 +2,13 @@
 
 use super::kept::{Names, Traits};
 use super::session::{Listener, Session};
+use super::sorted::{Sorted, Task};
+use crate::decode::{self, Decoded};
 use crate::flow::{FlowHead, FlowTable, Handler, Limits};
 use crate::model::evidence::Seen;
 use crate::model::flow::RoleBasis;
-use crate::model::packet::Packet;
+use crate::model::observation::{HostTrait, TraitKind};
+use crate::model::packet::Neighbour;
 use crate::model::{Direction, Facts, Flow, FlowKey, Observation};
 
 /// How many shards there are, whatever the number of threads: results must not depend on it.
@@ -127,6 +130,14 @@ impl Handler for Collector {
     }
 }
 
+impl Collector {
+    /// Hosts say where they are over and over; the first time is kept.
+    fn note(&mut self, neighbour: Neighbour) {
+        let Neighbour { seen, mac, ip } = neighbour;
+        self.hosts.host(HostTrait { mac: Some(mac), ip: Some(ip), kind: TraitKind::Neighbour, seen });
+    }
+}
+
 impl Shard {
     pub(crate) fn new() -> Self {
         let collected = Collector {
@@ -138,14 +149,26 @@ impl Shard {
         Self { table: FlowTable::new(Limits::default()), collected }
     }
 
-    /// Takes a packet of one of this shard's flows.
-    pub(crate) fn packet(&mut self, packet: &Packet<'_>) {
-        self.table.packet(packet, &mut self.collected);
-    }
-
-    /// Takes an ICMP error about one of this shard's flows.
-    pub(crate) fn icmp_error(&mut self, packet: &Packet<'_>) {
-        self.table.icmp_error(packet);
+    /// Takes its packets of a batch; it is the shard with this number.
+    pub(crate) fn take(&mut self, sorted: &Sorted, number: usize) {
+        for job in sorted.jobs(number) {
+            let Some(frame) = sorted.batch.frame(job.frame as usize) else { continue };
+            match (job.task, decode::decode(&frame)) {
+                (Task::Packet, Decoded::Packet(packet)) => {
+                    self.table.packet(&packet, job.hash, &mut self.collected);
+                }
+                (Task::Error, Decoded::Packet(packet)) => {
+                    self.table.icmp_error(&packet, job.hash);
+                }
+                (Task::Neighbour, Decoded::Packet(packet)) => {
+                    decode::neighbour(&packet)
+                        .into_iter()
+                        .for_each(|neighbour| self.collected.note(neighbour));
+                }
+                (Task::Neighbour, Decoded::Neighbour(neighbour)) => self.collected.note(neighbour),
+                _ => {}
+            }
+        }
     }
 
     /// Ends every flow.

@@ -1,0 +1,207 @@
+//! Who does what: every thread reads, decodes and follows flows, whatever is next to be done.
+//!
+//! A batch goes two steps. Whoever is free reads and decodes it, which sorts its packets by shard. Then each
+//! shard takes its packets of it, after those of all batches before; a shard is one thread's at a time, whose does
+//! not matter. So a flow sees its packets in the order of the input, nothing depends on the number of threads, and no
+//! thread waits while there is anything to do.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use super::shard::{SHARDS, Shard};
+use super::sorted::Sorted;
+use crate::capture::{self, Batch, Input};
+use crate::error::Error;
+use crate::flow::KeyHasher;
+use crate::model::stats::Stats;
+
+/// Batches on their way for each thread, beside one that it reads.
+const BATCHES_PER_THREAD: usize = 2;
+
+/// Everything the threads share.
+pub(super) struct Lanes {
+    source: Mutex<Source>,
+    queue: Mutex<Queue>,
+    /// Told when the queue gets shorter.
+    shorter: Condvar,
+    lanes: Vec<Mutex<Lane>>,
+    hasher: KeyHasher,
+    /// Batches that may be on their way.
+    room: usize,
+}
+
+/// Where batches come from.
+struct Source {
+    input: Input,
+    /// Nothing more comes.
+    ended: bool,
+    error: Option<Error>,
+}
+
+/// Batches on their way, the oldest first.
+#[derive(Default)]
+struct Queue {
+    /// `None` while it is being decoded.
+    batches: VecDeque<Option<Arc<Shared>>>,
+    /// Number of the oldest.
+    first: u64,
+}
+
+/// A decoded batch with the number of shards that have not taken theirs.
+struct Shared {
+    sorted: Sorted,
+    left: AtomicUsize,
+}
+
+struct Lane {
+    shard: Shard,
+    /// Number of the batch that it takes next.
+    next: u64,
+}
+
+/// What remains when everything is read.
+pub(super) struct Outcome {
+    pub(super) shards: Vec<Shard>,
+    pub(super) stats: Stats,
+    pub(super) summary: capture::Summary,
+    pub(super) error: Option<Error>,
+}
+
+impl Lanes {
+    /// For `jobs` threads.
+    pub(super) fn new(input: Input, jobs: usize) -> Self {
+        let lane = |_| Mutex::new(Lane { shard: Shard::new(), next: 0 });
+        Self {
+            source: Mutex::new(Source { input, ended: false, error: None }),
+            queue: Mutex::default(),
+            shorter: Condvar::new(),
+            lanes: (0..SHARDS).map(lane).collect(),
+            hasher: KeyHasher::default(),
+            room: jobs.saturating_mul(BATCHES_PER_THREAD).saturating_add(1),
+        }
+    }
+
+    /// Works until everything is read and taken, or others do what is left.
+    pub(super) fn work(&self) -> Stats {
+        let mut stats = Stats::default();
+        loop {
+            let read = self.read(&mut stats);
+            let took = self.take();
+            if read || took {
+                continue;
+            }
+            let source = lock(&self.source);
+            if source.ended {
+                return stats;
+            }
+            drop(source);
+            let full = |queue: &mut Queue| queue.batches.len() >= self.room;
+            let waited = self.shorter.wait_while(lock(&self.queue), full);
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// Reads and decodes the next batch, unless another thread is reading or too many are on their way.
+    fn read(&self, stats: &mut Stats) -> bool {
+        let mut source = match self.source.try_lock() {
+            Ok(source) => source,
+            Err(TryLockError::Poisoned(source)) => source.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        if source.ended {
+            return false;
+        }
+        let number = {
+            let queue = lock(&self.queue);
+            if queue.batches.len() >= self.room {
+                return false;
+            }
+            queue.first.saturating_add(queue.batches.len() as u64)
+        };
+        let Some(batch) = source.next() else { return false };
+        lock(&self.queue).batches.push_back(None);
+        drop(source);
+        let shared =
+            Shared { sorted: Sorted::new(batch, &self.hasher, stats), left: AtomicUsize::new(SHARDS) };
+        let mut queue = lock(&self.queue);
+        if let Some(place) = queue.place(number) {
+            *place = Some(Arc::new(shared));
+        }
+        true
+    }
+
+    /// Lets every shard that no other thread has take what there is for it.
+    fn take(&self) -> bool {
+        let mut took = false;
+        for (number, lane) in self.lanes.iter().enumerate() {
+            let mut lane = match lane.try_lock() {
+                Ok(lane) => lane,
+                Err(TryLockError::Poisoned(lane)) => lane.into_inner(),
+                Err(TryLockError::WouldBlock) => continue,
+            };
+            while let Some(shared) = self.decoded(lane.next) {
+                lane.shard.take(&shared.sorted, number);
+                lane.next = lane.next.saturating_add(1);
+                took = true;
+                if shared.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    self.retire();
+                }
+            }
+        }
+        took
+    }
+
+    /// The batch with this number, if it is decoded.
+    fn decoded(&self, number: u64) -> Option<Arc<Shared>> {
+        lock(&self.queue).place(number)?.clone()
+    }
+
+    /// Forgets the oldest batches that every shard has taken.
+    fn retire(&self) {
+        let mut queue = lock(&self.queue);
+        while let Some(Some(oldest)) = queue.batches.front()
+            && oldest.left.load(Ordering::Acquire) == 0
+        {
+            queue.batches.pop_front();
+            queue.first = queue.first.saturating_add(1);
+        }
+        drop(queue);
+        self.shorter.notify_all();
+    }
+
+    /// What remains, when all threads are done.
+    pub(super) fn finish(self, stats: Stats) -> Outcome {
+        let source = self.source.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let shards = self
+            .lanes
+            .into_iter()
+            .map(|lane| lane.into_inner().unwrap_or_else(PoisonError::into_inner).shard)
+            .collect();
+        Outcome { shards, stats, summary: source.input.finish(), error: source.error }
+    }
+}
+
+impl Source {
+    fn next(&mut self) -> Option<Batch> {
+        match self.input.next_batch() {
+            Ok(Some(batch)) => return Some(batch),
+            Ok(None) => {}
+            Err(error) => self.error = Some(error),
+        }
+        self.ended = true;
+        None
+    }
+}
+
+impl Queue {
+    fn place(&mut self, number: u64) -> Option<&mut Option<Arc<Shared>>> {
+        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.batches.get_mut(at)
+    }
+}
+
+/// Locks whatever a thread that panicked has left: analyzers are guarded, so it would be a bug of ours, and told.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
