@@ -94,8 +94,8 @@ fn to_findings(bencher: Bencher<'_, '_>, jobs: usize) {
     let tasks = [Task { declaration, selectors: Vec::new() }];
     bencher.counter(size()).counter(ItemsCount::new(FRAMES * TIMES)).bench(|| {
         let analysis = analysed(jobs);
-        let scene = Scene::new(&analysis, Vec::new());
-        let found = judge(&analysis, &scene, &tasks);
+        let scene = Scene::new(&analysis, Vec::new(), &tasks);
+        let found = judge(&scene);
         assert!(found.findings.iter().any(|finding| finding.code == "undeclared-destination"));
     });
 }

@@ -121,8 +121,8 @@ fn judge(analysis: &Analysis) -> Vec<Finding> {
         Task { declaration: declaration(), selectors: Vec::new() },
         Task { declaration: declaration(), selectors: vec![Selector::Address(DEVICE.into())] },
     ];
-    let scene = Scene::new(analysis, Vec::new());
-    report::fold(judge::judge(analysis, &scene, &tasks).findings)
+    let scene = Scene::new(analysis, Vec::new(), &tasks);
+    report::fold(judge::judge(&scene).findings)
 }
 
 /// Memory of this process; 0 where the system does not tell.
@@ -254,7 +254,8 @@ fn publishes_to_ever_new_topics_have_a_bound() {
             seq = seq.wrapping_add(publish.len() as u32);
         }
     });
-    assert!(analysis.flows[0].service.contains(&"mqtt"), "{:?}", analysis.flows[0].service);
+    let service = &analysis.flows.all()[0].service;
+    assert!(service.contains(&"mqtt"), "{service:?}");
 }
 
 #[test]

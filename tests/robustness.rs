@@ -190,10 +190,10 @@ impl Lab {
         };
         let analysis = pipeline::analyse(input, jobs).map_err(|error| error.to_string())?;
         consistent(&analysis)?;
-        let scene = Scene::new(&analysis, Vec::new());
-        let few = scene.hosts.iter().count() <= 6;
-        let Judgement { findings, rows, .. } =
-            judge::judge(&analysis, &scene, if few { &self.everybody } else { &self.tasks });
+        let scene = Scene::new(&analysis, Vec::new(), &self.everybody);
+        let few = scene.hosts.known().count() + scene.hosts.far().len() <= 6;
+        let scene = if few { scene } else { Scene::new(&analysis, Vec::new(), &self.tasks) };
+        let Judgement { findings, rows, .. } = judge::judge(&scene);
         for finding in findings.iter().chain(&rows) {
             if finding.message.is_empty() || finding.code.is_empty() {
                 return Err(format!("a finding without words: {finding:?}"));
@@ -215,11 +215,12 @@ impl Lab {
     fn write(
         &self,
         analysis: &Analysis,
-        scene: &Scene,
+        scene: &Scene<'_>,
         findings: &[Finding],
         fully: bool,
     ) -> Result<(), String> {
-        let flows = scene.flow_rows(analysis);
+        let flows = analysis.flows.all();
+        let flows = scene.flow_rows(&flows);
         let path = self.scratch.path().join("report");
         let view = View { captures: &analysis.captures, width: Some(80), color: true };
         let output = || Output::create(Some(&path)).map_err(|error| error.to_string());
@@ -285,11 +286,12 @@ fn consistent(analysis: &Analysis) -> Result<(), String> {
     if read != stats.frames {
         return Err(format!("{read} frames read, {} counted", stats.frames));
     }
-    let packets: u64 = analysis.flows.iter().map(|flow| flow.packets.orig + flow.packets.resp).sum();
+    let flows = analysis.flows.all();
+    let packets: u64 = flows.iter().map(|flow| flow.packets.orig + flow.packets.resp).sum();
     if packets > stats.analysed {
         return Err(format!("{packets} packets in flows, {} frames analysed", stats.analysed));
     }
-    for flow in &analysis.flows {
+    for flow in &flows {
         let mut values: BTreeMap<&str, usize> = BTreeMap::new();
         for fact in &flow.facts {
             *values.entry(fact.field.name).or_default() += 1;

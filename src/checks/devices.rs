@@ -1,16 +1,16 @@
 //! Who is judged: the devices that a selector names, that a profile recognises, or the busiest private address.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use foldhash::{HashSet, HashSetExt};
 use ipnet::IpNet;
 
-use super::subject::Evidence;
 use crate::analyzers::http::fields as http;
 use crate::analyzers::tls;
-use crate::model::address::{Scope, scope};
-use crate::model::{Flow, MacAddr};
-use crate::naming::hosts::Host;
+use crate::model::{MacAddr, Outline};
+use crate::naming::hosts::{Host, Hosts};
 use crate::profile::{Identify, Profile};
 
 /// What a user calls a device.
@@ -64,38 +64,57 @@ impl Selector {
             Self::HostName(pattern) => host.host_names.iter().any(|name| wildcard(pattern, name)),
         }
     }
+
+    /// Which of these addresses, ascending, it means, where nothing else is known of those who have them.
+    fn selects_far<'f>(&self, far: &'f [IpAddr]) -> &'f [IpAddr] {
+        let (first, last) = match self {
+            Self::Address(ip) => (*ip, *ip),
+            Self::Network(net) => (net.network(), net.broadcast()),
+            Self::Mac(_) | Self::Oui(_) | Self::Vlan(_) | Self::HostName(_) => return &[],
+        };
+        let from = far.partition_point(|ip| *ip < first);
+        let to = far.partition_point(|ip| *ip <= last);
+        far.get(from..to).unwrap_or_default()
+    }
 }
 
-/// The devices to judge, with the reason for the user; empty if nobody fits.
+/// The devices to judge, with the reason for the user; empty if nobody fits. `talkers` are those of the same profile.
 pub fn choose<'a>(
-    evidence: Evidence<'a>,
+    hosts: &'a Hosts,
+    talkers: &Talkers<'_>,
     profile: &Profile,
     selectors: &[Selector],
-) -> (Vec<&'a Host>, String) {
-    let hosts = || evidence.hosts.iter().filter(|host| !host.addresses.is_empty());
+) -> (Vec<Cow<'a, Host>>, String) {
     if !selectors.is_empty() {
-        let chosen = hosts().filter(|host| selectors.iter().any(|selector| selector.selects(host))).collect();
-        return (chosen, String::from("selected by --device"));
+        let near = |host: &Host| selectors.iter().any(|selector| selector.selects(host));
+        let far = selectors.iter().flat_map(|selector| selector.selects_far(hosts.far())).copied();
+        return (together(hosts, near, far), String::from("selected by --device"));
     }
-    let talkers = talkers(evidence, &profile.identify);
-    let by_traffic = |host: &Host| host.addresses.iter().any(|ip| talkers.contains(ip));
-    let known: Vec<&Host> =
-        hosts().filter(|host| identified(&profile.identify, host) || by_traffic(host)).collect();
-    if !known.is_empty() {
-        return (known, format!("recognised by the profile {}", profile.name));
+    let near = |host: &Host| {
+        identified(&profile.identify, host) || host.addresses.iter().any(|ip| talkers.contains(*ip))
+    };
+    let far = talkers.iter().filter(|ip| hosts.far().binary_search(ip).is_ok());
+    let recognised = together(hosts, near, far);
+    if !recognised.is_empty() {
+        return (recognised, format!("recognised by the profile {}", profile.name));
     }
-    let mut opened: BTreeMap<IpAddr, u64> = BTreeMap::new();
-    for flow in evidence.flows {
-        if scope(flow.key.orig.ip) == Scope::Private {
-            *opened.entry(flow.key.orig.ip).or_default() += 1;
-        }
-    }
-    // Most flows, then the smallest address, so that a tie is decided the same way every time.
-    let busiest = opened.into_iter().max_by_key(|(ip, count)| (*count, std::cmp::Reverse(*ip)));
-    match busiest.and_then(|(ip, count)| Some((evidence.hosts.at(ip)?, count))) {
+    match hosts.busiest().and_then(|(ip, count)| Some((hosts.at(ip)?, count))) {
         Some((host, count)) => (vec![host], format!("the private address that opens most flows ({count})")),
         None => (Vec::new(), String::from("no private address opens a flow")),
     }
+}
+
+/// The known hosts that `near` wants, and those at `far` addresses, by their first address.
+fn together(
+    hosts: &Hosts,
+    near: impl Fn(&Host) -> bool,
+    far: impl Iterator<Item = IpAddr>,
+) -> Vec<Cow<'_, Host>> {
+    let far: BTreeSet<IpAddr> = far.collect();
+    let near = hosts.known().filter(|host| !host.addresses.is_empty() && near(host)).map(Cow::Borrowed);
+    let mut all: Vec<_> = near.chain(far.into_iter().map(|ip| Cow::Owned(Host::far(ip)))).collect();
+    all.sort_by_key(|host| host.addresses.first().copied());
+    all
 }
 
 /// Whether what a host is and looks up is what the profile's device is and looks up.
@@ -109,21 +128,59 @@ fn identified(identify: &Identify, host: &Host) -> bool {
         || host.lookups.iter().any(|name| known_name(identify, name))
 }
 
-/// Addresses that open flows as the profile's device does. Found in one pass over the flows: there may be as many
-/// hosts as flows.
-fn talkers(evidence: Evidence<'_>, identify: &Identify) -> BTreeSet<IpAddr> {
-    if identify.names.is_empty() && identify.ports.is_empty() {
-        return BTreeSet::new();
+/// Addresses that open flows as a profile's device does. There may be as many as flows.
+#[derive(Debug)]
+pub struct Talkers<'p> {
+    identify: &'p Identify,
+    addresses: HashSet<IpAddr>,
+}
+
+impl<'p> Talkers<'p> {
+    /// None yet.
+    pub fn new(identify: &'p Identify) -> Self {
+        Self { identify, addresses: HashSet::new() }
     }
-    let known = |flow: &&Flow| {
-        let said = flow.facts.of(&tls::SNI).chain(flow.facts.of(&http::CONNECT_TARGET));
-        identify.ports.contains(&flow.key.resp.port)
-            || said.filter_map(|fact| fact.value.as_str()).any(|name| {
+
+    /// Looks at a flow.
+    pub fn add(&mut self, flow: &Outline<'_>) {
+        let orig = flow.key.orig.ip;
+        let by_port = || self.identify.ports.contains(&flow.key.resp.port);
+        let by_name = || {
+            let Some(facts) = flow.facts.filter(|_| !self.identify.names.is_empty()) else { return false };
+            let said = facts.of(&tls::SNI).chain(facts.of(&http::CONNECT_TARGET));
+            said.filter_map(|fact| fact.value.as_str()).any(|name| {
                 let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
-                known_name(identify, &host.to_ascii_lowercase())
+                known_name(self.identify, &lower(host))
             })
-    };
-    evidence.flows.iter().filter(known).map(|flow| flow.key.orig.ip).collect()
+        };
+        // Whoever is known needs no more to show it, and facts are far away in memory.
+        if by_port() || (flow.facts.is_some() && !self.contains(orig) && by_name()) {
+            self.addresses.insert(orig);
+        }
+    }
+
+    /// Takes what others have found.
+    pub fn merge(&mut self, other: Self) {
+        self.addresses.extend(other.addresses);
+    }
+
+    /// Whether `ip` is one.
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        self.addresses.contains(&ip)
+    }
+
+    /// All of them, in no order.
+    fn iter(&self) -> impl Iterator<Item = IpAddr> {
+        self.addresses.iter().copied()
+    }
+}
+
+fn lower(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 fn known_name(identify: &Identify, name: &str) -> bool {

@@ -1,6 +1,6 @@
 //! What a check looks at: one device, its declaration, and its flows with names and matching claims.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::Code;
@@ -11,8 +11,8 @@ use crate::analyzers::tls;
 use crate::model::evidence::Seen;
 use crate::model::finding::{Confidence, DeviceLabel, Severity, Status, Way};
 use crate::model::stats::{CaptureInfo, Stats};
-use crate::model::{Endpoint, Finding, Flow, MacAddr, NameSource, Timestamp, Transport};
-use crate::naming::hosts::{Host, Hosts};
+use crate::model::{Endpoint, Finding, Flow, NameSource, Timestamp, Transport};
+use crate::naming::hosts::Host;
 use crate::naming::{Names, PeerName, Resolver};
 use crate::profile::tls_policy::TlsPolicy;
 use crate::profile::{BoundClaim, ClaimState, Declaration, FlowRule, Level, ProxyRule, Rule};
@@ -20,57 +20,14 @@ use crate::profile::{BoundClaim, ClaimState, Declaration, FlowRule, Level, Proxy
 /// Everything the capture shows, whoever is judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
-    /// Every flow, by first frame.
-    pub flows: &'a [Flow],
-    /// Where each host's flows are among them.
-    pub index: &'a FlowIndex,
     /// Names of addresses.
     pub names: &'a Names,
-    /// Hosts on the link.
-    pub hosts: &'a Hosts,
     /// Counts of the run.
     pub stats: &'a Stats,
     /// The captures.
     pub captures: &'a [CaptureInfo],
-}
-
-/// Which flows are whose: there may be as many hosts as flows, so each device finds its own here.
-#[derive(Debug, Default)]
-pub struct FlowIndex {
-    by_address: BTreeMap<IpAddr, Vec<usize>>,
-    /// Flows from the unspecified address, as of a host that asks DHCP for one.
-    nameless: BTreeMap<MacAddr, Vec<usize>>,
-    /// Earliest and latest packet of all.
-    span: (Timestamp, Timestamp),
-}
-
-impl FlowIndex {
-    /// Of `flows`, by their positions.
-    pub fn new(flows: &[Flow]) -> Self {
-        let mut index = Self::default();
-        for (at, flow) in flows.iter().enumerate() {
-            let (orig, resp) = (flow.key.orig.ip, flow.key.resp.ip);
-            index.by_address.entry(orig).or_default().push(at);
-            if resp != orig {
-                index.by_address.entry(resp).or_default().push(at);
-            }
-            if let Some(mac) = flow.link.orig.and_then(|link| link.src).filter(|_| orig.is_unspecified()) {
-                index.nameless.entry(mac).or_default().push(at);
-            }
-        }
-        let first = flows.iter().map(|flow| flow.first.at).min().unwrap_or_default();
-        let last = flows.iter().map(|flow| flow.last.at).max().unwrap_or_default();
-        index.span = (first, last);
-        index
-    }
-
-    /// Positions of the flows of `device`, ascending.
-    fn of(&self, device: &Host) -> impl Iterator<Item = usize> + use<> {
-        let own = device.addresses.iter().filter_map(|ip| self.by_address.get(ip));
-        let nameless = device.mac.and_then(|mac| self.nameless.get(&mac));
-        let all: BTreeSet<usize> = own.chain(nameless).flatten().copied().collect();
-        all.into_iter()
-    }
+    /// Earliest and latest packet of the input.
+    pub span: (Timestamp, Timestamp),
 }
 
 /// One device under one declaration.
@@ -126,11 +83,12 @@ pub struct View<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// Collects the device's flows, names their peers and matches them with the claims.
+    /// Names the peers of the device's `flows` (by first packet) and matches them with the claims.
     pub fn new(
         declaration: &'a Declaration,
         policy: &'a TlsPolicy,
         device: &'a Host,
+        flows: &'a [Flow],
         evidence: Evidence<'a>,
     ) -> Self {
         let mut subject = Self {
@@ -140,7 +98,7 @@ impl<'a> Subject<'a> {
             label: device.label(),
             evidence,
             views: Vec::new(),
-            span: evidence.index.span,
+            span: evidence.span,
             start: None,
             names_hidden: false,
             one_sided: false,
@@ -148,7 +106,7 @@ impl<'a> Subject<'a> {
         };
         let mut names = Resolver::new(evidence.names, device.addresses.clone());
         let own = |flow: &&Flow| !is_anothers(device, flow);
-        for flow in evidence.index.of(device).filter_map(|at| evidence.flows.get(at)).filter(own) {
+        for flow in flows.iter().filter(own) {
             let views = subject.views_of(flow, &mut names);
             subject.views.extend(views);
         }

@@ -1,7 +1,5 @@
 //! `wireclaim flows`: the flow table itself, with every fact of each flow.
 
-use std::collections::BTreeMap;
-
 use super::Exit;
 use super::args::FlowsArgs;
 use super::settings::{self, Target};
@@ -14,8 +12,9 @@ use crate::report::summary::Summary;
 pub(super) fn run(args: &FlowsArgs) -> Result<Exit> {
     let target = Target::open(&args.output, Content::Flows)?;
     let (analysis, names) = settings::analyse(&args.input)?;
-    let scene = Scene::new(&analysis, names);
-    let rows = scene.flow_rows(&analysis);
+    let scene = Scene::new(&analysis, names, &[]);
+    let flows = analysis.flows.all();
+    let rows = scene.flow_rows(&flows);
     let (format, view, output) = target.parts(&analysis.captures);
     format.write_flows(&rows, &view, output)?;
     if !args.input.quiet {
@@ -35,10 +34,6 @@ pub(super) fn run(args: &FlowsArgs) -> Result<Exit> {
 
 /// What every summary tells: captures, frames, flows.
 pub(super) fn facts(analysis: &Analysis) -> Summary {
-    let mut flows = BTreeMap::new();
-    for flow in &analysis.flows {
-        *flows.entry(flow.key.transport).or_default() += 1;
-    }
     let quality = analysis
         .not_captures
         .iter()
@@ -55,7 +50,7 @@ pub(super) fn facts(analysis: &Analysis) -> Summary {
     Summary {
         stats: analysis.stats.clone(),
         captures: analysis.captures.clone(),
-        flows,
+        flows: analysis.flows.count_by_transport(),
         quality,
         ..Summary::default()
     }

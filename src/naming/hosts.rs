@@ -1,15 +1,20 @@
 //! Which addresses are one host, which hosts are routers, and what each says of itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use ipnet::IpNet;
 
+use super::sightings::{Sighting, Sightings};
+
+use crate::model::MacAddr;
 use crate::model::address::{Scope, scope};
 use crate::model::evidence::Seen;
 use crate::model::finding::DeviceLabel;
 use crate::model::observation::{HostTrait, TraitKind};
-use crate::model::{Direction, Flow, MacAddr};
 
 /// A host of the capture.
 #[derive(Debug, Clone, Default)]
@@ -35,10 +40,16 @@ pub struct Host {
 }
 
 /// Every host that sent something on the link, or was named by DHCP or neighbour discovery.
+///
+/// There may be as many hosts as flows, and nearly all of them are far: of those, only the address is kept.
 #[derive(Debug, Default)]
 pub struct Hosts {
-    hosts: Vec<Host>,
-    by_address: BTreeMap<IpAddr, usize>,
+    /// Those of which more is known than one address; by their first one, those without address last.
+    known: Vec<Host>,
+    by_address: HashMap<IpAddr, usize>,
+    /// Addresses of the others, ascending.
+    far: Vec<IpAddr>,
+    busiest: Option<(IpAddr, u64)>,
 }
 
 impl Host {
@@ -70,19 +81,70 @@ impl Host {
 }
 
 impl Hosts {
-    /// Puts together what flows and traits show of hosts.
-    pub fn new(flows: &[Flow], traits: &[HostTrait]) -> Self {
-        let owners = owners(flows, traits);
-        let mut hosts = Self::default();
-        let mut by_mac: BTreeMap<MacAddr, usize> = BTreeMap::new();
-        for (ip, mac) in &owners {
-            let at = match mac {
-                Some(mac) => *by_mac.entry(*mac).or_insert_with(|| hosts.add(Some(*mac))),
-                None => hosts.add(None),
+    /// Those with a MAC address, a VLAN or a trait; those without address last, the others by their first one.
+    pub fn known(&self) -> impl Iterator<Item = &Host> {
+        self.known.iter()
+    }
+
+    /// The addresses of the others, ascending.
+    pub fn far(&self) -> &[IpAddr] {
+        &self.far
+    }
+
+    /// The host with this address.
+    pub fn at(&self, ip: IpAddr) -> Option<Cow<'_, Host>> {
+        match self.by_address.get(&ip).and_then(|at| self.known.get(*at)) {
+            Some(host) => Some(Cow::Borrowed(host)),
+            None => self.far.binary_search(&ip).is_ok().then(|| Cow::Owned(Host::far(ip))),
+        }
+    }
+
+    /// The private address that opens most flows (of several the smallest), and how many.
+    pub fn busiest(&self) -> Option<(IpAddr, u64)> {
+        self.busiest
+    }
+
+    fn add(&mut self, mac: Option<MacAddr>) -> usize {
+        self.known.push(Host { mac, ..Host::default() });
+        self.known.len().saturating_sub(1)
+    }
+}
+
+impl Sightings {
+    /// The hosts, which `traits` (in order of time) say more of.
+    pub fn hosts(self, traits: &[HostTrait]) -> Hosts {
+        let mut claimed: HashMap<IpAddr, MacAddr> = HashMap::new();
+        let mut named: HashSet<IpAddr> = HashSet::new();
+        for item in traits {
+            named.extend(item.ip);
+            if let (TraitKind::Lease(_) | TraitKind::Neighbour, Some(ip), Some(mac)) =
+                (&item.kind, item.ip, item.mac)
+            {
+                claimed.insert(ip, mac);
+            }
+        }
+        let rows = self.sorted(claimed.keys().copied());
+        let routers = routers(&rows, &claimed);
+        let mut hosts = Hosts { busiest: busiest(&rows), ..Hosts::default() };
+        let mut by_mac: HashMap<MacAddr, usize> = HashMap::new();
+        for (ip, sighting) in rows {
+            let own = match claimed.get(&ip) {
+                Some(mac) => Some(*mac),
+                None if matches!(scope(ip), Scope::Group | Scope::Unspecified) => continue,
+                None => sighting.macs().filter(|mac| !routers.contains(mac)).min(),
             };
-            hosts.by_address.insert(*ip, at);
-            if let Some(host) = hosts.hosts.get_mut(at) {
-                host.addresses.insert(*ip);
+            let at = match own {
+                Some(mac) => *by_mac.entry(mac).or_insert_with(|| hosts.add(Some(mac))),
+                None if named.contains(&ip) || sighting.vlans().next().is_some() => hosts.add(None),
+                None => {
+                    hosts.far.push(ip);
+                    continue;
+                }
+            };
+            hosts.by_address.insert(ip, at);
+            if let Some(host) = hosts.known.get_mut(at) {
+                host.addresses.insert(ip);
+                host.vlans.extend(sighting.vlans());
             }
         }
         for item in traits {
@@ -94,36 +156,21 @@ impl Hosts {
                 }
                 _ => None,
             };
-            if let Some(host) = at.and_then(|at| hosts.hosts.get_mut(at)) {
+            if let Some(host) = at.and_then(|at| hosts.known.get_mut(at)) {
                 host.take(item);
             }
         }
-        for flow in flows {
-            for (end, link) in [(flow.key.orig, flow.link.orig), (flow.key.resp, flow.link.resp)] {
-                if let Some(vlan) = link.and_then(|link| link.vlan)
-                    && let Some(host) = hosts.by_address.get(&end.ip).and_then(|at| hosts.hosts.get_mut(*at))
-                {
-                    host.vlans.insert(vlan);
-                }
-            }
-        }
-        hosts.hosts.iter_mut().for_each(Host::settle_networks);
+        hosts.known.iter_mut().for_each(Host::settle_networks);
         hosts
     }
+}
 
-    fn add(&mut self, mac: Option<MacAddr>) -> usize {
-        self.hosts.push(Host { mac, ..Host::default() });
-        self.hosts.len().saturating_sub(1)
-    }
-
-    /// Every host, in a fixed order.
-    pub fn iter(&self) -> impl Iterator<Item = &Host> {
-        self.hosts.iter()
-    }
-
-    /// The host with this address.
-    pub fn at(&self, ip: IpAddr) -> Option<&Host> {
-        self.by_address.get(&ip).and_then(|at| self.hosts.get(*at))
+impl Host {
+    /// A host of which nothing but an address is known.
+    pub fn far(ip: IpAddr) -> Self {
+        let mut host = Self { addresses: BTreeSet::from([ip]), ..Self::default() };
+        host.settle_networks();
+        host
     }
 }
 
@@ -168,70 +215,41 @@ impl Host {
     }
 }
 
-/// Which MAC address each address has, where that is the host's own and not a router's.
-fn owners(flows: &[Flow], traits: &[HostTrait]) -> BTreeMap<IpAddr, Option<MacAddr>> {
-    let mut claimed: BTreeMap<IpAddr, MacAddr> = BTreeMap::new();
-    for item in traits {
-        if let (TraitKind::Lease(_) | TraitKind::Neighbour, Some(ip), Some(mac)) =
-            (&item.kind, item.ip, item.mac)
-        {
-            claimed.insert(ip, mac);
-        }
-    }
-    let mut seen: BTreeMap<IpAddr, BTreeSet<MacAddr>> = BTreeMap::new();
-    for flow in flows {
-        for direction in Direction::BOTH {
-            let ip = match direction {
-                Direction::OrigToResp => flow.key.orig.ip,
-                Direction::RespToOrig => flow.key.resp.ip,
-            };
-            let macs = seen.entry(ip).or_default();
-            let link = flow.link.of(direction).and_then(|link| link.src);
-            macs.extend(link.filter(|mac| !mac.is_group() && mac.0 != [0; 6]));
-        }
-    }
-    let routers = routers(&seen, &claimed);
-    let mut owners: BTreeMap<IpAddr, Option<MacAddr>> = BTreeMap::new();
-    for (ip, macs) in &seen {
-        if matches!(scope(*ip), Scope::Group | Scope::Unspecified) {
-            continue;
-        }
-        let own =
-            claimed.get(ip).copied().or_else(|| macs.iter().find(|mac| !routers.contains(mac)).copied());
-        owners.insert(*ip, own);
-    }
-    for (ip, mac) in claimed {
-        owners.entry(ip).or_insert(Some(mac));
-    }
-    owners
-}
-
 /// MAC addresses that carry unclaimed addresses of more than one network, or of another network than the
-/// addresses they claim.
-fn routers(
-    seen: &BTreeMap<IpAddr, BTreeSet<MacAddr>>,
-    claimed: &BTreeMap<IpAddr, MacAddr>,
-) -> BTreeSet<MacAddr> {
-    let mut carried: BTreeMap<MacAddr, (BTreeSet<IpNet>, bool)> = BTreeMap::new();
-    for (ip, macs) in seen {
+/// addresses they claim. `rows` are by address, so that those of a network are neighbours.
+fn routers(rows: &[(IpAddr, Sighting)], claimed: &HashMap<IpAddr, MacAddr>) -> HashSet<MacAddr> {
+    #[derive(Default)]
+    struct Carried {
+        last: Option<IpNet>,
+        v4: u64,
+        v6: u64,
+        foreign: bool,
+    }
+    let mut carried: HashMap<MacAddr, Carried> = HashMap::new();
+    let mut routers = HashSet::new();
+    for (ip, sighting) in rows {
         let length = if ip.is_ipv4() { 24 } else { 64 };
         if !matches!(scope(*ip), Scope::Private | Scope::Global) {
             continue;
         }
-        let Ok(net) = IpNet::new(*ip, length) else { continue };
-        for mac in macs {
-            let entry = carried.entry(*mac).or_default();
-            entry.0.insert(net.trunc());
-            entry.1 |= claimed.get(ip) != Some(mac);
+        let Ok(net) = IpNet::new(*ip, length).map(|net| net.trunc()) else { continue };
+        for mac in sighting.macs() {
+            let seen = carried.entry(mac).or_default();
+            if seen.last != Some(net) {
+                seen.last = Some(net);
+                *if ip.is_ipv4() { &mut seen.v4 } else { &mut seen.v6 } += 1;
+            }
+            seen.foreign |= claimed.get(ip) != Some(&mac);
+            if seen.foreign && (seen.v4 > 1 || seen.v6 > 2) {
+                routers.insert(mac);
+            }
         }
     }
-    let per_family = |nets: &BTreeSet<IpNet>| {
-        let v4 = nets.iter().filter(|net| matches!(net, IpNet::V4(_))).count();
-        v4 > 1 || nets.len().saturating_sub(v4) > 2
-    };
-    carried
-        .into_iter()
-        .filter(|(_, (nets, foreign))| *foreign && per_family(nets))
-        .map(|(mac, _)| mac)
-        .collect()
+    routers
+}
+
+/// Most flows, then the smallest address, so that a tie is decided the same way every time.
+fn busiest(rows: &[(IpAddr, Sighting)]) -> Option<(IpAddr, u64)> {
+    let private = rows.iter().filter(|(ip, sighting)| sighting.opened > 0 && scope(*ip) == Scope::Private);
+    private.map(|(ip, sighting)| (*ip, sighting.opened)).max_by_key(|(ip, opened)| (*opened, Reverse(*ip)))
 }

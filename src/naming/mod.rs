@@ -4,10 +4,13 @@
 //! resolved holds for the whole capture: clients keep an address long past its time to live.
 
 pub mod hosts;
+mod sightings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+
+pub use sightings::Sightings;
 
 use crate::analyzers::http::fields as http;
 use crate::analyzers::tls;

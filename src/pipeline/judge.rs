@@ -1,19 +1,21 @@
 //! From what was learnt to what is found: names peers, chooses devices, runs the checks.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 
 use super::Analysis;
-use crate::checks::devices::{self, Selector};
-use crate::checks::subject::{Evidence, FlowIndex};
+use super::device_flows::DeviceFlows;
+use super::spread::spread;
+use crate::checks::devices::{self, Selector, Talkers};
+use crate::checks::subject::Evidence;
 use crate::checks::{self, Coverage, Subject};
 use crate::error::{Error, Result};
-use crate::model::evidence::Evidence as Sightings;
 use crate::model::finding::{Confidence, DeviceLabel, Severity, Status};
-use crate::model::{Finding, Flow, NameBinding, NameSource};
-use crate::naming::hosts::Hosts;
-use crate::naming::{self, Names, Resolver};
+use crate::model::{self, Finding, Flow, NameBinding, NameSource};
+use crate::naming::hosts::{Host, Hosts};
+use crate::naming::{self, Names, Resolver, Sightings};
 use crate::profile::Declaration;
 use crate::profile::tls_policy::TlsPolicy;
 use crate::report::FlowRow;
@@ -55,47 +57,63 @@ pub struct Judgement {
 
 /// The analysis, named: what checks and reports look at.
 #[derive(Debug)]
-pub struct Scene {
+pub struct Scene<'a> {
     /// Names of addresses.
     pub names: Names,
     /// Hosts on the link.
     pub hosts: Hosts,
-    /// Which flows are whose.
-    index: FlowIndex,
+    analysis: &'a Analysis,
+    tasks: &'a [Task],
+    /// For each task, who talks as its profile's device does.
+    talkers: Vec<Talkers<'a>>,
 }
 
-impl Scene {
-    /// Names what was seen; `given` are the user's own names.
-    pub fn new(analysis: &Analysis, given: Vec<NameBinding>) -> Self {
+impl<'a> Scene<'a> {
+    /// Names what was seen, and looks who is to be judged; `given` are the user's own names.
+    pub fn new(analysis: &'a Analysis, given: Vec<NameBinding>, tasks: &'a [Task]) -> Self {
         let names = Names::new(analysis.names.iter().cloned().chain(given).collect());
-        Self {
-            names,
-            hosts: Hosts::new(&analysis.flows, &analysis.hosts),
-            index: FlowIndex::new(&analysis.flows),
+        // One pass over all flows finds out everything.
+        let talkers = || tasks.iter().map(|task| Talkers::new(&task.declaration.profile.identify)).collect();
+        let seen = analysis.flows.fold(
+            || (Sightings::default(), talkers()),
+            |(sightings, talkers): &mut (Sightings, Vec<Talkers<'_>>), _, flow| {
+                sightings.add(flow);
+                for (talkers, task) in talkers.iter_mut().zip(tasks) {
+                    // Whoever is named needs no recognising.
+                    if task.selectors.is_empty() {
+                        talkers.add(flow);
+                    }
+                }
+            },
+        );
+        let mut sightings = Sightings::default();
+        let mut talkers: Vec<Talkers<'_>> = talkers();
+        for (some, part) in seen {
+            sightings.merge(some);
+            talkers.iter_mut().zip(part).for_each(|(all, some)| all.merge(some));
         }
+        Self { names, hosts: sightings.hosts(&analysis.hosts), analysis, tasks, talkers }
     }
 
-    /// The rows of the flow table: each flow with what its responder is called by its originator.
-    pub fn flow_rows<'a>(&self, analysis: &'a Analysis) -> Vec<FlowRow<'a>> {
+    /// The rows of the flow table: each of `flows` with what its responder is called by its originator.
+    pub fn flow_rows<'f>(&self, flows: &'f [Flow]) -> Vec<FlowRow<'f>> {
         let mut resolvers: BTreeMap<IpAddr, Resolver<'_>> = BTreeMap::new();
-        let row = |flow: &'a Flow| {
+        let row = |flow: &'f Flow| {
             let asker = flow.key.orig.ip;
             let names =
                 resolvers.entry(asker).or_insert_with(|| Resolver::new(&self.names, BTreeSet::from([asker])));
             let peer = names.peer(flow, flow.key.resp.ip, true);
             FlowRow { flow, resp_name: peer.name.map(|name| (name, peer.source)) }
         };
-        analysis.flows.iter().map(row).collect()
+        flows.iter().map(row).collect()
     }
 
-    fn evidence<'a>(&'a self, analysis: &'a Analysis) -> Evidence<'a> {
+    fn evidence(&self) -> Evidence<'_> {
         Evidence {
-            flows: &analysis.flows,
-            index: &self.index,
             names: &self.names,
-            hosts: &self.hosts,
-            stats: &analysis.stats,
-            captures: &analysis.captures,
+            stats: &self.analysis.stats,
+            captures: &self.analysis.captures,
+            span: self.analysis.flows.span(),
         }
     }
 }
@@ -113,39 +131,60 @@ pub fn read_names(path: &Path) -> Result<Vec<NameBinding>> {
 }
 
 /// Judges every device of every task.
-pub fn judge(analysis: &Analysis, scene: &Scene, tasks: &[Task]) -> Judgement {
-    let mut judgement = Judgement::default();
-    let evidence = scene.evidence(analysis);
-    for task in tasks {
+pub fn judge(scene: &Scene<'_>) -> Judgement {
+    let mut cases: Vec<Case<'_>> = Vec::new();
+    for (task, talkers) in scene.tasks.iter().zip(&scene.talkers) {
         let profile = &task.declaration.profile;
         let Some(policy) = TlsPolicy::named(&profile.tls_policy) else { continue };
-        let (devices, why) = devices::choose(evidence, profile, &task.selectors);
+        let (devices, why) = devices::choose(&scene.hosts, talkers, profile, &task.selectors);
+        let case = |device| Case { declaration: &task.declaration, policy, device, why: why.clone() };
         if devices.is_empty() {
-            judgement.verdicts.push(Verdict {
-                profile: profile.name.clone(),
-                variant: task.declaration.variant.clone(),
-                device: None,
-                why: why.clone(),
-                coverage: Coverage::default(),
-            });
+            cases.push(case(None));
         }
-        for device in devices {
-            let subject = Subject::new(&task.declaration, policy, device, evidence);
-            let findings = checks::run(&subject);
-            let rows = checks::claim_rows(&subject, &findings);
-            judgement.verdicts.push(Verdict {
-                profile: profile.name.clone(),
-                variant: task.declaration.variant.clone(),
-                device: Some(subject.label.clone()),
-                why: why.clone(),
-                coverage: checks::coverage(&subject, &findings, &rows),
-            });
-            judgement.findings.extend(findings);
-            judgement.rows.extend(rows);
-        }
+        cases.extend(devices.into_iter().map(|device| case(Some(device))));
     }
-    judgement.findings.extend(analysis.internal_errors.iter().map(internal_error));
+    let flows =
+        DeviceFlows::find(&scene.analysis.flows, cases.iter().filter_map(|case| case.device.as_deref()));
+    let judged = spread(scene.analysis.flows.jobs(), &cases, |case| case.judge(scene, &flows));
+    let mut judgement = Judgement::default();
+    for (findings, rows, verdict) in judged {
+        judgement.findings.extend(findings);
+        judgement.rows.extend(rows);
+        judgement.verdicts.push(verdict);
+    }
+    judgement.findings.extend(scene.analysis.internal_errors.iter().map(internal_error));
     judgement
+}
+
+/// One device under one task.
+struct Case<'a> {
+    declaration: &'a Declaration,
+    policy: &'a TlsPolicy,
+    /// `None` if nobody was found.
+    device: Option<Cow<'a, Host>>,
+    why: String,
+}
+
+impl Case<'_> {
+    /// Its discrepancies, its rows of claims without one, and what they come to.
+    fn judge(&self, scene: &Scene<'_>, flows: &DeviceFlows) -> (Vec<Finding>, Vec<Finding>, Verdict) {
+        let verdict = Verdict {
+            profile: self.declaration.profile.name.clone(),
+            variant: self.declaration.variant.clone(),
+            device: None,
+            why: self.why.clone(),
+            coverage: Coverage::default(),
+        };
+        let Some(device) = self.device.as_deref() else { return (Vec::new(), Vec::new(), verdict) };
+        // Only as long as this device is judged are its flows there whole.
+        let flows = scene.analysis.flows.at(flows.of(device));
+        let subject = Subject::new(self.declaration, self.policy, device, &flows, scene.evidence());
+        let findings = checks::run(&subject);
+        let rows = checks::claim_rows(&subject, &findings);
+        let coverage = checks::coverage(&subject, &findings, &rows);
+        let verdict = Verdict { device: Some(subject.label.clone()), coverage, ..verdict };
+        (findings, rows, verdict)
+    }
 }
 
 /// A bug of ours, as a row.
@@ -169,7 +208,7 @@ fn internal_error(error: &super::InternalError) -> Finding {
         expected: String::from("no failure"),
         observed: format!("analyzer {} failed", error.analyzer),
         reference: String::new(),
-        evidence: Some(Sightings::once(error.seen)),
+        evidence: Some(model::Evidence::once(error.seen)),
         message: format!(
             "wireclaim's own analyzer {} failed on the flow {}; the rest is judged. Please report it with this capture.",
             error.analyzer, error.flow

@@ -2,13 +2,17 @@
 //!
 //! A flow belongs to one of a fixed number of shards, so that results do not depend on the number of threads.
 
+mod device_flows;
+mod flows;
 pub mod judge;
 mod kept;
 mod lanes;
 mod session;
 mod shard;
 mod sorted;
+mod spread;
 
+pub use flows::{FlowAt, Flows};
 use lanes::{Lanes, Outcome};
 use rayon::prelude::*;
 pub use shard::InternalError;
@@ -16,15 +20,15 @@ use shard::Shard;
 
 pub use crate::capture::{Input, Options};
 use crate::error::{Error, Result};
+use crate::model::NameBinding;
 use crate::model::observation::{HostTrait, TraitKind};
 use crate::model::stats::{CaptureInfo, Stats};
-use crate::model::{Flow, NameBinding};
 
 /// Everything that a run learnt from its input.
 #[derive(Debug, Default)]
 pub struct Analysis {
-    /// Every flow, by first frame in order of time.
-    pub flows: Vec<Flow>,
+    /// Every flow.
+    pub flows: Flows,
     /// Names of addresses.
     pub names: Vec<NameBinding>,
     /// Sightings of names that there was no room to keep.
@@ -72,16 +76,17 @@ fn finish(outcome: Outcome) -> Analysis {
         ..Analysis::default()
     };
     analysis.stats.merge(&summary.passed_over);
+    let mut flows = Vec::new();
     let collected: Vec<_> = shards.into_par_iter().map(Shard::finish).collect();
     for part in collected {
-        analysis.flows.extend(part.flows);
+        flows.extend(part.flows);
         analysis.names.extend(part.names.items);
         analysis.names_dropped = analysis.names_dropped.saturating_add(part.names.dropped);
         analysis.hosts.extend(part.hosts.items);
         analysis.hosts_dropped = analysis.hosts_dropped.saturating_add(part.hosts.dropped);
         analysis.internal_errors.extend(part.failures);
     }
-    analysis.flows.par_sort_unstable_by_key(|flow| (flow.first, flow.id));
+    analysis.flows = Flows::new(flows, rayon::current_num_threads());
     analysis.names.sort_by(|a, b| {
         (a.seen, &a.name, a.address, a.asked_by).cmp(&(b.seen, &b.name, b.address, b.asked_by))
     });

@@ -23,6 +23,7 @@ pub(crate) struct Case {
     /// Whether parts of it wait (tunnels, fragments): then only streams that both sides know are compared.
     partial: bool,
     pub(crate) analysis: Analysis,
+    pub(crate) flows: Vec<Flow>,
     /// tshark's number of each of our flows (`tcp:0`), by index; our own words where it knows no such stream.
     labels: Vec<String>,
 }
@@ -51,7 +52,9 @@ impl Case {
         };
         assert!(analysis.internal_errors.is_empty(), "{name}: {:?}", analysis.internal_errors);
         let truth = folder.join("truth").join(name);
-        let mut case = Self { name: name.to_owned(), path, truth, partial, analysis, labels: Vec::new() };
+        let flows = analysis.flows.all();
+        let mut case =
+            Self { name: name.to_owned(), path, truth, partial, analysis, flows, labels: Vec::new() };
         case.labels = case.label();
         Some(case)
     }
@@ -64,7 +67,7 @@ impl Case {
 
     /// Flows of TCP and UDP and what tshark calls them.
     pub(crate) fn flows(&self) -> impl Iterator<Item = (&str, &Flow)> {
-        let labelled = self.labels.iter().map(String::as_str).zip(&self.analysis.flows);
+        let labelled = self.labels.iter().map(String::as_str).zip(&self.flows);
         labelled.filter(|(label, _)| !label.is_empty())
     }
 
@@ -76,12 +79,12 @@ impl Case {
                 streams.entry(ends).or_default().push(format!("{}:{}", row["proto"], row["stream"]));
             }
         }
-        let mut order: Vec<usize> = (0..self.analysis.flows.len()).collect();
-        order.sort_by_key(|&at| self.analysis.flows[at].id);
+        let mut order: Vec<usize> = (0..self.flows.len()).collect();
+        order.sort_by_key(|&at| self.flows[at].id);
         let mut labels = vec![String::new(); order.len()];
         let mut used: BTreeMap<Ends, usize> = BTreeMap::new();
         for at in order {
-            let flow = &self.analysis.flows[at];
+            let flow = &self.flows[at];
             let Some(ends) = ends_of_flow(flow) else { continue };
             let number = used.entry(ends).or_default();
             let stream = streams.get(&ends).and_then(|list| list.get(*number));

@@ -68,7 +68,7 @@ fn theirs(case: &Case) -> BTreeMap<Ends, Traffic> {
 
 fn ours(case: &Case) -> BTreeMap<Ends, Traffic> {
     let mut all: BTreeMap<Ends, Traffic> = BTreeMap::new();
-    let mut flows: Vec<_> = case.analysis.flows.iter().collect();
+    let mut flows: Vec<_> = case.flows.iter().collect();
     flows.sort_by_key(|flow| flow.id);
     for flow in flows {
         let Some(ends) = ends_of_flow(flow) else { continue };
