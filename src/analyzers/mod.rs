@@ -133,7 +133,7 @@ pub struct Context {
 }
 
 /// One protocol on one flow.
-pub trait Analyzer: Send {
+pub trait Analyzer: Send + Sync {
     /// The next bytes of the stream from `role`, contiguous with the previous call's unless
     /// [`Analyzer::gap`] was called in between. Called for TCP, and for bytes that an outer analyzer
     /// forwards.

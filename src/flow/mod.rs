@@ -11,12 +11,15 @@
 )]
 
 mod ending;
+mod ends;
+mod entry;
 mod half;
 mod hash;
 mod reassembly;
 mod repeats;
 mod roles;
 mod seq;
+mod slab;
 mod state;
 mod table;
 mod tcp;
@@ -29,7 +32,7 @@ pub use hash::{KeyHasher, shard_hash};
 pub use table::FlowTable;
 
 use crate::model::evidence::Seen;
-use crate::model::{Direction, Flow, FlowKey};
+use crate::model::{Direction, FlowKey};
 
 /// What is told of a flow while it lives. `S` is the handler's own state for each flow.
 pub trait Handler {
@@ -70,9 +73,16 @@ pub trait Handler {
         seen: Seen,
     ) -> bool;
 
-    /// The flow is over: closed, replaced by a new use of its 5-tuple, or at the end of the capture.
-    /// Everything about TCP and counts is in `flow`; the handler adds facts and service and keeps it.
-    fn closed(&mut self, state: Self::State, flow: Flow);
+    /// Both ends of a TCP connection have sent their FIN, and everything before it was handed out: [`Handler::data`] and
+    /// [`Handler::gap`] are not called again. Packets may still come, as retransmissions and the last acknowledgement.
+    fn heard_out(&mut self, state: &mut Self::State, flow: &FlowHead, seen: Seen) {
+        let (_, _, _) = (state, flow, seen);
+    }
+
+    /// The flow is over: replaced by a new use of its 5-tuple, or at the end of the capture; `last` is its last packet.
+    /// Not called for flows of which the handler was told nothing. Returns in which direction the client speaks, if
+    /// content tells.
+    fn closed(&mut self, state: &mut Self::State, flow: &FlowHead, last: Seen) -> Option<Direction>;
 }
 
 /// What a handler may know of a living flow.

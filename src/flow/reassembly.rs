@@ -82,14 +82,19 @@ impl Run {
 }
 
 impl Reassembler {
-    /// Begins at `position`; nothing may have been handed out yet.
+    /// A stream that begins at `position`.
+    pub(super) fn at(position: i64) -> Self {
+        Self { cursor: position, waiting: None }
+    }
+
+    /// Begins at `position` instead; nothing may have been handed out yet.
     pub(super) fn start_at(&mut self, position: i64) {
         self.cursor = position;
     }
 
-    /// Drops what waits and frees its memory.
-    pub(super) fn clear(&mut self) {
-        self.waiting = None;
+    /// Whether everything was handed out before a FIN that takes the position before `next`.
+    pub(super) fn is_at_fin(&self, next: i64) -> bool {
+        self.waiting.is_none() && self.cursor.saturating_add(1) >= next
     }
 
     /// A segment at position `at`; the receiver has acknowledged everything before `acked`. Hands out

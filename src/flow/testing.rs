@@ -161,24 +161,24 @@ impl OwnedFrame {
 }
 
 /// What a handler was told of one flow: per direction, bytes as text with `_` for each byte of a gap.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Told {
     pub(super) orig: String,
     pub(super) resp: String,
     pub(super) calls: usize,
     pub(super) last: Option<Seen>,
+    closed: bool,
 }
 
 /// Writes everything down. Wants no more of a flow after `enough` calls.
 #[derive(Debug)]
 pub(super) struct Recorder {
     pub(super) enough: usize,
-    pub(super) closed: Vec<(Told, Flow)>,
 }
 
 impl Default for Recorder {
     fn default() -> Self {
-        Self { enough: usize::MAX, closed: Vec::new() }
+        Self { enough: usize::MAX }
     }
 }
 
@@ -220,8 +220,9 @@ impl Handler for Recorder {
         self.tell(told, from, &text, seen)
     }
 
-    fn closed(&mut self, told: Told, flow: Flow) {
-        self.closed.push((told, flow));
+    fn closed(&mut self, told: &mut Told, _: &FlowHead, _: Seen) -> Option<Direction> {
+        told.closed = true;
+        None
     }
 }
 
@@ -243,8 +244,15 @@ pub(super) fn run_with<'a>(
             table.icmp_error(&packet, hasher.hash(&quoted));
         }
     }
-    table.finish(&mut recorder);
-    recorder.closed
+    table.close(&mut recorder);
+    let mut flows: Vec<(Told, Flow)> = table
+        .outlines()
+        .filter_map(|(at, ..)| table.flow(at))
+        .map(|(flow, told)| (told.cloned().unwrap_or_default(), flow))
+        .collect();
+    assert!(flows.iter().all(|(told, _)| told.closed || told.calls == 0));
+    flows.sort_by_key(|(_, flow)| (flow.first.frame, flow.key));
+    flows
 }
 
 /// The 5-tuple that an ICMP error is about.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::testing::{Frames, HostPort, OwnedFrame, Recorder, Told, run, run_with};
 use super::*;
 use crate::model::flow::{ConnState, End, RoleBasis, TcpFacts};
-use crate::model::{Endpoint, MacAddr, PerDirection, Transport};
+use crate::model::{Endpoint, Flow, MacAddr, PerDirection, Transport};
 use Direction::{OrigToResp, RespToOrig};
 
 const CLIENT_ISN: u32 = 1_000;
@@ -613,7 +613,7 @@ fn an_icmp_error_is_its_own_flow_and_an_error_of_the_flow_it_quotes() {
     let mut table: FlowTable<Recorder> = FlowTable::new(Limits::default());
     let about_nothing = make.icmp(router, client, 3, 1, 0, Some(quoted));
     assert!(!table.icmp_error(&about_nothing.packet(), KeyHasher::default().hash(&quoted)));
-    assert_eq!(table.open_flows(), 0);
+    assert_eq!(table.len(), 0);
 }
 
 #[test]

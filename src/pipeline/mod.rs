@@ -76,17 +76,15 @@ fn finish(outcome: Outcome) -> Analysis {
         ..Analysis::default()
     };
     analysis.stats.merge(&summary.passed_over);
-    let mut flows = Vec::new();
-    let collected: Vec<_> = shards.into_par_iter().map(Shard::finish).collect();
+    let (tables, collected): (Vec<_>, Vec<_>) = shards.into_par_iter().map(Shard::close).unzip();
     for part in collected {
-        flows.extend(part.flows);
         analysis.names.extend(part.names.items);
         analysis.names_dropped = analysis.names_dropped.saturating_add(part.names.dropped);
         analysis.hosts.extend(part.hosts.items);
         analysis.hosts_dropped = analysis.hosts_dropped.saturating_add(part.hosts.dropped);
         analysis.internal_errors.extend(part.failures);
     }
-    analysis.flows = Flows::new(flows, rayon::current_num_threads());
+    analysis.flows = Flows::new(tables, rayon::current_num_threads());
     analysis.names.sort_by(|a, b| {
         (a.seen, &a.name, a.address, a.asked_by).cmp(&(b.seen, &b.name, b.address, b.asked_by))
     });

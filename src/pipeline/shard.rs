@@ -6,7 +6,6 @@ use super::sorted::{Sorted, Task};
 use crate::decode::{self, Decoded};
 use crate::flow::{FlowHead, FlowTable, Handler, Limits};
 use crate::model::evidence::Seen;
-use crate::model::flow::RoleBasis;
 use crate::model::observation::{HostTrait, TraitKind};
 use crate::model::packet::Neighbour;
 use crate::model::{Direction, Facts, Flow, FlowKey, Observation};
@@ -33,7 +32,6 @@ pub(crate) struct Shard {
 
 /// What is known at the end.
 pub(crate) struct Collector {
-    pub(crate) flows: Vec<Flow>,
     pub(super) names: Names,
     pub(super) hosts: Traits,
     pub(crate) failures: Vec<InternalError>,
@@ -111,22 +109,23 @@ impl Handler for Collector {
         state.session.datagram(flow, from, bytes, missed, seen, &mut sorter)
     }
 
-    fn closed(&mut self, mut state: FlowState, mut flow: Flow) {
+    fn closed(&mut self, state: &mut FlowState, flow: &FlowHead, last: Seen) -> Option<Direction> {
         let mut sorter = Sorter { collected: self, facts: &mut state.facts };
-        let midstream = flow.tcp.as_ref().is_some_and(|tcp| tcp.midstream);
-        let head = FlowHead { key: flow.key, first: flow.first, midstream };
-        state.session.end(&head, flow.last, &mut sorter);
-        flow.facts = state.facts;
-        flow.service = std::mem::take(&mut state.session.service);
-        if flow.roles > RoleBasis::Protocol
-            && let Some(client) = state.session.client
-        {
-            flow.roles = RoleBasis::Protocol;
-            if client == Direction::RespToOrig {
-                flow.reverse_roles();
-            }
-        }
-        self.flows.push(flow);
+        state.session.end(flow, last, &mut sorter);
+        state.session.client
+    }
+}
+
+impl FlowState {
+    /// What was learnt of the flow's content; `None` if nothing was.
+    pub(super) fn facts(&self) -> Option<&Facts> {
+        (!self.facts.is_empty()).then_some(&self.facts)
+    }
+
+    /// Puts what was learnt where it belongs.
+    pub(super) fn complete(&self, flow: &mut Flow) {
+        flow.facts = self.facts.clone();
+        flow.service = self.session.service.clone();
     }
 }
 
@@ -141,7 +140,6 @@ impl Collector {
 impl Shard {
     pub(crate) fn new() -> Self {
         let collected = Collector {
-            flows: Vec::new(),
             names: Names::with_room(ROOM_FOR_NAMES),
             hosts: Traits::with_room(ROOM_FOR_TRAITS),
             failures: Vec::new(),
@@ -172,8 +170,8 @@ impl Shard {
     }
 
     /// Ends every flow.
-    pub(crate) fn finish(mut self) -> Collector {
-        self.table.finish(&mut self.collected);
-        self.collected
+    pub(crate) fn close(mut self) -> (FlowTable<Collector>, Collector) {
+        self.table.close(&mut self.collected);
+        (self.table, self.collected)
     }
 }
