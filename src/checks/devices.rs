@@ -142,6 +142,7 @@ impl<'p> Talkers<'p> {
     }
 
     /// Looks at a flow.
+    #[inline]
     pub fn add(&mut self, flow: &Outline<'_>) {
         let orig = flow.key.orig.ip;
         let by_port = || self.identify.ports.contains(&flow.key.resp.port);

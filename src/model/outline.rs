@@ -19,6 +19,7 @@ pub struct Outline<'a> {
 }
 
 impl<'a> From<&'a Flow> for Outline<'a> {
+    #[inline]
     fn from(flow: &'a Flow) -> Self {
         Self {
             key: flow.key,

@@ -20,6 +20,8 @@ pub(super) struct DeviceFlows {
 #[derive(Debug)]
 struct Ends {
     by_address: HashMap<IpAddr, u32>,
+    /// Addresses that may be among them.
+    sieve: Sieve,
     /// For flows from the unspecified address, as of a host that asks DHCP for one.
     by_mac: HashMap<MacAddr, u32>,
     devices: u32,
@@ -28,7 +30,8 @@ struct Ends {
 impl DeviceFlows {
     /// Looks through all flows once. The same device may be given twice.
     pub(super) fn find<'d>(flows: &Flows, devices: impl Iterator<Item = &'d Host>) -> Self {
-        let mut ends = Ends { by_address: HashMap::new(), by_mac: HashMap::new(), devices: 0 };
+        let mut ends =
+            Ends { by_address: HashMap::new(), sieve: Sieve::default(), by_mac: HashMap::new(), devices: 0 };
         devices.for_each(|device| ends.add(device));
         let mut places = vec![Vec::new(); ends.devices as usize];
         if !places.is_empty() {
@@ -55,15 +58,18 @@ impl Ends {
         if device.addresses.first().is_some_and(|ip| self.by_address.contains_key(ip)) {
             return;
         }
+        device.addresses.iter().for_each(|ip| self.sieve.add(*ip));
         self.by_address.extend(device.addresses.iter().map(|ip| (*ip, self.devices)));
         self.by_mac.extend(device.mac.map(|mac| (mac, self.devices)));
         self.devices = self.devices.saturating_add(1);
     }
 
     /// Calls `tell` with each device that `flow` is one of, once.
+    #[inline]
     fn each_of(&self, flow: &Outline<'_>, mut tell: impl FnMut(u32)) {
-        let orig = self.by_address.get(&flow.key.orig.ip).copied();
-        let resp = self.by_address.get(&flow.key.resp.ip).copied().filter(|resp| orig != Some(*resp));
+        let device = |ip| if self.sieve.passes(ip) { self.by_address.get(&ip).copied() } else { None };
+        let orig = device(flow.key.orig.ip);
+        let resp = device(flow.key.resp.ip).filter(|resp| orig != Some(*resp));
         let nameless = || {
             let mac = flow.link.orig.and_then(|link| link.src)?;
             let device = self.by_mac.get(&mac).copied();
@@ -73,5 +79,64 @@ impl Ends {
         if flow.key.orig.ip.is_unspecified() {
             nameless().into_iter().for_each(tell);
         }
+    }
+}
+
+/// A set of addresses that may seem to hold more than was put into it, and is small enough to stay at hand: nearly all
+/// flows are nobody's who is judged.
+#[derive(Debug)]
+struct Sieve {
+    bits: Box<[u64]>,
+}
+
+impl Default for Sieve {
+    fn default() -> Self {
+        Self { bits: vec![0; 1 << (Self::BITS - 6)].into() }
+    }
+}
+
+impl Sieve {
+    /// Two to this power are the places: 8 KiB.
+    const BITS: u32 = 16;
+
+    /// Word and bit of an address. Whoever makes addresses meet gains nothing but a look at the right table.
+    fn place(ip: IpAddr) -> (usize, u64) {
+        let number = match ip {
+            IpAddr::V4(ip) => u64::from(ip.to_bits()),
+            IpAddr::V6(ip) => (ip.to_bits() >> 64) as u64 ^ (ip.to_bits() as u64).rotate_left(23),
+        };
+        let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - Self::BITS);
+        ((hash >> 6) as usize, 1 << (hash & 63))
+    }
+
+    fn add(&mut self, ip: IpAddr) {
+        let (word, bit) = Self::place(ip);
+        if let Some(word) = self.bits.get_mut(word) {
+            *word |= bit;
+        }
+    }
+
+    fn passes(&self, ip: IpAddr) -> bool {
+        let (word, bit) = Self::place(ip);
+        self.bits.get(word).is_some_and(|word| word & bit != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_into_the_sieve_passes_and_little_else_does() {
+        let mut sieve = Sieve::default();
+        let v4 = |n: u32| IpAddr::from(std::net::Ipv4Addr::from_bits(0x0a00_0000 + n));
+        let v6 = |n: u128| IpAddr::from(std::net::Ipv6Addr::from_bits((0xfe80 << 112) + n));
+        for n in 0..20 {
+            sieve.add(v4(n));
+            sieve.add(v6(n.into()));
+        }
+        assert!((0..20).all(|n| sieve.passes(v4(n)) && sieve.passes(v6(n.into()))));
+        let others = (20..20_020_u32).filter(|n| sieve.passes(v4(*n)) || sieve.passes(v6((*n).into())));
+        assert!(others.count() < 200);
     }
 }
