@@ -47,7 +47,13 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    pub(super) fn new(template: &Rc<Template>, device: Device, casting: Casting, start: u64, random: Random) -> Self {
+    pub(super) fn new(
+        template: &Rc<Template>,
+        device: Device,
+        casting: Casting,
+        start: u64,
+        random: Random,
+    ) -> Self {
         let mut random = random;
         let base = [random.next() as u32, random.next() as u32];
         let place = Place { next: base, stamp: None, since: start };
@@ -218,7 +224,9 @@ impl Conversation {
         self.put_port(frame, out);
         let payload = &mut out[frame.payload..];
         match self.template.port[1 - self.template.caller] {
-            53 => payload[..2].iter_mut().zip(self.base[0].to_be_bytes()).for_each(|(byte, with)| *byte ^= with),
+            53 => {
+                payload[..2].iter_mut().zip(self.base[0].to_be_bytes()).for_each(|(byte, with)| *byte ^= with)
+            }
             67 | 68 => {
                 let with = u32::from_be_bytes(self.device.ip).to_be_bytes();
                 payload[4..8].iter_mut().zip(with).for_each(|(byte, with)| *byte ^= with);

@@ -34,7 +34,8 @@ pub(super) fn open(seed: u64, timeline: &mut Timeline) -> Nothing {
         let wanted = |one: &&Template| one.name.as_deref() == Some(name.as_bytes());
         *fetches.iter().find(|one| wanted(&one.as_ref())).expect("the recording has this connection")
     };
-    let templates = ["my.farm.bot", "device.nerveshub.org", "api.github.com", "raw.githubusercontent.com"].map(named);
+    let templates =
+        ["my.farm.bot", "device.nerveshub.org", "api.github.com", "raw.githubusercontent.com"].map(named);
     for (number, template) in templates.into_iter().enumerate() {
         let actor = Actor::new(number as u32, [2, 0xfa, 0xb0], "farmbot", seed);
         let service = (number > 0).then(|| Service::new(template, number, number as u64));

@@ -17,6 +17,10 @@ const FARMBOTS: u32 = 100;
 /// Different servers for each kind of conversation.
 const SERVICES: u64 = 400;
 pub(super) const END: u64 = BASE + 3_600 * SECOND;
+/// What each run has more in the capture of double length, besides twice its data: as much as there is around it, so
+/// that bytes and frames are both doubled.
+const MORE_BYTES: u64 = 2_250;
+const MORE_PINGS: u64 = 6;
 /// How often FarmBots play each of these.
 const FARMBOT_CASES: [(&str, usize); 8] = [
     ("farmbot-clean", 24),
@@ -75,12 +79,14 @@ impl Mixed {
         };
         let clean = Recording::of("farmbot-clean");
         let is_open = |one: &Rc<Template>| one.is_open();
-        let (tls_sockets, mut fetches): (Vec<_>, Vec<_>) = of("farmbot-clean", &[443]).into_iter().partition(is_open);
+        let (tls_sockets, mut fetches): (Vec<_>, Vec<_>) =
+            of("farmbot-clean", &[443]).into_iter().partition(is_open);
         fetches.extend(of("farmbot-faults", &[443]).into_iter().filter(|one| !one.is_open()));
         for case in ["fortrabbit-egress", "smartserver-clean", "imp-bad"] {
             fetches.extend(of(case, &[443]));
         }
-        let mut sockets = [of("farmbot-websocket", &[80, 8080]), of("smartserver-websocket", &[8088])].concat();
+        let mut sockets =
+            [of("farmbot-websocket", &[80, 8080]), of("smartserver-websocket", &[8088])].concat();
         sockets.extend(tls_sockets);
         let start = clean.templates.iter().filter(|one| one.kind == Kind::Other || one.port.contains(&67));
         let clock = clean.templates.iter().find(|one| one.port[1] == 123 && one.frames.len() == 2);
@@ -160,7 +166,13 @@ impl Mixed {
     }
 
     /// Looks a service up and talks to it.
-    fn visit(&self, actor: &mut Actor, (templates, base): (&[Rc<Template>], usize), at: u64, timeline: &mut Timeline) {
+    fn visit(
+        &self,
+        actor: &mut Actor,
+        (templates, base): (&[Rc<Template>], usize),
+        at: u64,
+        timeline: &mut Timeline,
+    ) {
         let kind = actor.random.below(templates.len() as u64) as usize;
         let template = &templates[kind];
         let number = actor.random.below(SERVICES);
@@ -181,15 +193,22 @@ impl Mixed {
             plan.pings = (stays * self.length) as u32;
             plan.period /= self.length;
         }
+        let more = self.length - 1;
         let runs = if long { 2 } else { 1 + random.below(3) };
         for _ in 0..runs {
             let down = random.between(0, 100) < 72;
             let bytes = volume(random);
             let wait = random.between(100, 80_000);
             plan.runs.push_back(Run { wait, from: 0, bytes: random.between(200, 900) });
-            plan.runs.push_back(Run { wait, from: usize::from(down), bytes: bytes * self.length });
-            if self.length > 1 {
-                plan.runs.push_back(Run { wait, from: 1, bytes: 4_000 });
+            plan.runs.push_back(Run {
+                wait,
+                from: usize::from(down),
+                bytes: bytes + more * (bytes + MORE_BYTES),
+            });
+            for _ in 0..more * MORE_PINGS {
+                let [ping, answer] = plan.ping;
+                plan.runs.push_back(Run { wait, from: 0, bytes: ping });
+                plan.runs.push_back(Run { wait: 250, from: 1, bytes: answer });
             }
         }
         plan
@@ -220,10 +239,10 @@ fn ping(template: &Template) -> [u64; 2] {
 /// Most transfers are small, most bytes are in large ones.
 fn volume(random: &mut Random) -> u64 {
     match random.below(1_000) {
-        0..800 => random.between(600, 4_000),
-        800..960 => random.between(4_000, 40_000),
-        960..997 => random.between(40_000, 250_000),
-        _ => random.between(250_000, 3_000_000),
+        0..870 => random.between(600, 4_000),
+        870..980 => random.between(4_000, 30_000),
+        980..999 => random.between(30_000, 230_000),
+        _ => random.between(250_000, 3_800_000),
     }
 }
 

@@ -61,7 +61,8 @@ pub(super) enum Kind {
 impl Recording {
     /// Reads the capture of a shipped case.
     pub(super) fn of(case: &str) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases").join(case).join("capture.pcap");
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases").join(case).join("capture.pcap");
         let frames = read(&std::fs::read(&path).expect("the shipped capture is there"));
         let (device_mac, device_ip) = frames.iter().find_map(|(_, frame)| device(frame)).expect("a device");
         let start = frames[0].0;
@@ -227,7 +228,9 @@ impl Template {
                 || matches!((framing, frame.payload()), (Framing::WebSocket, [0x88, ..]))
                 || matches!((framing, frame.payload()), (Framing::Mqtt, [0xe0, ..]))
         };
-        let Some(end) = self.frames.iter().position(closing) else { return Some((self.frames.len(), framing)) };
+        let Some(end) = self.frames.iter().position(closing) else {
+            return Some((self.frames.len(), framing));
+        };
         let before = &self.frames[..end];
         let usable = |frame: &Recorded| match framing {
             Framing::Tls(_) => frame.payload().len() > 60,

@@ -38,13 +38,33 @@ impl Script {
     pub(super) fn tcp(ends: Ends, lines: Vec<Line>, at: u64, seed: u64, stamps: bool) -> Self {
         let next = [seed as u32, (seed >> 32) as u32];
         let stamp = stamps.then(|| [next[1].rotate_left(7), next[0].rotate_left(11)]);
-        Self { ends, tcp: true, next, opened: [false; 2], stamp, lines: lines.into_iter(), at, started: at, id: seed as u16 }
+        Self {
+            ends,
+            tcp: true,
+            next,
+            opened: [false; 2],
+            stamp,
+            lines: lines.into_iter(),
+            at,
+            started: at,
+            id: seed as u16,
+        }
     }
 
     /// An exchange of datagrams.
     pub(super) fn udp(ends: Ends, lines: Vec<Line>, at: u64, seed: u64) -> Self {
         let lines = lines.into_iter();
-        Self { ends, tcp: false, next: [0; 2], opened: [false; 2], stamp: None, lines, at, started: at, id: seed as u16 }
+        Self {
+            ends,
+            tcp: false,
+            next: [0; 2],
+            opened: [false; 2],
+            stamp: None,
+            lines,
+            at,
+            started: at,
+            id: seed as u16,
+        }
     }
 
     fn segment(&mut self, line: &Line, out: &mut Vec<u8>) {

@@ -165,7 +165,7 @@ fn http(server: u32, random: &mut Random) -> Vec<Line> {
 fn other(random: &mut Random) -> Vec<Line> {
     let mut lines = opening(random);
     for turn in 0..random.between(2, 6) as usize {
-        let mut payload = vec![0xa5];
+        let mut payload = b"v1 ".to_vec();
         let len = random.between(6, 40) as usize;
         random.fill(&mut payload, len);
         lines.push(says(5_000, turn % 2, PSH | ACK, &payload));
@@ -177,7 +177,9 @@ fn other(random: &mut Random) -> Vec<Line> {
 /// A client's question and the answer of a server of stratum 2, whose clock is right (RFC 5905 section 7.3).
 fn ntp(at: u64, random: &mut Random) -> Vec<Line> {
     let there = random.between(2_000, 30_000);
-    let time = |at: u64| (((at / 1_000_000 + 2_208_988_800) << 32) | ((at % 1_000_000) << 32) / 1_000_000).to_be_bytes();
+    let time = |at: u64| {
+        (((at / 1_000_000 + 2_208_988_800) << 32) | ((at % 1_000_000) << 32) / 1_000_000).to_be_bytes()
+    };
     let packet = |first: u8, stratum: u8, times: [[u8; 8]; 4]| {
         let mut packet = vec![first, stratum, 6, 0xec];
         packet.extend_from_slice(&[0, 0, 3, 0, 0, 0, 2, 0]);
@@ -191,4 +193,3 @@ fn ntp(at: u64, random: &mut Random) -> Vec<Line> {
     let answer = packet(0x24, 2, [time(at - 30_000_000), sent, heard, time(at + there / 2 + 20)]);
     vec![says(0, 0, 0, &question), says(there as u32, 1, 0, &answer)]
 }
-

@@ -47,7 +47,15 @@ pub(super) struct Timeline {
 impl Timeline {
     /// Ends at `end`, in microseconds of the epoch.
     pub(super) fn until(end: u64) -> Self {
-        Self { end, tcp: 0, udp: 0, next: BinaryHeap::new(), sources: Vec::new(), free: Vec::new(), serial: 0 }
+        Self {
+            end,
+            tcp: 0,
+            udp: 0,
+            next: BinaryHeap::new(),
+            sources: Vec::new(),
+            free: Vec::new(),
+            serial: 0,
+        }
     }
 
     pub(super) fn add(&mut self, source: impl Source + 'static) {

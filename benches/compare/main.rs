@@ -1,6 +1,9 @@
 //! temp
 #![allow(
-    clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, clippy::panic,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::panic,
     reason = "a benchmark that cannot run says why and stops"
 )]
 #[path = "../captures/mod.rs"]
@@ -10,8 +13,8 @@ fn main() {
     for kind in captures::Kind::ALL {
         let only: Vec<String> = std::env::args().skip(1).collect();
         if only.iter().any(|x| x == kind.name()) {
-        let t = std::time::Instant::now();
-        println!("{:?} {:?}", kind.made(&folder).unwrap(), t.elapsed());
+            let t = std::time::Instant::now();
+            println!("{:?} {:?}", kind.made(&folder).unwrap(), t.elapsed());
         }
     }
 }
