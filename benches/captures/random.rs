@@ -37,11 +37,6 @@ impl Random {
         self.below(times) == 0
     }
 
-    /// One of `items`.
-    pub(crate) fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
-        &items[self.below(items.len() as u64) as usize]
-    }
-
     /// Appends `len` bytes.
     pub(crate) fn fill(&mut self, out: &mut Vec<u8>, len: usize) {
         let start = out.len();
