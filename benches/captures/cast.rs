@@ -97,7 +97,7 @@ impl Actor {
         let [a, b, c, _] = self.device.ip;
         let ends = self.ends([a, b, c, 1], 53, 64);
         let number = self.random.next();
-        let ids = [number as u16, (number >> 16) as u16];
+        let ids = [number as u16, number as u16 ^ 0x5555];
         let wait = self.random.between(200, 30_000) as u32;
         let line = |wait, from, payload| Line { wait, from, flags: 0, payload };
         let lines = vec![

@@ -225,7 +225,10 @@ impl Conversation {
         let payload = &mut out[frame.payload..];
         match self.template.port[1 - self.template.caller] {
             53 => {
-                payload[..2].iter_mut().zip(self.base[0].to_be_bytes()).for_each(|(byte, with)| *byte ^= with)
+                payload[..2]
+                    .iter_mut()
+                    .zip(self.base[0].to_be_bytes())
+                    .for_each(|(byte, with)| *byte ^= with);
             }
             67 | 68 => {
                 let with = u32::from_be_bytes(self.device.ip).to_be_bytes();

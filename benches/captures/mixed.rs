@@ -156,9 +156,10 @@ impl Mixed {
                     actor.play(&self.clock, None, Plan::default(), at, timeline);
                 }
             }
-            (Role::Camera | Role::SmartServer, _) => self.visit(actor, (&self.fetches, 0), at, timeline),
             (Role::Sensor, 2) => self.visit(actor, (&self.brokers, 16), at, timeline),
-            (Role::Sensor, _) => self.visit(actor, (&self.fetches, 0), at, timeline),
+            (Role::Camera | Role::SmartServer | Role::Sensor, _) => {
+                self.visit(actor, (&self.fetches, 0), at, timeline);
+            }
             (Role::Meter, _) => self.visit(actor, (&self.plain_brokers, 18), at, timeline),
             (Role::Panel, _) => self.visit(actor, (&self.sockets, 20), at, timeline),
             (Role::Imp, _) => self.visit(actor, (&self.imp_servers, 30), at, timeline),

@@ -33,7 +33,7 @@ use timeline::{Cause, Timeline};
 pub(crate) use savefile::Form;
 
 /// Changes whenever the bytes of a capture do.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const SEED: u64 = 0x77_69_72_65_63_6c_61_69;
 /// 2026-11-21T02:00:00Z, soon after the recordings: their certificates are valid. Microseconds.
 const BASE: u64 = 1_795_226_400 * SECOND;

@@ -86,7 +86,7 @@ fn header(framing: Framing, from: usize, whole: u16, random: &mut Random) -> Vec
             if whole - 2 - mask < 126 {
                 header.extend_from_slice(&[0x82, masked | (whole - 2 - mask) as u8]);
             } else {
-                header.extend_from_slice(&[0x82, masked | 126]);
+                header.extend_from_slice(&[0x82, masked | 0x7e]);
                 header.extend_from_slice(&(whole - 4 - mask).to_be_bytes());
             }
             random.fill(&mut header, usize::from(mask));

@@ -91,7 +91,7 @@ fn converse(actor: &mut Actor, random: &mut Random, at: u64, timeline: &mut Time
             let (port, lines) = match kind {
                 22..62 => (1883, mqtt(&actor.device.host_name, random)),
                 62..82 => (80, http(server, random)),
-                82..88 => (8000 + (server % 900) as u16, other(random)),
+                82..88 => (61_000 + (server % 900) as u16, other(random)),
                 88..92 => (23, vec![says(0, 0, SYN, &[]), says(90, 1, RST | ACK, &[])]),
                 92..95 => (2323, (0..3).map(|again| says(again * 1_000_000, 0, SYN, &[])).collect()),
                 _ => (1883, left_open(&actor.device.host_name, random)),
@@ -178,7 +178,7 @@ fn other(random: &mut Random) -> Vec<Line> {
 fn ntp(at: u64, random: &mut Random) -> Vec<Line> {
     let there = random.between(2_000, 30_000);
     let time = |at: u64| {
-        (((at / 1_000_000 + 2_208_988_800) << 32) | ((at % 1_000_000) << 32) / 1_000_000).to_be_bytes()
+        (((at / 1_000_000 + 2_208_988_800) << 32) | (((at % 1_000_000) << 32) / 1_000_000)).to_be_bytes()
     };
     let packet = |first: u8, stratum: u8, times: [[u8; 8]; 4]| {
         let mut packet = vec![first, stratum, 6, 0xec];

@@ -21,7 +21,9 @@ pub(crate) fn hop(path: &Path, block: usize) -> std::io::Result<(u64, u64)> {
         filled += read;
         while let Some(header) = buffer[..filled].get(at..at + RECORD_HEADER) {
             let len = u32::from_le_bytes([header[8], header[9], header[10], header[11]]) as usize;
-            let Some(packet) = buffer[..filled].get(at + RECORD_HEADER..at + RECORD_HEADER + len) else { break };
+            let Some(packet) = buffer[..filled].get(at + RECORD_HEADER..at + RECORD_HEADER + len) else {
+                break;
+            };
             for word in packet[..len.min(TOUCHED)].chunks_exact(8) {
                 let word: [u8; 8] = word.try_into().expect("eight bytes");
                 sum = sum.wrapping_add(u64::from_le_bytes(word));

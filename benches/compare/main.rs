@@ -23,7 +23,7 @@ mod shapes;
 mod tables;
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use captures::{Kind, Made};
 use clap::{Parser, Subcommand};
@@ -85,16 +85,13 @@ struct Bench {
     bin: PathBuf,
     folder: PathBuf,
     rounds: u32,
+    /// Suffix of the output.
+    output_form: &'static str,
 }
 
 impl Bench {
     fn made(&self, kind: Kind) -> Made {
         kind.made(&self.folder).expect("the capture can be written")
-    }
-
-    fn hop(&self, path: &Path) -> Vec<String> {
-        let this = std::env::current_exe().expect("the benchmark knows where it is");
-        [this.display().to_string(), "hop".into(), path.display().to_string()].to_vec()
     }
 
     fn check(&self, path: &Path, jobs: u16) -> Vec<String> {
@@ -106,8 +103,20 @@ impl Bench {
             .to_vec()
     }
 
+    /// CSV, unless the command was built without it.
+    fn choose_output(&mut self) {
+        std::fs::create_dir_all(&self.folder).expect("a folder for captures");
+        let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/cases/farmbot-faults/capture.pcap");
+        let command = self.check(Path::new(shipped), 1);
+        let output = Command::new(&command[0]).args(&command[1..]).output().expect("wireclaim can be run");
+        if !output.status.success() {
+            self.output_form = "ndjson";
+            println!("Output in ndjson: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+
     fn output(&self, jobs: u16) -> PathBuf {
-        self.folder.join(format!("output-{jobs}.csv"))
+        self.folder.join(format!("output-{jobs}.{}", self.output_form))
     }
 }
 
@@ -121,11 +130,15 @@ fn main() -> ExitCode {
         let path = std::env::var_os(variable).unwrap_or_else(|| default.into());
         std::path::absolute(path).expect("a path")
     };
-    let bench = Bench {
+    let mut bench = Bench {
         bin: path("WIRECLAIM_BIN", BIN),
         folder: path("WIRECLAIM_BENCH_CAPTURES", FOLDER),
         rounds: arguments.rounds,
+        output_form: "csv",
     };
+    if !matches!(arguments.what, Some(What::Hop { .. } | What::Measure { .. } | What::Make)) {
+        bench.choose_output();
+    }
     let or = |all: &[Kind]| if arguments.only.is_empty() { all.to_vec() } else { arguments.only.clone() };
     match arguments.what {
         Some(What::Hop { capture, block }) => {

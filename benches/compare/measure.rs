@@ -88,13 +88,20 @@ impl Costs {
     }
 }
 
+/// What a command that failed says when it is run again.
+fn complaint(command: &[String]) -> String {
+    let output = Command::new(&command[0]).args(&command[1..]).stdout(Stdio::null()).output();
+    output
+        .map_or_else(|error| error.to_string(), |output| String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
 /// Runs commands in turn, so that what disturbs the machine disturbs all of them; every one must succeed.
 pub(crate) fn rounds<const N: usize>(commands: &[Vec<String>; N], rounds: u32, folder: &Path) -> [Costs; N] {
     let mut costs = [(); N].map(|()| Costs::default());
     for round in 0..=rounds {
         for (command, costs) in commands.iter().zip(&mut costs) {
             let cost = cost(command, folder);
-            assert_eq!(cost.status, 0, "{} failed", command.join(" "));
+            assert_eq!(cost.status, 0, "{} failed: {}", command.join(" "), complaint(command));
             // The first round warms the page cache.
             if round > 0 {
                 costs.push(cost);

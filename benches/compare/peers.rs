@@ -43,11 +43,6 @@ const PEERS: &[Peer] = &[
         does: "writes NetFlow records of flows; looks at no payload",
     },
     Peer {
-        package: "pmacct",
-        command: &["pmacctd", "-I", "{}", "-P", "print", "-c", "src_host,dst_host,src_port,dst_port,proto"],
-        does: "counts packets and bytes per 5-tuple; its wall time is a pause before it ends",
-    },
-    Peer {
         package: "argus-server",
         command: &["argus", "-X", "-r", "{}", "-w", "argus.out"],
         does: "writes records of flows with TCP states and losses; looks at no payload",
@@ -126,7 +121,7 @@ fn row(table: &mut Table, name: &str, does: &str, kind: Kind, command: &[String]
     match cost.status {
         0 => {}
         124 => wall = format!("> {PATIENCE}"),
-        status => wall.push_str(&format!(" (failed: {status})")),
+        status => wall = format!("{wall} (failed: {status})"),
     }
     let cpu = format!("{:.2}", cost.cpu.as_secs_f64());
     let peak = format!("{:.0}", cost.peak as f64 * 1.024e-3);
@@ -138,7 +133,8 @@ fn is_there(peer: &Peer, install: bool) -> bool {
     if !on_path(program) && install {
         eprintln!("installing {}", peer.package);
         let apt = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", peer.package];
-        let command = if nix::unistd::geteuid().is_root() { &apt[..] } else { &[&["sudo"], &apt[..]].concat() };
+        let command =
+            if nix::unistd::geteuid().is_root() { &apt[..] } else { &[&["sudo"], &apt[..]].concat() };
         let _ = Command::new(command[0])
             .args(&command[1..])
             .env("DEBIAN_FRONTEND", "noninteractive")

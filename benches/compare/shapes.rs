@@ -7,7 +7,7 @@ use std::process::Command;
 use super::captures::{Kind, Made};
 use super::measure::{Costs, rounds};
 use super::tables::{Table, against};
-use super::{Bench, hop};
+use super::{Bench, hop as limit};
 
 /// What must be reached on a capture.
 struct Targets {
@@ -45,7 +45,7 @@ pub(crate) fn compare(bench: &Bench, kinds: &[Kind]) {
         let made = bench.made(kind);
         check(bench, &made);
         let commands =
-            [bench.hop(&made.path), tcpdump(&made.path), bench.check(&made.path, 1), bench.check(&made.path, 2)];
+            [hop(&made.path), tcpdump(&made.path), bench.check(&made.path, 1), bench.check(&made.path, 2)];
         let costs = rounds(&commands, bench.rounds, &bench.folder);
         same_output(bench, kind);
         let names = ["hop", "tcpdump -w /dev/null", "wireclaim check -j1", "wireclaim check -j2"];
@@ -79,7 +79,7 @@ fn per_flow(costs: &Costs, flows: f64) -> String {
 
 /// All that the generator wrote is there, for the loop and for `wireclaim`.
 fn check(bench: &Bench, made: &Made) {
-    let (frames, _) = hop::hop(&made.path, hop::BLOCK).expect("the capture can be read");
+    let (frames, _) = limit::hop(&made.path, limit::BLOCK).expect("the capture can be read");
     assert_eq!(frames, made.frames, "frames that the loop sees in {}", made.path.display());
     let mut command = bench.check(&made.path, 2);
     command.retain(|argument| argument != "--quiet");
@@ -98,6 +98,11 @@ fn check(bench: &Bench, made: &Made) {
 fn same_output(bench: &Bench, kind: Kind) {
     let [one, two] = [1, 2].map(|jobs| fs::read(bench.output(jobs)).expect("the output is there"));
     assert!(one == two, "the output on {} depends on the number of threads", kind.name());
+}
+
+fn hop(path: &Path) -> Vec<String> {
+    let this = std::env::current_exe().expect("the benchmark knows where it is");
+    [this.display().to_string(), "hop".into(), path.display().to_string()].to_vec()
 }
 
 fn tcpdump(path: &Path) -> Vec<String> {
