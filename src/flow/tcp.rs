@@ -56,6 +56,16 @@ impl Connection {
         }
     }
 
+    /// Reads a little of each part, so that all of it is near when it is needed.
+    pub(super) fn touch(&self) -> u64 {
+        let Self { halves: PerDirection { orig, resp }, idle, .. } = self;
+        let of = |half: &Half| half.sequence.next().unsigned_abs() ^ u64::from(half.payload);
+        of(orig)
+            ^ of(resp)
+            ^ idle.now(crate::model::Timestamp::default()).as_secs()
+            ^ u64::from(self.syn_count)
+    }
+
     /// No SYN was captured.
     pub(super) fn midstream(&self) -> bool {
         self.syn.is_none() && self.syn_ack.is_none()

@@ -13,6 +13,8 @@ use crate::model::{Flow, Outline, Timestamp, Transport};
 pub struct Flows {
     /// One for each shard.
     tables: Vec<FlowTable<Collector>>,
+    /// Flows that come from no capture.
+    made: Vec<Flow>,
     by_transport: BTreeMap<Transport, u64>,
     span: (Timestamp, Timestamp),
     /// Threads that look through them.
@@ -32,6 +34,9 @@ impl std::fmt::Debug for Flows {
     }
 }
 
+/// Stands for flows that come from no capture.
+const MADE: u32 = u32::MAX;
+
 /// What one pass over the flows counts.
 #[derive(Default)]
 struct Counts {
@@ -42,7 +47,16 @@ struct Counts {
 impl Flows {
     /// Of these closed tables, to be looked through by `jobs` threads (one, if zero).
     pub(super) fn new(tables: Vec<FlowTable<Collector>>, jobs: usize) -> Self {
-        let mut flows = Self { tables, jobs, ..Self::default() };
+        Self { tables, jobs, ..Self::default() }.counted()
+    }
+
+    /// Of flows made up, as for measuring what judging many costs.
+    pub fn made_up(made: Vec<Flow>, jobs: usize) -> Self {
+        Self { made, jobs, ..Self::default() }.counted()
+    }
+
+    fn counted(self) -> Self {
+        let mut flows = self;
         let parts = flows.fold(Counts::default, |counts, _, outline| {
             *counts.by_transport.entry(outline.key.transport).or_default() += 1;
             let (first, last) = counts.span.get_or_insert((outline.first.at, outline.last.at));
@@ -59,12 +73,12 @@ impl Flows {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.tables.iter().map(FlowTable::len).sum()
+        self.tables.iter().map(FlowTable::len).sum::<usize>().saturating_add(self.made.len())
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.tables.iter().all(FlowTable::is_empty)
+        self.len() == 0
     }
 
     /// How many there are of each transport.
@@ -84,7 +98,8 @@ impl Flows {
 
     /// The outline of each. In no order: what is made of them may not depend on it.
     pub fn outlines(&self) -> impl Iterator<Item = Outline<'_>> {
-        self.tables.iter().flat_map(outlines).map(|(_, outline)| outline)
+        let made = self.made.iter().map(Outline::from);
+        self.tables.iter().flat_map(outlines).map(|(_, outline)| outline).chain(made)
     }
 
     /// The outlines of all flows, taken by several threads, each into a value of its own that begins as `start`. What
@@ -97,7 +112,7 @@ impl Flows {
         let tables: Vec<(u32, &FlowTable<Collector>)> = (0..).zip(&self.tables).collect();
         let size = tables.len().div_ceil(self.jobs.max(1)).max(1);
         let parts: Vec<_> = tables.chunks(size).collect();
-        spread(self.jobs, &parts, |part| {
+        let mut values = spread(self.jobs, &parts, |part| {
             let mut value = start();
             for (table, flows) in *part {
                 for (place, outline) in outlines(flows) {
@@ -105,11 +120,25 @@ impl Flows {
                 }
             }
             value
-        })
+        });
+        let size = self.made.len().div_ceil(self.jobs.max(1)).max(1);
+        let parts: Vec<_> = (0_usize..).step_by(size).zip(self.made.chunks(size)).collect();
+        values.extend(spread(self.jobs, &parts, |(first, part)| {
+            let mut value = start();
+            for (at, flow) in (*first..).zip(*part) {
+                let place = u32::try_from(at).unwrap_or(u32::MAX);
+                take(&mut value, FlowAt { table: MADE, place }, &Outline::from(flow));
+            }
+            value
+        }));
+        values
     }
 
     /// The flow at a place that [`Self::fold`] gave; `None` for places of other flows than these.
     pub fn flow(&self, at: FlowAt) -> Option<Flow> {
+        if at.table == MADE {
+            return self.made.get(at.place as usize).cloned();
+        }
         let (mut flow, state) = self.tables.get(at.table as usize)?.flow(at.place)?;
         if let Some(state) = state {
             state.complete(&mut flow);
