@@ -140,8 +140,8 @@ fn key(src: IpAddr, dst: IpAddr, number: u8, payload: &[u8]) -> Option<FlowKey> 
 }
 
 const ICMP: u8 = 1;
-const TCP: u8 = 6;
-const UDP: u8 = 17;
+pub(super) const TCP: u8 = 6;
+pub(super) const UDP: u8 = 17;
 const ICMPV6: u8 = 58;
 const TCP_MIN_HEADER: usize = 20;
 const TCP_MAX_HEADER: usize = 60;
