@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn most_frames_are_usual_and_read_as_layer_by_layer() {
-        for case in ["farmbot-faults", "farmbot-dual-stack", "farmbot-cut", "farmbot-lossy"] {
+        for case in ["farmbot-faults", "farmbot-dual-stack", "imp-clean", "farmbot-lossy"] {
             let frames = frames(case);
             let usual = frames.iter().filter(|(link, data)| both(*link, data, data.len() as u32)).count();
             assert!(usual * 10 > frames.len() * 7, "{case}: {usual} of {}", frames.len());
