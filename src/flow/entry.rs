@@ -6,6 +6,7 @@ use super::{FlowHead, roles};
 use crate::model::evidence::Seen;
 use crate::model::flow::{IcmpError, MAX_ICMP_ERRORS, RoleBasis};
 use crate::model::packet::Link;
+use crate::model::stats::ShedKind;
 use crate::model::{Direction, Facts, Flow, FlowId, FlowKey, Outline, Packet, PerDirection, Transport};
 
 /// A flow without what only TCP has.
@@ -102,6 +103,15 @@ impl<S: Default> Entry<S> {
         self.ip_bytes.swap();
         for error in self.rare.iter_mut().flat_map(|rare| &mut rare.icmp_errors) {
             error.about = error.about.reverse();
+        }
+    }
+
+    /// What it would be let go as, if it is not TCP.
+    pub(super) fn kind(&self) -> ShedKind {
+        match (&self.state, self.wanted) {
+            (None, _) => ShedKind::Attempt,
+            (Some(_), true) => ShedKind::Open,
+            (Some(_), false) => ShedKind::Recognised,
         }
     }
 

@@ -19,6 +19,7 @@ mod reassembly;
 mod repeats;
 mod roles;
 mod seq;
+mod shed;
 mod slab;
 mod state;
 mod table;
@@ -79,6 +80,16 @@ pub trait Handler {
         let (_, _, _) = (state, flow, seen);
     }
 
+    /// About how many bytes the handler keeps, of living flows and of others.
+    fn bytes(&self) -> usize {
+        0
+    }
+
+    /// The flow is let go, because there is no more room for all: what the handler keeps of it goes with it.
+    fn shed(&mut self, state: Self::State) {
+        drop(state);
+    }
+
     /// The flow is over: replaced by a new use of its 5-tuple, or at the end of the capture; `last` is its last packet.
     /// Not called for flows of which the handler was told nothing. Returns in which direction the client speaks, if
     /// content tells.
@@ -104,11 +115,13 @@ pub struct Limits {
     pub reorder_bytes: usize,
     /// Separate runs of contiguous bytes among them.
     pub reorder_segments: usize,
+    /// What all flows of a table may take, with what the handler keeps of them.
+    pub bytes: usize,
 }
 
 impl Default for Limits {
-    /// 256 KiB in 64 runs.
+    /// 256 KiB in 64 runs; any number of flows.
     fn default() -> Self {
-        Self { reorder_bytes: 256 * 1024, reorder_segments: 64 }
+        Self { reorder_bytes: 256 * 1024, reorder_segments: 64, bytes: usize::MAX }
     }
 }

@@ -10,11 +10,13 @@ pub(super) struct Slab<T> {
 /// Items of one piece.
 const PIECE: usize = 64;
 
-impl<T> Slab<T> {
-    pub(super) fn new() -> Self {
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
         Self { pieces: Vec::new(), len: 0 }
     }
+}
 
+impl<T> Slab<T> {
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -40,6 +42,26 @@ impl<T> Slab<T> {
         self.pieces.get_mut(place / PIECE)?.get_mut(place % PIECE)
     }
 
+    /// Takes away the items whose places are not to be kept, and moves the others together, in order. Gives the new place
+    /// of each old one.
+    pub(super) fn keep(
+        &mut self,
+        keep: impl Fn(usize) -> bool,
+        mut taken: impl FnMut(T),
+    ) -> Vec<Option<usize>> {
+        let mut places = Vec::with_capacity(self.len);
+        for item in std::mem::take(self).pieces.into_iter().flatten() {
+            let kept = keep(places.len());
+            places.push(kept.then_some(self.len));
+            if kept {
+                self.push(item);
+            } else {
+                taken(item);
+            }
+        }
+        places
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.pieces.iter().flatten()
     }
@@ -51,7 +73,7 @@ mod tests {
 
     #[test]
     fn items_keep_their_places() {
-        let mut slab = Slab::new();
+        let mut slab = Slab::default();
         for n in 0..1000 {
             assert_eq!(slab.push(n), n);
         }
@@ -64,5 +86,9 @@ mod tests {
             *item = 7;
         }
         assert_eq!(slab.get(500), Some(&7));
+        let mut taken = Vec::new();
+        let places = slab.keep(|place| place % 3 == 0, |item| taken.push(item));
+        assert_eq!((slab.len(), taken.len()), (334, 666));
+        assert_eq!((places[1], places[999], slab.get(333)), (None, Some(333), Some(&999)));
     }
 }

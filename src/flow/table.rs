@@ -10,46 +10,55 @@ use super::{FlowHead, Handler, Limits};
 use crate::model::evidence::Seen;
 use crate::model::flow::{IcmpError, RoleBasis};
 use crate::model::packet::{Segment, TcpFlags, TcpHeader};
+use crate::model::stats::Shed;
 use crate::model::{Direction, Flow, FlowKey, Outline, Packet, Transport};
 
 /// The flows of a run, open and closed. Packets of a 5-tuple must come in the order of the capture; what
 /// happens to one flow does not depend on the others.
 #[derive(Debug)]
 pub struct FlowTable<H: Handler> {
-    limits: Limits,
+    pub(super) limits: Limits,
     /// An open flow is found with a 5-tuple in either direction; growing moves places only.
-    open: HashTable<Place>,
-    tcp: Slab<TcpEntry<H::State>>,
+    pub(super) open: HashTable<Place>,
+    pub(super) tcp: Slab<TcpEntry<H::State>>,
     /// All that is not TCP.
-    other: Slab<Entry<H::State>>,
+    pub(super) other: Slab<Entry<H::State>>,
+    /// Stream bytes that wait for missing ones before them.
+    pub(super) waiting: usize,
+    pub(super) shed: Shed,
 }
 
 /// Where a flow is, with the hash of its 5-tuple.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+pub(super) struct Place {
     hash: u32,
     /// The place in its slab, shifted; the lowest bit tells TCP.
-    at: u32,
+    pub(super) at: u32,
 }
 
 #[derive(Debug)]
-struct TcpEntry<S> {
-    entry: Entry<S>,
-    connection: Connection,
+pub(super) struct TcpEntry<S> {
+    pub(super) entry: Entry<S>,
+    pub(super) connection: Connection,
 }
 
 impl Place {
-    fn new(hash: u32, at: usize, tcp: bool) -> Self {
+    pub(super) fn new(hash: u32, at: usize, tcp: bool) -> Self {
         // A shard of two thousand million flows has long met the limit of memory.
         let at = u32::try_from(at).unwrap_or(u32::MAX >> 1);
         Self { hash, at: at << 1 | u32::from(tcp) }
     }
 
-    fn is_tcp(self) -> bool {
+    /// The same hash at another place.
+    pub(super) fn with(self, at: u32) -> Self {
+        Self { at, ..self }
+    }
+
+    pub(super) fn is_tcp(self) -> bool {
         self.at & 1 == 1
     }
 
-    fn index(self) -> usize {
+    pub(super) fn index(self) -> usize {
         (self.at >> 1) as usize
     }
 
@@ -62,7 +71,14 @@ impl Place {
 impl<H: Handler> FlowTable<H> {
     /// An empty one.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, open: HashTable::new(), tcp: Slab::new(), other: Slab::new() }
+        Self {
+            limits,
+            open: HashTable::new(),
+            tcp: Slab::default(),
+            other: Slab::default(),
+            waiting: 0,
+            shed: Shed::default(),
+        }
     }
 
     /// How many flows there are, open or closed.
@@ -82,7 +98,7 @@ impl<H: Handler> FlowTable<H> {
         self.open.find(Place::spread(hash), is_it).copied()
     }
 
-    fn entry(&self, place: Place) -> Option<&Entry<H::State>> {
+    pub(super) fn entry(&self, place: Place) -> Option<&Entry<H::State>> {
         if place.is_tcp() {
             self.tcp.get(place.index()).map(|tcp| &tcp.entry)
         } else {
@@ -121,6 +137,7 @@ impl<H: Handler> FlowTable<H> {
             && let Some(from) = tcp.entry.direction(&key)
             && tcp.connection.is_new_use(from, packet, &header)
         {
+            self.waiting = self.waiting.saturating_sub(tcp.connection.waiting());
             tcp.close(handler);
             self.forget(used);
             place = None;
@@ -129,7 +146,10 @@ impl<H: Handler> FlowTable<H> {
         match packet.segment {
             Segment::Tcp(header) => {
                 if let Some(tcp) = self.tcp.get_mut(place.index()) {
+                    let before = tcp.connection.waiting();
                     tcp.packet(packet, &header, &key, &self.limits, handler);
+                    self.waiting =
+                        self.waiting.saturating_sub(before).saturating_add(tcp.connection.waiting());
                 }
             }
             _ => {
@@ -138,6 +158,23 @@ impl<H: Handler> FlowTable<H> {
                 }
             }
         }
+        if self.bytes(handler) > self.limits.bytes {
+            self.make_room(handler);
+        }
+    }
+
+    /// About what everything takes.
+    pub(super) fn bytes(&self, handler: &H) -> usize {
+        let tcp = self.tcp.len().saturating_mul(size_of::<TcpEntry<H::State>>());
+        let other = self.other.len().saturating_mul(size_of::<Entry<H::State>>());
+        // A control byte for each place.
+        let open = self.open.capacity().saturating_mul(size_of::<Place>().saturating_add(1));
+        [tcp, other, open, self.waiting, handler.bytes()].into_iter().fold(0, usize::saturating_add)
+    }
+
+    /// What was let go for want of room.
+    pub fn shed(&self) -> &Shed {
+        &self.shed
     }
 
     fn open(&mut self, packet: &Packet<'_>, key: &FlowKey, hash: u32) -> Place {
@@ -292,7 +329,7 @@ fn over<H: Handler>(entry: &mut Entry<H::State>, midstream: bool, handler: &mut 
 }
 
 /// Tells the handler what a connection hands out while `seen` is the packet at hand.
-fn outlet<'a, H: Handler>(
+pub(super) fn outlet<'a, H: Handler>(
     entry: &'a mut Entry<H::State>,
     midstream: bool,
     seen: Seen,

@@ -11,6 +11,7 @@ use super::state::{self, History};
 use crate::model::evidence::Seen;
 use crate::model::flow::{End, TcpFacts};
 use crate::model::packet::{TcpFlags, TcpHeader};
+use crate::model::stats::ShedKind;
 use crate::model::{Direction, Packet, PerDirection};
 
 /// The state of a connection, from its first packet to its last.
@@ -148,6 +149,38 @@ impl Connection {
         let Some(mut streams) = self.streams.take() else { return };
         for of in Direction::BOTH {
             self.wanted = self.wanted && streams.of_mut(of).finish(&mut |piece| out(of, piece));
+        }
+    }
+
+    /// Stream bytes that wait for missing ones before them.
+    pub(super) fn waiting(&self) -> usize {
+        self.streams
+            .as_ref()
+            .map_or(0, |streams| streams.orig.waiting().saturating_add(streams.resp.waiting()))
+    }
+
+    /// Waits no longer for missing bytes: hands out what waits. `out` as in [`Connection::packet`].
+    pub(super) fn give_up_holes(&mut self, out: &mut impl FnMut(Direction, Piece<'_>) -> bool) {
+        let Some(streams) = &mut self.streams else { return };
+        for of in Direction::BOTH {
+            self.wanted = self.wanted && streams.of_mut(of).finish(&mut |piece| out(of, piece));
+        }
+        if !self.wanted {
+            self.streams = None;
+        }
+    }
+
+    /// What it would be let go as.
+    pub(super) fn kind(&self) -> ShedKind {
+        let PerDirection { orig, resp } = &self.halves;
+        if !orig.payload && !resp.payload && self.established.is_none() {
+            ShedKind::Attempt
+        } else if orig.rst || resp.rst || (orig.fin && resp.fin) {
+            ShedKind::Closed
+        } else if !self.wanted {
+            ShedKind::Recognised
+        } else {
+            ShedKind::Open
         }
     }
 

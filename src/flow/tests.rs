@@ -696,7 +696,7 @@ mod hostile {
             frames.extend(sent.iter().map(|(_, seq, text)| {
                 make.tcp(client, server, "A", *seq, 0).with(text.as_bytes())
             }));
-            let limits = Limits { reorder_bytes: usize::MAX, reorder_segments: usize::MAX };
+            let limits = Limits { reorder_bytes: usize::MAX, reorder_segments: usize::MAX, ..Limits::default() };
             let (told, flow) = run_with(&frames, Recorder::default(), limits).pop().unwrap();
             let expected = expected.trim_end_matches('_');
             prop_assert_eq!(told.orig, expected);
@@ -726,7 +726,7 @@ mod hostile {
                     frame
                 })
                 .collect();
-            let limits = Limits { reorder_bytes: 64, reorder_segments: 4 };
+            let limits = Limits { reorder_bytes: 64, reorder_segments: 4, ..Limits::default() };
             let flows = run_with(&frames, Recorder { enough, ..Recorder::default() }, limits);
             let packets: u64 = flows.iter().map(|(_, flow)| flow.packets.orig + flow.packets.resp).sum();
             let bytes: u64 = flows.iter().map(|(_, flow)| flow.bytes.orig + flow.bytes.resp).sum();

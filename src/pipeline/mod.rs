@@ -7,6 +7,7 @@ mod flows;
 pub mod judge;
 mod kept;
 mod lanes;
+mod memory;
 mod session;
 mod shard;
 mod sorted;
@@ -14,6 +15,8 @@ mod spread;
 
 pub use flows::{FlowAt, Flows};
 use lanes::{Lanes, Outcome};
+use memory::Shares;
+pub use memory::{DEFAULT_MAX_MEMORY, LEAST_MAX_MEMORY};
 use rayon::prelude::*;
 pub use shard::InternalError;
 use shard::Shard;
@@ -49,13 +52,18 @@ pub struct Analysis {
     pub read_error: Option<Error>,
 }
 
-/// Reads `input` to its end with `jobs` threads (at least one).
+/// Reads `input` to its end with `jobs` threads (at least one), within the default limit of memory.
 pub fn analyse(input: Input, jobs: usize) -> Result<Analysis> {
+    analyse_within(input, jobs, DEFAULT_MAX_MEMORY)
+}
+
+/// The same within `max_memory` bytes, at least [`LEAST_MAX_MEMORY`].
+pub fn analyse_within(input: Input, jobs: usize, max_memory: u64) -> Result<Analysis> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(jobs.max(1))
         .build()
         .map_err(|error| Error::Usage(format!("failed to start {jobs} threads: {error}")))?;
-    let lanes = Lanes::new(input, jobs.max(1));
+    let lanes = Lanes::new(input, jobs.max(1), Shares::of(max_memory));
     let stats = pool.broadcast(|_| lanes.work());
     let mut all = Stats::default();
     stats.iter().for_each(|part| all.merge(part));
@@ -77,6 +85,7 @@ fn finish(outcome: Outcome) -> Analysis {
     };
     analysis.stats.merge(&summary.passed_over);
     let (tables, collected): (Vec<_>, Vec<_>) = shards.into_par_iter().map(Shard::close).unzip();
+    tables.iter().for_each(|table| analysis.stats.shed.merge(table.shed()));
     for part in collected {
         analysis.names.extend(part.names.items);
         analysis.names_dropped = analysis.names_dropped.saturating_add(part.names.dropped);

@@ -1,6 +1,7 @@
 //! One of a fixed number of parts of the flow table: owns its flows, shares nothing.
 
 use super::kept::{Names, Traits};
+use super::memory::Shares;
 use super::session::{Listener, Session};
 use super::sorted::{Sorted, Task};
 use crate::decode::{self, Decoded};
@@ -36,11 +37,6 @@ pub(crate) struct Collector {
     pub(super) hosts: Traits,
     pub(crate) failures: Vec<InternalError>,
 }
-
-/// Bytes for the names of one shard: some twenty thousand of usual length.
-const ROOM_FOR_NAMES: usize = 8 << 20;
-/// Bytes for the traits of hosts of one shard.
-const ROOM_FOR_TRAITS: usize = 4 << 20;
 
 /// A flow's session with the facts gathered so far.
 #[derive(Default)]
@@ -141,13 +137,14 @@ impl Collector {
 }
 
 impl Shard {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new(shares: Shares) -> Self {
         let collected = Collector {
-            names: Names::with_room(ROOM_FOR_NAMES),
-            hosts: Traits::with_room(ROOM_FOR_TRAITS),
+            names: Names::with_room(shares.names),
+            hosts: Traits::with_room(shares.traits),
             failures: Vec::new(),
         };
-        Self { table: FlowTable::new(Limits::default()), collected }
+        let limits = Limits { bytes: shares.flows, ..Limits::default() };
+        Self { table: FlowTable::new(limits), collected }
     }
 
     /// Takes its packets of a batch; it is the shard with this number.
