@@ -121,7 +121,7 @@ fn judge(analysis: &Analysis) -> Vec<Finding> {
         Task { declaration: declaration(), selectors: Vec::new() },
         Task { declaration: declaration(), selectors: vec![Selector::Address(DEVICE.into())] },
     ];
-    let scene = Scene::new(analysis, Vec::new(), &tasks);
+    let scene = Scene::new(analysis, &[], &tasks);
     report::fold(judge::judge(&scene).findings)
 }
 

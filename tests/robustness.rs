@@ -190,9 +190,9 @@ impl Lab {
         };
         let analysis = pipeline::analyse(input, jobs).map_err(|error| error.to_string())?;
         consistent(&analysis)?;
-        let scene = Scene::new(&analysis, Vec::new(), &self.everybody);
+        let scene = Scene::new(&analysis, &[], &self.everybody);
         let few = scene.hosts.known().count() + scene.hosts.far().len() <= 6;
-        let scene = if few { scene } else { Scene::new(&analysis, Vec::new(), &self.tasks) };
+        let scene = if few { scene } else { Scene::new(&analysis, &[], &self.tasks) };
         let Judgement { findings, rows, .. } = judge::judge(&scene);
         for finding in findings.iter().chain(&rows) {
             if finding.message.is_empty() || finding.code.is_empty() {

@@ -65,7 +65,7 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
         if bound.claim.level == Level::Forbidden || rule.blocked || subject.one_sided {
             continue;
         }
-        let views: Vec<&View<'_>> = subject.views.iter().filter(|view| selects(view, index)).collect();
+        let views: Vec<&View<'_>> = subject.views_under(index).filter(|view| selects(view)).collect();
         // NTP and DNS have exchanges rather than connections, and checks of their own.
         if views.iter().any(|view| matches!(view.service.first(), Some(&"ntp" | &"dns"))) {
             continue;
@@ -89,8 +89,8 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
     findings
 }
 
-fn selects(view: &View<'_>, index: usize) -> bool {
-    matches!(&view.matched, Match::Claims(claims) if claims.contains(&index)) && view.by_device
+fn selects(view: &View<'_>) -> bool {
+    matches!(view.matched, Match::Claims(_)) && view.by_device
 }
 
 /// Absence is never more than probable, and says nothing unless the device was watched from its start for long enough.

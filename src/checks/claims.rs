@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::matching::Match;
 use super::subject::{Subject, View, flow_evidence};
 use super::{Code, dns, outcome};
 use crate::analyzers::tls;
@@ -153,15 +152,7 @@ fn standing(subject: &Subject<'_>, index: usize, bound: &BoundClaim) -> Standing
 
 fn flow_standing(subject: &Subject<'_>, index: usize, bound: &BoundClaim, rule: &FlowRule) -> Standing {
     let forbidden = bound.claim.level == Level::Forbidden;
-    let touching: Vec<&View<'_>> = subject
-        .views
-        .iter()
-        .filter(|view| match &view.matched {
-            Match::Forbidden(at) => *at == index,
-            Match::Claims(list) => list.contains(&index),
-            _ => false,
-        })
-        .collect();
+    let touching: Vec<&View<'_>> = subject.views_under(index).collect();
     if forbidden || rule.blocked {
         let refused: Vec<&View<'_>> =
             touching.into_iter().filter(|view| !outcome::of(view).answered()).collect();

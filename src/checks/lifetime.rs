@@ -86,10 +86,9 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
     let latest = latest_attempts(subject);
     for (index, bound) in subject.active_claims() {
         let Some(rule) = flow_rule(bound).and_then(|rule| rule.lifetime) else { continue };
-        let selected =
-            |view: &&View<'_>| matches!(&view.matched, Match::Claims(list) if list.contains(&index));
+        let selected = |view: &&View<'_>| matches!(view.matched, Match::Claims(_)) && view.flow.tcp.is_some();
         let mut groups: BTreeMap<PeerPort, Vec<&View<'_>>> = BTreeMap::new();
-        for view in subject.views.iter().filter(selected).filter(|view| view.flow.tcp.is_some()) {
+        for view in subject.views_under(index).filter(selected) {
             groups.entry((view.peer_text(), view.port)).or_default().push(view);
         }
         for (peer, views) in groups {

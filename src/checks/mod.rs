@@ -6,6 +6,7 @@
 mod availability;
 mod capture;
 mod certificate;
+mod claim_index;
 mod claims;
 mod destination;
 pub mod devices;
@@ -21,6 +22,7 @@ pub mod subject;
 mod tls;
 mod websocket;
 
+pub use claim_index::ClaimIndex;
 pub use claims::{Coverage, claim_rows, coverage};
 pub use subject::{Evidence as CaptureEvidence, Subject};
 

@@ -17,7 +17,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
     let tasks = settings::tasks(args)?;
     let target = Target::open(&args.output, Content::Findings)?;
     let (analysis, names) = settings::analyse(&args.input)?;
-    let scene = Scene::new(&analysis, names, &tasks);
+    let scene = Scene::new(&analysis, &names, &tasks);
     let Judgement { findings, rows, verdicts } = judge::judge(&scene);
     let findings = report::fold(findings);
     let exit = status(args, &analysis, &findings, &verdicts);

@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Analysis;
 use super::device_flows::DeviceFlows;
 use super::spread::spread;
 use crate::checks::devices::{self, Selector, Talkers};
 use crate::checks::subject::Evidence;
-use crate::checks::{self, Coverage, Subject};
+use crate::checks::{self, ClaimIndex, Coverage, Subject};
 use crate::error::{Error, Result};
 use crate::model::finding::{Confidence, DeviceLabel, Severity, Status};
 use crate::model::{self, Finding, Flow, NameBinding, NameSource};
@@ -59,7 +60,7 @@ pub struct Judgement {
 #[derive(Debug)]
 pub struct Scene<'a> {
     /// Names of addresses.
-    pub names: Names,
+    pub names: Names<'a>,
     /// Hosts on the link.
     pub hosts: Hosts,
     analysis: &'a Analysis,
@@ -70,8 +71,8 @@ pub struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     /// Names what was seen, and looks who is to be judged; `given` are the user's own names.
-    pub fn new(analysis: &'a Analysis, given: Vec<NameBinding>, tasks: &'a [Task]) -> Self {
-        let names = Names::new(analysis.names.iter().cloned().chain(given).collect());
+    pub fn new(analysis: &'a Analysis, given: &'a [NameBinding], tasks: &'a [Task]) -> Self {
+        let names = Names::new(analysis.names.iter().chain(given));
         // One pass over all flows finds out everything.
         let talkers = || tasks.iter().map(|task| Talkers::new(&task.declaration.profile.identify)).collect();
         let seen = analysis.flows.fold(
@@ -137,7 +138,14 @@ pub fn judge(scene: &Scene<'_>) -> Judgement {
         let profile = &task.declaration.profile;
         let Some(policy) = TlsPolicy::named(&profile.tls_policy) else { continue };
         let (devices, why) = devices::choose(&scene.hosts, talkers, profile, &task.selectors);
-        let case = |device| Case { declaration: &task.declaration, policy, device, why: why.clone() };
+        let index = Arc::new(ClaimIndex::new(&task.declaration));
+        let case = |device| Case {
+            declaration: &task.declaration,
+            policy,
+            index: Arc::clone(&index),
+            device,
+            why: why.clone(),
+        };
         if devices.is_empty() {
             cases.push(case(None));
         }
@@ -160,6 +168,7 @@ pub fn judge(scene: &Scene<'_>) -> Judgement {
 struct Case<'a> {
     declaration: &'a Declaration,
     policy: &'a TlsPolicy,
+    index: Arc<ClaimIndex>,
     /// `None` if nobody was found.
     device: Option<Cow<'a, Host>>,
     why: String,
@@ -178,7 +187,8 @@ impl Case<'_> {
         let Some(device) = self.device.as_deref() else { return (Vec::new(), Vec::new(), verdict) };
         // Only as long as this device is judged are its flows there whole.
         let flows = scene.analysis.flows.at(flows.of(device));
-        let subject = Subject::new(self.declaration, self.policy, device, &flows, scene.evidence());
+        let subject =
+            Subject::new(self.declaration, self.policy, &self.index, device, &flows, scene.evidence());
         let findings = checks::run(&subject);
         let rows = checks::claim_rows(&subject, &findings);
         let coverage = checks::coverage(&subject, &findings, &rows);
