@@ -200,9 +200,9 @@ impl Lab {
             }
             finding.evidence.as_ref().map_or(Ok(()), |evidence| known_frames(evidence, &analysis))?;
         }
-        let found = report::fold(findings);
+        let found = findings;
         let rows = if fully { rows } else { Vec::new() };
-        let all = report::fold(found.iter().cloned().chain(rows).collect());
+        let all = report::fold(found.iter().cloned().chain(rows));
         let ids: std::collections::BTreeSet<String> = all.iter().map(report::finding_id).collect();
         if ids.len() != all.len() {
             return Err(format!("{} identities for {} findings", ids.len(), all.len()));

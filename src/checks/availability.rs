@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::destination::{bypassed_proxy, expected_ports};
 use super::matching::Match;
 use super::subject::{Subject, View, flow_rule};
-use super::{Check, Code, outcome};
+use super::{Check, Code, Found, outcome};
 use crate::analyzers::http::fields as http;
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Confidence, Severity, Status};
@@ -58,8 +58,7 @@ static DEGRADED: Code = Code {
 /// How long a capture must show the device from its start before something required counts as never tried.
 const SETTLING_TIME: std::time::Duration = std::time::Duration::from_mins(5);
 
-fn run(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
     for (index, bound) in subject.active_claims() {
         let Some(rule) = flow_rule(bound) else { continue };
         if bound.claim.level == Level::Forbidden || rule.blocked || subject.one_sided {
@@ -86,7 +85,6 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
         findings.extend(bypassed_proxy(subject, view));
         findings.extend(refused_tunnel(subject, view));
     }
-    findings
 }
 
 fn selects(view: &View<'_>) -> bool {

@@ -37,16 +37,18 @@ pub struct Coverage {
 }
 
 /// Counts `rows` (one per claim without discrepancy) and the claims that `findings` name.
-pub fn coverage(subject: &Subject<'_>, findings: &[Finding], rows: &[Finding]) -> Coverage {
+pub fn coverage<'f>(
+    subject: &Subject<'_>,
+    findings: impl Iterator<Item = &'f Finding>,
+    rows: &'f [Finding],
+) -> Coverage {
     let profile = &subject.declaration.profile;
     let not_checkable: BTreeSet<&str> =
         profile.not_checkable.iter().map(|statement| statement.id.as_str()).collect();
     let mut statements: BTreeMap<&str, Fate> = BTreeMap::new();
     let fates = rows.iter().map(|row| (row.claim.as_str(), fate(row, &not_checkable)));
-    let found = findings
-        .iter()
-        .filter(|finding| !finding.claim.is_empty())
-        .map(|f| (f.claim.as_str(), Fate::Discrepancy));
+    let found =
+        findings.filter(|finding| !finding.claim.is_empty()).map(|f| (f.claim.as_str(), Fate::Discrepancy));
     for (id, fate) in fates.chain(found) {
         let worst = statements.entry(statement(id)).or_insert(fate);
         *worst = (*worst).max(fate);
@@ -95,8 +97,8 @@ fn statement(id: &str) -> &str {
 }
 
 /// One row for every statement that no finding names.
-pub fn claim_rows(subject: &Subject<'_>, findings: &[Finding]) -> Vec<Finding> {
-    let named: BTreeSet<&str> = findings.iter().map(|finding| finding.claim.as_str()).collect();
+pub fn claim_rows<'f>(subject: &Subject<'_>, findings: impl Iterator<Item = &'f Finding>) -> Vec<Finding> {
+    let named: BTreeSet<&str> = findings.map(|finding| finding.claim.as_str()).collect();
     let mut rows = Vec::new();
     for (index, bound) in subject.declaration.claims.iter().enumerate() {
         if named.contains(bound.claim.id.as_str()) {

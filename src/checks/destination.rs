@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::claim_index::applies;
 use super::matching::{self, Fit, Match};
 use super::subject::{Subject, View, flow_rule};
-use super::{Check, Code, outcome};
+use super::{Check, Code, Found, outcome};
 use crate::analyzers::http::fields as http;
 use crate::analyzers::{dns, tls};
 use crate::model::address::{Scope, scope};
@@ -118,8 +118,7 @@ static NAME_MISMATCH: Code = Code {
     page: include_str!("pages/name-mismatch.md"),
 };
 
-fn run(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = Vec::new();
+fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
     for view in &subject.views {
         match &view.matched {
             Match::Forbidden(index) => findings.extend(forbidden(subject, view, *index)),
@@ -131,7 +130,6 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
         findings.extend(name_mismatch(subject, view));
     }
     findings.extend(forbidden_lookups(subject));
-    findings
 }
 
 /// A flow that a claim forbids.

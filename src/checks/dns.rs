@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::subject::{Subject, View};
-use super::{Check, Code};
+use super::{Check, Code, Found};
 use crate::analyzers::dns;
 use crate::model::address::{Scope, scope};
 use crate::model::evidence::Evidence;
@@ -31,12 +31,11 @@ static ADDRESS_DRIFT: Code = Code {
     page: include_str!("pages/address-drift.md"),
 };
 
-fn run(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings = failed(subject);
+fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
+    findings.extend(failed(subject));
     for (_, bound) in subject.active_claims() {
         findings.extend(drift(subject, bound));
     }
-    findings
 }
 
 /// Names that claims declare and that never resolved for this device.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::matching::Match;
 use super::subject::{Subject, View, flow_evidence, flow_rule};
-use super::{Check, Code, outcome};
+use super::{Check, Code, Found, outcome};
 use crate::model::evidence::{Evidence, Seen};
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::flow::{End, TcpFacts};
@@ -79,8 +79,7 @@ const KNOWN_TIMERS: &[(u64, &str)] = &[
 /// Idle gaps shorter than this are traffic, not idleness.
 const LEAST_IDLE: Duration = Duration::from_secs(5);
 
-fn run(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
     let mut limits: BTreeMap<FlowId, Vec<Finding>> = BTreeMap::new();
     let mut cut_peers: BTreeSet<PeerPort> = BTreeSet::new();
     let latest = latest_attempts(subject);
@@ -109,7 +108,6 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
     findings.extend(
         limits.into_values().filter_map(|list| list.into_iter().max_by_key(|finding| finding.severity)),
     );
-    findings
 }
 
 /// A connection that the other side ended so soon did no work.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::claim_index::applies;
 use super::matching::Match;
 use super::subject::{Subject, View};
-use super::{Check, Code, rating};
+use super::{Check, Code, Found, rating};
 use crate::analyzers::tls;
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::flow::End;
@@ -82,8 +82,7 @@ static HANDSHAKE_FAILED: Code = Code {
     page: include_str!("pages/handshake-failed.md"),
 };
 
-fn run(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
     let mut rejections: BTreeMap<String, usize> = BTreeMap::new();
     for view in subject.views.iter().filter(|view| view.flow.facts.has(&tls::PROBABLE_REJECTION)) {
         *rejections.entry(view.peer_text()).or_default() += 1;
@@ -97,7 +96,6 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
         findings.extend(compression(subject, view));
         findings.extend(handshake(subject, view, &rejections));
     }
-    findings
 }
 
 /// The claim that decides about a view's TLS: the selected one whose rule `says` something of it, else a selected one

@@ -19,7 +19,7 @@ use crate::naming::hosts::{Host, Hosts};
 use crate::naming::{self, Names, Resolver, Sightings};
 use crate::profile::Declaration;
 use crate::profile::tls_policy::TlsPolicy;
-use crate::report::FlowRow;
+use crate::report::{FlowRow, Folder};
 
 /// Who is judged by what.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub struct Verdict {
 /// The findings of a run.
 #[derive(Debug, Default)]
 pub struct Judgement {
-    /// Discrepancies, not folded.
+    /// Discrepancies, folded.
     pub findings: Vec<Finding>,
     /// One row per claim without discrepancy.
     pub rows: Vec<Finding>,
@@ -155,12 +155,14 @@ pub fn judge(scene: &Scene<'_>) -> Judgement {
         DeviceFlows::find(&scene.analysis.flows, cases.iter().filter_map(|case| case.device.as_deref()));
     let judged = spread(scene.analysis.flows.jobs(), &cases, |case| case.judge(scene, &flows));
     let mut judgement = Judgement::default();
-    for (findings, rows, verdict) in judged {
-        judgement.findings.extend(findings);
+    let mut findings = Folder::default();
+    for (found, rows, verdict) in judged {
+        findings.merge(found);
         judgement.rows.extend(rows);
         judgement.verdicts.push(verdict);
     }
-    judgement.findings.extend(scene.analysis.internal_errors.iter().map(internal_error));
+    scene.analysis.internal_errors.iter().map(internal_error).for_each(|error| findings.add(error));
+    judgement.findings = findings.finish();
     judgement
 }
 
@@ -176,7 +178,7 @@ struct Case<'a> {
 
 impl Case<'_> {
     /// Its discrepancies, its rows of claims without one, and what they come to.
-    fn judge(&self, scene: &Scene<'_>, flows: &DeviceFlows) -> (Vec<Finding>, Vec<Finding>, Verdict) {
+    fn judge(&self, scene: &Scene<'_>, flows: &DeviceFlows) -> (Folder, Vec<Finding>, Verdict) {
         let verdict = Verdict {
             profile: self.declaration.profile.name.clone(),
             variant: self.declaration.variant.clone(),
@@ -184,14 +186,15 @@ impl Case<'_> {
             why: self.why.clone(),
             coverage: Coverage::default(),
         };
-        let Some(device) = self.device.as_deref() else { return (Vec::new(), Vec::new(), verdict) };
+        let Some(device) = self.device.as_deref() else { return (Folder::default(), Vec::new(), verdict) };
         // Only as long as this device is judged are its flows there whole.
         let flows = scene.analysis.flows.at(flows.of(device));
         let subject =
             Subject::new(self.declaration, self.policy, &self.index, device, &flows, scene.evidence());
-        let findings = checks::run(&subject);
-        let rows = checks::claim_rows(&subject, &findings);
-        let coverage = checks::coverage(&subject, &findings, &rows);
+        let mut findings = Folder::default();
+        checks::run(&subject, |finding| findings.add(finding));
+        let rows = checks::claim_rows(&subject, findings.rows());
+        let coverage = checks::coverage(&subject, findings.rows(), &rows);
         let verdict = Verdict { device: Some(subject.label.clone()), coverage, ..verdict };
         (findings, rows, verdict)
     }
