@@ -94,7 +94,7 @@ fn to_findings(bencher: Bencher<'_, '_>, jobs: usize) {
     let tasks = [Task { declaration, selectors: Vec::new() }];
     bencher.counter(size()).counter(ItemsCount::new(FRAMES * TIMES)).bench(|| {
         let analysis = analysed(jobs);
-        let scene = Scene::new(&analysis, Vec::new(), &tasks);
+        let scene = Scene::new(&analysis, &[], &tasks);
         let found = judge(&scene);
         assert!(found.findings.iter().any(|finding| finding.code == "undeclared-destination"));
     });

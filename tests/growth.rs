@@ -27,7 +27,6 @@ use wireclaim::model::Finding;
 use wireclaim::pipeline::judge::{self, Scene, Task};
 use wireclaim::pipeline::{self, Analysis};
 use wireclaim::profile::{bind, load};
-use wireclaim::report;
 
 const DEVICE: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 10);
 const RESOLVER: End = End(Ipv4Addr::new(192, 168, 1, 1), 53);
@@ -121,8 +120,8 @@ fn judge(analysis: &Analysis) -> Vec<Finding> {
         Task { declaration: declaration(), selectors: Vec::new() },
         Task { declaration: declaration(), selectors: vec![Selector::Address(DEVICE.into())] },
     ];
-    let scene = Scene::new(analysis, Vec::new(), &tasks);
-    report::fold(judge::judge(&scene).findings)
+    let scene = Scene::new(analysis, &[], &tasks);
+    judge::judge(&scene).findings
 }
 
 /// Memory of this process; 0 where the system does not tell.

@@ -190,9 +190,9 @@ impl Lab {
         };
         let analysis = pipeline::analyse(input, jobs).map_err(|error| error.to_string())?;
         consistent(&analysis)?;
-        let scene = Scene::new(&analysis, Vec::new(), &self.everybody);
+        let scene = Scene::new(&analysis, &[], &self.everybody);
         let few = scene.hosts.known().count() + scene.hosts.far().len() <= 6;
-        let scene = if few { scene } else { Scene::new(&analysis, Vec::new(), &self.tasks) };
+        let scene = if few { scene } else { Scene::new(&analysis, &[], &self.tasks) };
         let Judgement { findings, rows, .. } = judge::judge(&scene);
         for finding in findings.iter().chain(&rows) {
             if finding.message.is_empty() || finding.code.is_empty() {
@@ -200,9 +200,9 @@ impl Lab {
             }
             finding.evidence.as_ref().map_or(Ok(()), |evidence| known_frames(evidence, &analysis))?;
         }
-        let found = report::fold(findings);
+        let found = findings;
         let rows = if fully { rows } else { Vec::new() };
-        let all = report::fold(found.iter().cloned().chain(rows).collect());
+        let all = report::fold(found.iter().cloned().chain(rows));
         let ids: std::collections::BTreeSet<String> = all.iter().map(report::finding_id).collect();
         if ids.len() != all.len() {
             return Err(format!("{} identities for {} findings", ids.len(), all.len()));

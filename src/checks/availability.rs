@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::destination::{bypassed_proxy, expected_ports};
 use super::matching::Match;
 use super::subject::{Subject, View, flow_rule};
-use super::{Check, Code, outcome};
+use super::{Check, Code, Found, outcome};
 use crate::analyzers::http::fields as http;
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Confidence, Severity, Status};
@@ -58,14 +58,13 @@ static DEGRADED: Code = Code {
 /// How long a capture must show the device from its start before something required counts as never tried.
 const SETTLING_TIME: std::time::Duration = std::time::Duration::from_mins(5);
 
-fn run(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
     for (index, bound) in subject.active_claims() {
         let Some(rule) = flow_rule(bound) else { continue };
         if bound.claim.level == Level::Forbidden || rule.blocked || subject.one_sided {
             continue;
         }
-        let views: Vec<&View<'_>> = subject.views.iter().filter(|view| selects(view, index)).collect();
+        let views: Vec<&View<'_>> = subject.views_under(index).filter(|view| selects(view)).collect();
         // NTP and DNS have exchanges rather than connections, and checks of their own.
         if views.iter().any(|view| matches!(view.service.first(), Some(&"ntp" | &"dns"))) {
             continue;
@@ -86,11 +85,10 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
         findings.extend(bypassed_proxy(subject, view));
         findings.extend(refused_tunnel(subject, view));
     }
-    findings
 }
 
-fn selects(view: &View<'_>, index: usize) -> bool {
-    matches!(&view.matched, Match::Claims(claims) if claims.contains(&index)) && view.by_device
+fn selects(view: &View<'_>) -> bool {
+    matches!(view.matched, Match::Claims(_)) && view.by_device
 }
 
 /// Absence is never more than probable, and says nothing unless the device was watched from its start for long enough.

@@ -1,7 +1,7 @@
 //! What the capture itself lacks. These findings are about the evidence, not the device.
 
 use super::subject::{Subject, View, flow_evidence};
-use super::{Check, Code};
+use super::{Check, Code, Found};
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::stats::{Shed, ShedKind};
 use crate::model::{Evidence, Finding, Transport};
@@ -103,8 +103,7 @@ pub(super) fn shows_one_side(view: &View<'_>) -> bool {
     (flow.packets.resp == 0 && flow.bytes.orig > 0) || (flow.packets.orig == 0 && flow.packets.resp > 0)
 }
 
-fn run(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
     let (share, missed) = lost(subject);
     let dropped: u64 = subject.evidence.captures.iter().filter_map(|capture| capture.dropped).sum();
     let frames = subject.evidence.stats.frames.max(1);
@@ -154,7 +153,6 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
         );
         findings.push(finding);
     }
-    findings
 }
 
 /// Frames cut so short that handshakes cannot be read.

@@ -2,7 +2,7 @@
 
 use super::subject::{Subject, View};
 use super::tls::{at_fact, deciding, rate, rules};
-use super::{Check, Code, rating};
+use super::{Check, Code, Found, rating};
 use crate::analyzers::tls;
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::observation::Fact;
@@ -66,8 +66,7 @@ static CLIENT_CERTIFICATE_MISSING: Code = Code {
     page: include_str!("pages/client-certificate-missing.md"),
 };
 
-fn run(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
     for view in subject.views.iter().filter(|view| view.service.contains(&"tls") && !view.is_proxy) {
         let server = Fields {
             whose: "server",
@@ -98,7 +97,6 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
         findings.extend(issuer(subject, view));
         findings.extend(mutual(subject, view));
     }
-    findings
 }
 
 /// The same properties of either side's certificate.

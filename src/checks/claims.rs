@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::matching::Match;
 use super::subject::{Subject, View, flow_evidence};
 use super::{Code, dns, outcome};
 use crate::analyzers::tls;
@@ -38,16 +37,18 @@ pub struct Coverage {
 }
 
 /// Counts `rows` (one per claim without discrepancy) and the claims that `findings` name.
-pub fn coverage(subject: &Subject<'_>, findings: &[Finding], rows: &[Finding]) -> Coverage {
+pub fn coverage<'f>(
+    subject: &Subject<'_>,
+    findings: impl Iterator<Item = &'f Finding>,
+    rows: &'f [Finding],
+) -> Coverage {
     let profile = &subject.declaration.profile;
     let not_checkable: BTreeSet<&str> =
         profile.not_checkable.iter().map(|statement| statement.id.as_str()).collect();
     let mut statements: BTreeMap<&str, Fate> = BTreeMap::new();
     let fates = rows.iter().map(|row| (row.claim.as_str(), fate(row, &not_checkable)));
-    let found = findings
-        .iter()
-        .filter(|finding| !finding.claim.is_empty())
-        .map(|f| (f.claim.as_str(), Fate::Discrepancy));
+    let found =
+        findings.filter(|finding| !finding.claim.is_empty()).map(|f| (f.claim.as_str(), Fate::Discrepancy));
     for (id, fate) in fates.chain(found) {
         let worst = statements.entry(statement(id)).or_insert(fate);
         *worst = (*worst).max(fate);
@@ -96,8 +97,8 @@ fn statement(id: &str) -> &str {
 }
 
 /// One row for every statement that no finding names.
-pub fn claim_rows(subject: &Subject<'_>, findings: &[Finding]) -> Vec<Finding> {
-    let named: BTreeSet<&str> = findings.iter().map(|finding| finding.claim.as_str()).collect();
+pub fn claim_rows<'f>(subject: &Subject<'_>, findings: impl Iterator<Item = &'f Finding>) -> Vec<Finding> {
+    let named: BTreeSet<&str> = findings.map(|finding| finding.claim.as_str()).collect();
     let mut rows = Vec::new();
     for (index, bound) in subject.declaration.claims.iter().enumerate() {
         if named.contains(bound.claim.id.as_str()) {
@@ -153,15 +154,7 @@ fn standing(subject: &Subject<'_>, index: usize, bound: &BoundClaim) -> Standing
 
 fn flow_standing(subject: &Subject<'_>, index: usize, bound: &BoundClaim, rule: &FlowRule) -> Standing {
     let forbidden = bound.claim.level == Level::Forbidden;
-    let touching: Vec<&View<'_>> = subject
-        .views
-        .iter()
-        .filter(|view| match &view.matched {
-            Match::Forbidden(at) => *at == index,
-            Match::Claims(list) => list.contains(&index),
-            _ => false,
-        })
-        .collect();
+    let touching: Vec<&View<'_>> = subject.views_under(index).collect();
     if forbidden || rule.blocked {
         let refused: Vec<&View<'_>> =
             touching.into_iter().filter(|view| !outcome::of(view).answered()).collect();

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::claim_index::applies;
 use super::matching::{self, Fit, Match};
 use super::subject::{Subject, View, flow_rule};
-use super::{Check, Code, outcome};
+use super::{Check, Code, Found, outcome};
 use crate::analyzers::http::fields as http;
 use crate::analyzers::{dns, tls};
 use crate::model::address::{Scope, scope};
@@ -117,8 +118,7 @@ static NAME_MISMATCH: Code = Code {
     page: include_str!("pages/name-mismatch.md"),
 };
 
-fn run(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = Vec::new();
+fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
     for view in &subject.views {
         match &view.matched {
             Match::Forbidden(index) => findings.extend(forbidden(subject, view, *index)),
@@ -130,7 +130,6 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
         findings.extend(name_mismatch(subject, view));
     }
     findings.extend(forbidden_lookups(subject));
-    findings
 }
 
 /// A flow that a claim forbids.
@@ -230,14 +229,14 @@ pub(super) fn content_mismatch<'a>(
         return None;
     }
     let mut fitting: Vec<_> = subject
-        .active_claims()
-        .filter_map(|(_, bound)| Some((bound, flow_rule(bound)?)))
-        .filter(|(bound, rule)| {
+        .rules_at(&view.candidates)
+        .filter(|(_, bound, rule)| {
             bound.claim.level != Level::Forbidden
+                && applies(bound)
                 && matching::shape_fits(rule, view)
                 && matching::fit(&rule.services, &view.service) == Fit::No
         })
-        .filter_map(|(bound, rule)| Some((matching::width(subject, rule, view)?, bound, rule)))
+        .filter_map(|(_, bound, rule)| Some((matching::width(subject, rule, view)?, bound, rule)))
         .collect();
     fitting.sort_by_key(|(width, ..)| *width);
     fitting.first().map(|(_, bound, rule)| (*bound, *rule))
@@ -340,7 +339,8 @@ fn destination(subject: &Subject<'_>, view: &View<'_>) -> Finding {
         && (view.way == Way::Local
             || !matches!(scope(view.peer), Scope::Global | Scope::Private)
             || subject.start.is_some_and(|start| start <= view.flow.first)
-            || !expects_names(subject));
+            // Where the profile names no peer, a missing name excuses nothing.
+            || !subject.index.has_names());
     let mut finding = if bare {
         let mut finding = attempt(subject, &UNDECLARED_DESTINATION, view);
         finding.message = format!(
@@ -368,12 +368,6 @@ fn destination(subject: &Subject<'_>, view: &View<'_>) -> Finding {
     finding.expected = String::from("declared peer");
     finding.observed = format!("{} {port}", view.peer);
     finding
-}
-
-/// Whether the profile names any peer at all; where it does not, a missing name excuses nothing.
-fn expects_names(subject: &Subject<'_>) -> bool {
-    let named = |rule: &FlowRule| rule.peers.iter().any(|peer| matches!(peer, Peer::Name(_)));
-    subject.active_claims().filter_map(|(_, bound)| flow_rule(bound)).any(named)
 }
 
 /// An outward flow that should not be: an error if anybody answered, a warning if not.

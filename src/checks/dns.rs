@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::subject::{Subject, View};
-use super::{Check, Code};
+use super::{Check, Code, Found};
 use crate::analyzers::dns;
 use crate::model::address::{Scope, scope};
 use crate::model::evidence::Evidence;
@@ -31,17 +31,16 @@ static ADDRESS_DRIFT: Code = Code {
     page: include_str!("pages/address-drift.md"),
 };
 
-fn run(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings = failed(subject);
+fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
+    findings.extend(failed(subject));
     for (_, bound) in subject.active_claims() {
         findings.extend(drift(subject, bound));
     }
-    findings
 }
 
 /// Names that claims declare and that never resolved for this device.
 fn failed(subject: &Subject<'_>) -> Vec<Finding> {
-    let resolved: BTreeSet<&str> = answers(subject).map(|binding| &*binding.name).collect();
+    let resolved: BTreeSet<&str> = subject.answers.iter().map(|binding| &*binding.name).collect();
     let mut failures: BTreeMap<(String, String), (&View<'_>, Evidence)> = BTreeMap::new();
     for view in subject.views.iter().filter(|view| view.by_device) {
         let facts = &view.flow.facts;
@@ -101,11 +100,8 @@ fn declaring<'a>(subject: &Subject<'a>, name: &str) -> Option<&'a BoundClaim> {
 }
 
 /// DNS answers to this device.
-fn answers<'s>(subject: &'s Subject<'_>) -> impl Iterator<Item = &'s NameBinding> {
-    subject.evidence.names.iter().filter(|binding| {
-        binding.source == NameSource::Dns
-            && binding.asked_by.is_some_and(|asker| subject.device.addresses.contains(&asker))
-    })
+fn answers<'a>(subject: &Subject<'a>) -> impl Iterator<Item = &'a NameBinding> {
+    subject.answers.iter().copied()
 }
 
 fn addresses_of(subject: &Subject<'_>, name: &str) -> BTreeSet<IpAddr> {
@@ -127,7 +123,7 @@ fn drift(subject: &Subject<'_>, bound: &BoundClaim) -> Option<Finding> {
                 names.iter().any(|pattern| pattern.matches(&binding.name))
                     // An address that is not routed in the Internet is a site's own doing and in no list.
                     && scope(binding.address) == Scope::Global
-                    && !networks.networks.iter().any(|net| net.contains(&binding.address))
+                    && !networks.contains(binding.address)
             })?;
             (format!("{} of {}", networks.name, networks.dated), off.address.to_string(), off)
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::matching::Match;
 use super::subject::{Subject, View, flow_evidence, flow_rule};
-use super::{Check, Code, outcome};
+use super::{Check, Code, Found, outcome};
 use crate::model::evidence::{Evidence, Seen};
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::flow::{End, TcpFacts};
@@ -79,17 +79,15 @@ const KNOWN_TIMERS: &[(u64, &str)] = &[
 /// Idle gaps shorter than this are traffic, not idleness.
 const LEAST_IDLE: Duration = Duration::from_secs(5);
 
-fn run(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
     let mut limits: BTreeMap<FlowId, Vec<Finding>> = BTreeMap::new();
     let mut cut_peers: BTreeSet<PeerPort> = BTreeSet::new();
     let latest = latest_attempts(subject);
     for (index, bound) in subject.active_claims() {
         let Some(rule) = flow_rule(bound).and_then(|rule| rule.lifetime) else { continue };
-        let selected =
-            |view: &&View<'_>| matches!(&view.matched, Match::Claims(list) if list.contains(&index));
+        let selected = |view: &&View<'_>| matches!(view.matched, Match::Claims(_)) && view.flow.tcp.is_some();
         let mut groups: BTreeMap<PeerPort, Vec<&View<'_>>> = BTreeMap::new();
-        for view in subject.views.iter().filter(selected).filter(|view| view.flow.tcp.is_some()) {
+        for view in subject.views_under(index).filter(selected) {
             groups.entry((view.peer_text(), view.port)).or_default().push(view);
         }
         for (peer, views) in groups {
@@ -110,7 +108,6 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
     findings.extend(
         limits.into_values().filter_map(|list| list.into_iter().max_by_key(|finding| finding.severity)),
     );
-    findings
 }
 
 /// A connection that the other side ended so soon did no work.

@@ -5,10 +5,13 @@
 //! baseline is undeclared.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use super::subject::{Subject, View, flow_rule};
+use foldhash::{HashMap, HashMapExt};
+
+use super::claim_index::applies;
+use super::subject::{Subject, View};
 use crate::model::finding::Way;
 use crate::model::{FlowKey, NameSource, Transport};
 use crate::profile::{
@@ -60,13 +63,22 @@ pub enum Width {
 
 /// What the declaration says of each view of `subject`. Connections that are alike in everything that matters here
 /// are asked for once: a device may have a hundred thousand to one peer.
-pub fn of_all(subject: &Subject<'_>) -> Vec<Match> {
-    let mut known: BTreeMap<Likeness<'_>, Match> = BTreeMap::new();
-    subject
-        .views
-        .iter()
-        .map(|view| known.entry(likeness(view)).or_insert_with(|| of(subject, view)).clone())
-        .collect()
+pub fn of_all(subject: &Subject<'_>) -> Vec<(Arc<[u32]>, Match)> {
+    let mut known: HashMap<Likeness<'_>, (Arc<[u32]>, Match)> = HashMap::new();
+    let one = |view| {
+        let find = || {
+            let candidates = candidates(subject, view);
+            let matched = of(subject, view, &candidates);
+            (candidates.into(), matched)
+        };
+        known.entry(likeness(view)).or_insert_with(find).clone()
+    };
+    subject.views.iter().map(one).collect()
+}
+
+/// Claims with a flow rule that may be about `view`.
+fn candidates(subject: &Subject<'_>, view: &View<'_>) -> Vec<u32> {
+    subject.index.about(view.peer, &view.name.candidates, view.port)
 }
 
 /// Who, by which name, from which side, on which ports, with which content, and whether it is a proxy.
@@ -89,20 +101,22 @@ fn likeness<'v>(view: &'v View<'_>) -> Likeness<'v> {
 }
 
 /// What the declaration says of `view`.
-fn of(subject: &Subject<'_>, view: &View<'_>) -> Match {
+fn of(subject: &Subject<'_>, view: &View<'_>, candidates: &[u32]) -> Match {
     if view.is_proxy {
         return proxy(subject);
     }
     let mut best: Option<Width> = None;
     let mut selected: Vec<usize> = Vec::new();
-    for (index, bound) in subject.active_claims() {
-        let Some(rule) = flow_rule(bound) else { continue };
+    for (index, bound, rule) in subject.rules_at(candidates) {
+        if !applies(bound) || !shape_fits(rule, view) {
+            continue;
+        }
         let fit = fit(&rule.services, &view.service);
         // What forbids a protocol forbids it where it is seen, not where it might be.
         let unseen = bound.claim.level == Level::Forbidden && !rule.services.is_empty() && fit == Fit::Unseen;
         // Infrastructure is not what a network is asked to block.
         let exempt = rule.blocked && is_baseline(subject, view);
-        if !shape_fits(rule, view) || fit == Fit::No || unseen || exempt {
+        if fit == Fit::No || unseen || exempt {
             continue;
         }
         // Only a port that is bound can be told to match.
@@ -126,7 +140,7 @@ fn of(subject: &Subject<'_>, view: &View<'_>) -> Match {
     if let Some(item) = baseline(subject, view) {
         return Match::Baseline(item);
     }
-    undetermined(subject, view).map_or(Match::Undeclared, Match::Undetermined)
+    undetermined(subject, view, candidates).map_or(Match::Undeclared, Match::Undetermined)
 }
 
 fn proxy(subject: &Subject<'_>) -> Match {
@@ -202,7 +216,7 @@ fn peer_width(subject: &Subject<'_>, peer: &Peer, view: &View<'_>) -> Option<Wid
                 Width::Prefix(Reverse(net.prefix_len()))
             }
         }),
-        Peer::List(list) => list.networks.iter().any(|net| contains(net, view.peer)).then_some(Width::List),
+        Peer::List(list) => list.contains(view.peer).then_some(Width::List),
         Peer::Local => subject.device.is_local(view.peer).then_some(Width::List),
     }
 }
@@ -265,9 +279,8 @@ pub fn infrastructure(view: &View<'_>) -> Option<Baseline> {
 }
 
 /// A claim that would cover `view` if somebody bound its parameter or variant.
-fn undetermined(subject: &Subject<'_>, view: &View<'_>) -> Option<usize> {
-    subject.declaration.claims.iter().enumerate().find_map(|(index, bound)| {
-        let rule = flow_rule(bound)?;
+fn undetermined(subject: &Subject<'_>, view: &View<'_>, candidates: &[u32]) -> Option<usize> {
+    subject.rules_at(candidates).find_map(|(index, bound, rule)| {
         let unbound_port = matches!(rule.ports, Ports::Unbound(_));
         let open = matches!(bound.state, ClaimState::Unbound(_)) && bound.claim.level != Level::Forbidden;
         let fits = way_fits(rule.way, view)
@@ -281,28 +294,29 @@ fn undetermined(subject: &Subject<'_>, view: &View<'_>) -> Option<usize> {
 /// Active claims that name the peer of `view` with its direction, whatever port and protocol.
 pub fn claims_of_peer<'a>(subject: &Subject<'a>, view: &View<'_>) -> Vec<(&'a BoundClaim, &'a FlowRule)> {
     subject
-        .active_claims()
-        .filter_map(|(_, bound)| Some((bound, flow_rule(bound)?)))
-        .filter(|(bound, rule)| {
+        .rules_at(&view.candidates)
+        .filter(|(_, bound, rule)| {
             bound.claim.level != Level::Forbidden
                 && !rule.peers.is_empty()
+                && applies(bound)
                 && width(subject, rule, view).is_some()
         })
+        .map(|(_, bound, rule)| (bound, rule))
         .collect()
 }
 
 /// Active claims that open the direction of `view` for anybody over its transport, whatever port and protocol.
 pub fn claims_of_anybody<'a>(subject: &Subject<'a>, view: &View<'_>) -> Vec<(&'a BoundClaim, &'a FlowRule)> {
     subject
-        .active_claims()
-        .filter_map(|(_, bound)| Some((bound, flow_rule(bound)?)))
-        .filter(|(bound, rule)| {
+        .rules_at(subject.index.anybody())
+        .filter(|(_, bound, rule)| {
             matches!(bound.claim.level, Level::Required | Level::Allowed)
-                && rule.peers.is_empty()
+                && applies(bound)
                 && rule.way.is_some()
                 && way_fits(rule.way, view)
                 && transport_fits(rule, view.flow.key)
         })
+        .map(|(_, bound, rule)| (bound, rule))
         .collect()
 }
 

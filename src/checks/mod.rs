@@ -6,6 +6,7 @@
 mod availability;
 mod capture;
 mod certificate;
+mod claim_index;
 mod claims;
 mod destination;
 pub mod devices;
@@ -21,6 +22,7 @@ pub mod subject;
 mod tls;
 mod websocket;
 
+pub use claim_index::ClaimIndex;
 pub use claims::{Coverage, claim_rows, coverage};
 pub use subject::{Evidence as CaptureEvidence, Subject};
 
@@ -51,7 +53,28 @@ pub struct Check {
     /// Its codes.
     pub codes: &'static [&'static Code],
     /// Finds.
-    pub run: fn(&Subject<'_>) -> Vec<Finding>,
+    pub run: fn(&Subject<'_>, &mut Found<'_>),
+}
+
+/// Takes what checks find, one by one: there may be a finding for every flow, and most of them are folded into one.
+pub struct Found<'f>(&'f mut dyn FnMut(Finding));
+
+impl Found<'_> {
+    /// Takes one.
+    pub fn push(&mut self, finding: Finding) {
+        (self.0)(finding);
+    }
+
+    /// Takes several, or one, or none.
+    pub fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        findings.into_iter().for_each(&mut *self.0);
+    }
+}
+
+impl std::fmt::Debug for Found<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Found")
+    }
 }
 
 /// Every check.
@@ -83,7 +106,8 @@ pub fn codes() -> impl Iterator<Item = &'static Code> {
     REGISTRY.iter().flat_map(|check| check.codes.iter().copied()).chain([&INTERNAL_ERROR])
 }
 
-/// Runs every check on one device.
-pub fn run(subject: &Subject<'_>) -> Vec<Finding> {
-    REGISTRY.iter().flat_map(|check| (check.run)(subject)).collect()
+/// Runs every check on one device, and gives `take` each finding.
+pub fn run(subject: &Subject<'_>, mut take: impl FnMut(Finding)) {
+    let mut found = Found(&mut take);
+    REGISTRY.iter().for_each(|check| (check.run)(subject, &mut found));
 }

@@ -2,7 +2,7 @@
 
 use super::subject::{Subject, View};
 use super::tls::at_fact;
-use super::{Check, Code};
+use super::{Check, Code, Found};
 use crate::analyzers::mqtt::fields as mqtt;
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::{Finding, Value};
@@ -56,9 +56,9 @@ static KEEP_ALIVE_TOO_LONG: Code = Code {
     page: include_str!("pages/keep-alive-too-long.md"),
 };
 
-fn run(subject: &Subject<'_>) -> Vec<Finding> {
+fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
     let mqtt = |view: &&View<'_>| view.service.contains(&"mqtt") && !view.is_proxy;
-    subject.views.iter().filter(mqtt).flat_map(|view| judge(subject, view)).collect()
+    findings.extend(subject.views.iter().filter(mqtt).flat_map(|view| judge(subject, view)));
 }
 
 fn judge(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {

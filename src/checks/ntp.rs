@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::availability::degraded;
 use super::matching::Match;
 use super::subject::{Subject, View, flow_rule};
-use super::{Check, Code, outcome};
+use super::{Check, Code, Found, outcome};
 use crate::analyzers::ntp;
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Confidence, Severity, Status, Way};
@@ -44,7 +44,7 @@ static NTP_UNSYNCHRONISED: Code = Code {
 /// Fewer unanswered requests than this may be loss.
 const ENOUGH_REQUESTS: u64 = 3;
 
-fn run(subject: &Subject<'_>) -> Vec<Finding> {
+fn run(subject: &Subject<'_>, found: &mut Found<'_>) {
     let mut servers: BTreeMap<String, Vec<&View<'_>>> = BTreeMap::new();
     for view in &subject.views {
         let asks = view.service.first() == Some(&"ntp") && view.flow.facts.has(&ntp::REQUEST);
@@ -67,10 +67,11 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
             Some(finding) => findings.push((index, view, finding)),
         }
     }
-    findings
-        .into_iter()
-        .map(|(index, view, finding)| soften(subject, finding, view, index, tally.get(&index)))
-        .collect()
+    found.extend(
+        findings
+            .into_iter()
+            .map(|(index, view, finding)| soften(subject, finding, view, index, tally.get(&index))),
+    );
 }
 
 /// What is wrong with one server; `None` if it gives the time.

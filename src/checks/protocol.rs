@@ -4,7 +4,7 @@ use super::destination::content_mismatch;
 use super::matching::Match;
 use super::subject::{Subject, View};
 use super::tls::{at_fact, encrypting};
-use super::{Check, Code};
+use super::{Check, Code, Found};
 use crate::analyzers::http::fields as http;
 use crate::analyzers::mqtt::fields as mqtt;
 use crate::analyzers::websocket::fields as websocket;
@@ -42,8 +42,7 @@ static CLEARTEXT_CREDENTIALS: Code = Code {
 /// Protocols that carry readable application data themselves.
 const CLEAR: &[&str] = &["http", "http2", "mqtt", "amqp", "smtp", "modbus", "opcua", "bacnet", "websocket"];
 
-fn run(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
     for view in subject.views.iter().filter(|view| !view.is_proxy) {
         findings.extend(mismatch(subject, view));
         findings.extend(unrecognised(subject, view));
@@ -51,7 +50,6 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
         findings.extend(credentials(subject, view));
         findings.extend(alpn(subject, view));
     }
-    findings
 }
 
 /// Peer, port and direction are declared, the content is something else.

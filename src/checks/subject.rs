@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::Code;
+use super::claim_index::{ClaimIndex, applies};
 use super::matching::{self, Match};
 use crate::analyzers::http::fields as http;
 use crate::analyzers::mqtt::fields as mqtt;
@@ -11,17 +15,17 @@ use crate::analyzers::tls;
 use crate::model::evidence::Seen;
 use crate::model::finding::{Confidence, DeviceLabel, Severity, Status, Way};
 use crate::model::stats::{CaptureInfo, Stats};
-use crate::model::{Endpoint, Finding, Flow, NameSource, Timestamp, Transport};
+use crate::model::{Endpoint, Finding, Flow, NameBinding, NameSource, Timestamp, Transport};
 use crate::naming::hosts::Host;
 use crate::naming::{Names, PeerName, Resolver};
 use crate::profile::tls_policy::TlsPolicy;
-use crate::profile::{BoundClaim, ClaimState, Declaration, FlowRule, Level, ProxyRule, Rule};
+use crate::profile::{BoundClaim, Declaration, FlowRule, Level, ProxyRule, Rule};
 
 /// Everything the capture shows, whoever is judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
     /// Names of addresses.
-    pub names: &'a Names,
+    pub names: &'a Names<'a>,
     /// Counts of the run.
     pub stats: &'a Stats,
     /// The captures.
@@ -37,6 +41,8 @@ pub struct Subject<'a> {
     pub declaration: &'a Declaration,
     /// The TLS policy of the profile.
     pub policy: &'a TlsPolicy,
+    /// Where its claims are.
+    pub index: &'a ClaimIndex,
     /// Who.
     pub device: &'a Host,
     /// How reports call it.
@@ -55,6 +61,10 @@ pub struct Subject<'a> {
     pub one_sided: bool,
     /// Least of what the capture's quality allows to say of what was *not* seen.
     pub absence: Confidence,
+    /// What the device was told of names, by address.
+    pub answers: Vec<&'a NameBinding>,
+    /// Positions of the views that each claim selected, allowing or forbidding.
+    by_claim: HashMap<usize, Vec<usize>>,
 }
 
 /// A flow as its device sees it.
@@ -78,6 +88,9 @@ pub struct View<'a> {
     pub through_proxy: bool,
     /// Set on the connection to a proxy itself.
     pub is_proxy: bool,
+    /// Claims that may be about it, as positions in the declaration, ascending: all that name its peer, and those about
+    /// anybody with its port.
+    pub candidates: Arc<[u32]>,
     /// What the declaration says of it.
     pub matched: Match,
 }
@@ -87,6 +100,7 @@ impl<'a> Subject<'a> {
     pub fn new(
         declaration: &'a Declaration,
         policy: &'a TlsPolicy,
+        index: &'a ClaimIndex,
         device: &'a Host,
         flows: &'a [Flow],
         evidence: Evidence<'a>,
@@ -94,6 +108,7 @@ impl<'a> Subject<'a> {
         let mut subject = Self {
             declaration,
             policy,
+            index,
             device,
             label: device.label(),
             evidence,
@@ -103,6 +118,8 @@ impl<'a> Subject<'a> {
             names_hidden: false,
             one_sided: false,
             absence: Confidence::Strong,
+            answers: evidence.names.told(&device.addresses),
+            by_claim: HashMap::new(),
         };
         let mut names = Resolver::new(evidence.names, device.addresses.clone());
         let own = |flow: &&Flow| !is_anothers(device, flow);
@@ -115,8 +132,15 @@ impl<'a> Subject<'a> {
         subject.names_hidden = subject.one_sided || super::capture::look_ups_are_cut(&subject);
         subject.absence = super::capture::absence(&subject);
         let matches = matching::of_all(&subject);
-        for (view, matched) in subject.views.iter_mut().zip(matches) {
-            view.matched = matched;
+        for (at, (view, (candidates, matched))) in subject.views.iter_mut().zip(matches).enumerate() {
+            match &matched {
+                Match::Claims(list) => {
+                    list.iter().for_each(|claim| subject.by_claim.entry(*claim).or_default().push(at));
+                }
+                Match::Forbidden(claim) => subject.by_claim.entry(*claim).or_default().push(at),
+                _ => {}
+            }
+            (view.candidates, view.matched) = (candidates, matched);
         }
         subject
     }
@@ -144,6 +168,7 @@ impl<'a> Subject<'a> {
             service: if is_proxy { vec!["http"] } else { flow.service.clone() },
             through_proxy: false,
             is_proxy,
+            candidates: Arc::new([]),
             matched: Match::Undeclared,
         };
         let inner = is_proxy.then(|| inner_view(flow, way, peer, names)).flatten();
@@ -168,8 +193,24 @@ impl<'a> Subject<'a> {
 
     /// The claims that apply, with their position in the declaration.
     pub fn active_claims(&self) -> impl Iterator<Item = (usize, &'a BoundClaim)> + use<'a> {
-        let applies = |bound: &BoundClaim| matches!(bound.state, ClaimState::Active | ClaimState::Noted(_));
-        self.declaration.claims.iter().enumerate().filter(move |(_, bound)| applies(bound))
+        self.declaration.claims.iter().enumerate().filter(|(_, bound)| applies(bound))
+    }
+
+    /// The flow rules of some claims, with their positions in the declaration, whether or not they apply.
+    pub(super) fn rules_at(
+        &self,
+        places: &[u32],
+    ) -> impl Iterator<Item = (usize, &'a BoundClaim, &'a FlowRule)> {
+        places.iter().filter_map(|at| {
+            let at = *at as usize;
+            let bound = self.declaration.claims.get(at)?;
+            Some((at, bound, flow_rule(bound)?))
+        })
+    }
+
+    /// The views that the claim at `index` selected, allowing or forbidding, by first frame.
+    pub fn views_under(&self, index: usize) -> impl Iterator<Item = &View<'a>> {
+        self.by_claim.get(&index).into_iter().flatten().filter_map(|at| self.views.get(*at))
     }
 
     /// The claim at `index` of the declaration.
@@ -189,10 +230,8 @@ impl<'a> Subject<'a> {
 
     /// What the declaration says of proxies, and by which claim.
     pub fn proxy_rule(&self) -> Option<(&'a BoundClaim, ProxyRule)> {
-        self.active_claims().find_map(|(_, bound)| match bound.claim.rule {
-            Rule::Proxy(rule) => Some((bound, rule)),
-            _ => None,
-        })
+        let (at, rule) = self.index.proxy()?;
+        Some((self.claim(at)?, rule))
     }
 
     /// A finding about a view, filled in as far as the view tells. `claim` decides severity where it says so.
@@ -307,6 +346,7 @@ fn inner_view<'a>(flow: &'a Flow, way: Way, peer: IpAddr, names: &mut Resolver<'
         service: flow.service.iter().skip(1).copied().collect(),
         through_proxy: true,
         is_proxy: false,
+        candidates: Arc::new([]),
         matched: Match::Undeclared,
     })
 }

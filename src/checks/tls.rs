@@ -3,9 +3,12 @@
 //! What is declared decides first; what no claim declares is judged by the profile's TLS policy. A suite that a claim
 //! declares conforms, however the policy rates it: that is a matter between the policy and the profile.
 
+use std::collections::BTreeMap;
+
+use super::claim_index::applies;
 use super::matching::Match;
-use super::subject::{Subject, View, flow_rule};
-use super::{Check, Code, rating};
+use super::subject::{Subject, View};
+use super::{Check, Code, Found, rating};
 use crate::analyzers::tls;
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::flow::End;
@@ -79,8 +82,11 @@ static HANDSHAKE_FAILED: Code = Code {
     page: include_str!("pages/handshake-failed.md"),
 };
 
-fn run(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
+    let mut rejections: BTreeMap<String, usize> = BTreeMap::new();
+    for view in subject.views.iter().filter(|view| view.flow.facts.has(&tls::PROBABLE_REJECTION)) {
+        *rejections.entry(view.peer_text()).or_default() += 1;
+    }
     for view in subject.views.iter().filter(|view| view.service.contains(&"tls") && !view.is_proxy) {
         findings.extend(version(subject, view));
         findings.extend(cipher(subject, view));
@@ -88,9 +94,8 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
         findings.extend(group(subject, view));
         findings.extend(renegotiation(subject, view));
         findings.extend(compression(subject, view));
-        findings.extend(handshake(subject, view));
+        findings.extend(handshake(subject, view, &rejections));
     }
-    findings
 }
 
 /// The claim that decides about a view's TLS: the selected one whose rule `says` something of it, else a selected one
@@ -114,13 +119,18 @@ pub(super) fn deciding<'a>(
 pub(super) fn encrypting<'a>(subject: &Subject<'a>, view: &View<'_>) -> Option<&'a BoundClaim> {
     let selected = subject.rules(view).into_iter().find(|(_, rule)| rule.encrypted).map(|(bound, _)| bound);
     selected.or_else(|| {
-        subject.active_claims().map(|(_, bound)| bound).find(|bound| {
-            flow_rule(bound).is_some_and(|rule| {
+        let first = |claims: &[u32], about_anybody: bool| {
+            subject.rules_at(claims).find(|(_, bound, rule)| {
                 rule.encrypted
+                    && rule.peers.is_empty() == about_anybody
+                    && applies(bound)
                     && super::matching::way_fits(rule.way, view)
                     && super::matching::width(subject, rule, view).is_some()
             })
-        })
+        };
+        // Of those about anybody, the candidates have only those with this port, which does not matter here.
+        let both = [first(&view.candidates, false), first(subject.index.anybody(), true)];
+        both.into_iter().flatten().min_by_key(|(at, ..)| *at).map(|(_, bound, _)| bound)
     })
 }
 
@@ -402,10 +412,14 @@ fn compression(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
 }
 
 /// The handshake failed, or stopped while the connection was open.
-fn handshake(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
+fn handshake(
+    subject: &Subject<'_>,
+    view: &View<'_>,
+    rejections: &BTreeMap<String, usize>,
+) -> Option<Finding> {
     let facts = &view.flow.facts;
     if facts.has(&tls::HANDSHAKE_INCOMPLETE) || facts.has(&tls::HANDSHAKE_COMPLETED) {
-        return rejected(subject, view);
+        return rejected(subject, view, rejections);
     }
     let alert = |field: &'static Field| facts.first(field).map(|fact| fact.value.to_string());
     let required = subject.rules(view).iter().any(|(bound, _)| bound.claim.level == Level::Required);
@@ -450,12 +464,10 @@ fn handshake(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
 }
 
 /// TLS 1.3: the server seems to have refused the client's certificate after the client had finished.
-fn rejected(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
+fn rejected(subject: &Subject<'_>, view: &View<'_>, rejections: &BTreeMap<String, usize>) -> Option<Finding> {
     let fact = view.flow.facts.first(&tls::PROBABLE_REJECTION)?;
-    let repeated = subject.views.iter().filter(|other| {
-        other.peer_text() == view.peer_text() && other.flow.facts.has(&tls::PROBABLE_REJECTION)
-    });
-    if repeated.count() < 3 || !matches!(view.matched, Match::Claims(_)) {
+    let repeated = rejections.get(&view.peer_text()).copied().unwrap_or(0);
+    if repeated < 3 || !matches!(view.matched, Match::Claims(_)) {
         return None;
     }
     let claim = subject.rules(view).first().map(|(bound, _)| *bound);

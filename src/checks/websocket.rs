@@ -3,7 +3,7 @@
 use super::matching::Match;
 use super::subject::{Subject, View};
 use super::tls::at_fact;
-use super::{Check, Code};
+use super::{Check, Code, Found};
 use crate::analyzers::websocket::fields as ws;
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::flow::End;
@@ -39,8 +39,7 @@ static WEBSOCKET_PROTOCOL_ERROR: Code = Code {
     page: include_str!("pages/websocket-protocol-error.md"),
 };
 
-fn run(subject: &Subject<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
     // Only what a claim opens can be obstructed; the rest is undeclared, however it went.
     let declared = |view: &&View<'_>| !view.is_proxy && matches!(view.matched, Match::Claims(_));
     for view in subject.views.iter().filter(declared) {
@@ -48,7 +47,6 @@ fn run(subject: &Subject<'_>) -> Vec<Finding> {
         findings.extend(abnormal(subject, view));
         findings.extend(broken(subject, view));
     }
-    findings
 }
 
 fn refused(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {

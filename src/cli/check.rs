@@ -17,12 +17,10 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
     let tasks = settings::tasks(args)?;
     let target = Target::open(&args.output, Content::Findings)?;
     let (analysis, names) = settings::analyse(&args.input)?;
-    let scene = Scene::new(&analysis, names, &tasks);
+    let scene = Scene::new(&analysis, &names, &tasks);
     let Judgement { findings, rows, verdicts } = judge::judge(&scene);
-    let findings = report::fold(findings);
     let exit = status(args, &analysis, &findings, &verdicts);
-    let shown =
-        if args.all { report::fold(findings.iter().cloned().chain(rows).collect()) } else { findings };
+    let shown = if args.all { report::fold(findings.into_iter().chain(rows)) } else { findings };
     let (format, view, output) = target.parts(&analysis.captures);
     format.write_findings(&shown, &view, output)?;
     if !args.input.quiet {

@@ -13,7 +13,7 @@ use crate::report::summary::Summary;
 pub(super) fn run(args: &FlowsArgs) -> Result<Exit> {
     let target = Target::open(&args.output, Content::Flows)?;
     let (analysis, names) = settings::analyse(&args.input)?;
-    let scene = Scene::new(&analysis, names, &[]);
+    let scene = Scene::new(&analysis, &names, &[]);
     let flows = analysis.flows.all();
     let rows = scene.flow_rows(&flows);
     let (format, view, output) = target.parts(&analysis.captures);

@@ -46,6 +46,13 @@ impl Evidence {
 
     /// Joins evidence from elsewhere; the result does not depend on the order of joining.
     pub fn merge(&mut self, other: &Self) {
+        // Once there are enough frames, nearly all that comes is later.
+        let full = self.more.len() + 1 == MAX_FRAMES && self.first <= other.first;
+        if full && self.more.last() < other.frames().min().as_ref() {
+            self.count = self.count.saturating_add(other.count);
+            self.last = self.last.max(other.last);
+            return;
+        }
         let mut frames: Vec<FrameRef> = self.frames().chain(other.frames()).collect();
         frames.sort_unstable();
         frames.dedup();

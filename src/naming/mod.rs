@@ -6,9 +6,12 @@
 pub mod hosts;
 mod sightings;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt};
 
 pub use sightings::Sightings;
 
@@ -17,10 +20,12 @@ use crate::analyzers::tls;
 use crate::model::finding::Confidence;
 use crate::model::{Flow, NameBinding, NameSource};
 
-/// Name bindings by address.
+/// Name bindings by address, and by who was told.
 #[derive(Debug, Default)]
-pub struct Names {
-    by_address: BTreeMap<IpAddr, Vec<NameBinding>>,
+pub struct Names<'b> {
+    by_address: HashMap<IpAddr, Vec<&'b NameBinding>>,
+    /// Answers to DNS queries, by who asked.
+    told: HashMap<IpAddr, Vec<&'b NameBinding>>,
 }
 
 /// What a peer is called.
@@ -54,29 +59,34 @@ impl PeerName {
     }
 }
 
-impl Names {
+impl<'b> Names<'b> {
     /// Sorts the bindings of a run; the order given does not matter.
-    pub fn new(bindings: Vec<NameBinding>) -> Self {
-        let mut by_address: BTreeMap<IpAddr, Vec<NameBinding>> = BTreeMap::new();
+    pub fn new(bindings: impl IntoIterator<Item = &'b NameBinding>) -> Self {
+        let mut names = Self::default();
         for binding in bindings {
-            by_address.entry(binding.address).or_default().push(binding);
+            names.by_address.entry(binding.address).or_default().push(binding);
+            if let (NameSource::Dns, Some(asker)) = (binding.source, binding.asked_by) {
+                names.told.entry(asker).or_default().push(binding);
+            }
         }
-        for list in by_address.values_mut() {
-            list.sort_by(|a, b| {
-                (a.source, a.seen, &a.name, a.asked_by).cmp(&(b.source, b.seen, &b.name, b.asked_by))
-            });
+        #[expect(clippy::iter_over_hash_type, reason = "each is sorted by itself")]
+        for list in names.by_address.values_mut() {
+            list.sort_by(|a, b| by_source(a, b));
         }
-        Self { by_address }
+        names
     }
 
     /// The bindings of `address`, best source first, then earliest.
-    pub fn of(&self, address: IpAddr) -> &[NameBinding] {
+    pub fn of(&self, address: IpAddr) -> &[&'b NameBinding] {
         self.by_address.get(&address).map_or(&[], Vec::as_slice)
     }
 
-    /// Every binding, by address.
-    pub fn iter(&self) -> impl Iterator<Item = &NameBinding> {
-        self.by_address.values().flatten()
+    /// What DNS answered the host at `addresses`, by address, then earliest first.
+    pub fn told(&self, addresses: &BTreeSet<IpAddr>) -> Vec<&'b NameBinding> {
+        let mut told: Vec<&NameBinding> =
+            addresses.iter().filter_map(|asker| self.told.get(asker)).flatten().copied().collect();
+        told.sort_by(|a, b| a.address.cmp(&b.address).then_with(|| by_source(a, b)));
+        told
     }
 
     /// What `peer` is called by look-ups and announcements.
@@ -84,7 +94,7 @@ impl Names {
         let mut ranked: Vec<(NameSource, &NameBinding)> = self
             .of(peer)
             .iter()
-            .map(|binding| {
+            .map(|&binding| {
                 let own = binding.asked_by.is_none_or(|asker| device.contains(&asker));
                 let source = match binding.source {
                     NameSource::Dns if !own => NameSource::DnsOther,
@@ -111,20 +121,25 @@ impl Names {
     }
 }
 
+/// Best source first, then earliest.
+fn by_source(a: &NameBinding, b: &NameBinding) -> Ordering {
+    (a.source, a.seen, &a.name, a.asked_by).cmp(&(b.source, b.seen, &b.name, b.asked_by))
+}
+
 /// What one device calls its peers. Sorts the names of an address once: an address may have a thousand, and a
 /// device a hundred thousand connections to it.
 #[derive(Debug)]
 pub struct Resolver<'n> {
-    names: &'n Names,
+    names: &'n Names<'n>,
     /// The device's addresses.
     device: BTreeSet<IpAddr>,
-    known: BTreeMap<IpAddr, PeerName>,
+    known: HashMap<IpAddr, PeerName>,
 }
 
 impl<'n> Resolver<'n> {
     /// Of the device with these addresses.
-    pub fn new(names: &'n Names, device: BTreeSet<IpAddr>) -> Self {
-        Self { names, device, known: BTreeMap::new() }
+    pub fn new(names: &'n Names<'n>, device: BTreeSet<IpAddr>) -> Self {
+        Self { names, device, known: HashMap::new() }
     }
 
     /// What the host at `peer`, reached by `flow`, is called. `outbound` says that the device is the client: what a
@@ -213,16 +228,18 @@ mod tests {
 
     #[test]
     fn a_devices_own_answer_beats_another_hosts() {
-        let names = Names::new(vec![
+        let bindings = [
             binding("other.example", "203.0.113.1", NameSource::Dns, Some("192.0.2.9")),
             binding("mine.example", "203.0.113.1", NameSource::Dns, Some("192.0.2.7")),
-        ]);
+        ];
+        let names = Names::new(&bindings);
         let device = BTreeSet::from(["192.0.2.7".parse().unwrap()]);
         let peer = names.resolved("203.0.113.1".parse().unwrap(), &device);
         assert_eq!((peer.name.as_deref(), peer.source), (Some("mine.example"), NameSource::Dns));
         assert_eq!(*peer.candidates, ["mine.example", "edge.example.net"]);
         let stranger = names.resolved("203.0.113.1".parse().unwrap(), &BTreeSet::new());
         assert_eq!(stranger.source, NameSource::DnsOther);
+        assert_eq!(names.told(&device), [&bindings[1]]);
     }
 
     #[test]

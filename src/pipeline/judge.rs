@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Analysis;
 use super::device_flows::DeviceFlows;
 use super::spread::spread;
 use crate::checks::devices::{self, Selector, Talkers};
 use crate::checks::subject::Evidence;
-use crate::checks::{self, Coverage, Subject};
+use crate::checks::{self, ClaimIndex, Coverage, Subject};
 use crate::error::{Error, Result};
 use crate::model::finding::{Confidence, DeviceLabel, Severity, Status};
 use crate::model::{self, Finding, Flow, NameBinding, NameSource};
@@ -18,7 +19,7 @@ use crate::naming::hosts::{Host, Hosts};
 use crate::naming::{self, Names, Resolver, Sightings};
 use crate::profile::Declaration;
 use crate::profile::tls_policy::TlsPolicy;
-use crate::report::FlowRow;
+use crate::report::{FlowRow, Folder};
 
 /// Who is judged by what.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ pub struct Verdict {
 /// The findings of a run.
 #[derive(Debug, Default)]
 pub struct Judgement {
-    /// Discrepancies, not folded.
+    /// Discrepancies, folded.
     pub findings: Vec<Finding>,
     /// One row per claim without discrepancy.
     pub rows: Vec<Finding>,
@@ -59,7 +60,7 @@ pub struct Judgement {
 #[derive(Debug)]
 pub struct Scene<'a> {
     /// Names of addresses.
-    pub names: Names,
+    pub names: Names<'a>,
     /// Hosts on the link.
     pub hosts: Hosts,
     analysis: &'a Analysis,
@@ -70,8 +71,8 @@ pub struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     /// Names what was seen, and looks who is to be judged; `given` are the user's own names.
-    pub fn new(analysis: &'a Analysis, given: Vec<NameBinding>, tasks: &'a [Task]) -> Self {
-        let names = Names::new(analysis.names.iter().cloned().chain(given).collect());
+    pub fn new(analysis: &'a Analysis, given: &'a [NameBinding], tasks: &'a [Task]) -> Self {
+        let names = Names::new(analysis.names.iter().chain(given));
         // One pass over all flows finds out everything.
         let talkers = || tasks.iter().map(|task| Talkers::new(&task.declaration.profile.identify)).collect();
         let seen = analysis.flows.fold(
@@ -137,7 +138,14 @@ pub fn judge(scene: &Scene<'_>) -> Judgement {
         let profile = &task.declaration.profile;
         let Some(policy) = TlsPolicy::named(&profile.tls_policy) else { continue };
         let (devices, why) = devices::choose(&scene.hosts, talkers, profile, &task.selectors);
-        let case = |device| Case { declaration: &task.declaration, policy, device, why: why.clone() };
+        let index = Arc::new(ClaimIndex::new(&task.declaration));
+        let case = |device| Case {
+            declaration: &task.declaration,
+            policy,
+            index: Arc::clone(&index),
+            device,
+            why: why.clone(),
+        };
         if devices.is_empty() {
             cases.push(case(None));
         }
@@ -147,12 +155,14 @@ pub fn judge(scene: &Scene<'_>) -> Judgement {
         DeviceFlows::find(&scene.analysis.flows, cases.iter().filter_map(|case| case.device.as_deref()));
     let judged = spread(scene.analysis.flows.jobs(), &cases, |case| case.judge(scene, &flows));
     let mut judgement = Judgement::default();
-    for (findings, rows, verdict) in judged {
-        judgement.findings.extend(findings);
+    let mut findings = Folder::default();
+    for (found, rows, verdict) in judged {
+        findings.merge(found);
         judgement.rows.extend(rows);
         judgement.verdicts.push(verdict);
     }
-    judgement.findings.extend(scene.analysis.internal_errors.iter().map(internal_error));
+    scene.analysis.internal_errors.iter().map(internal_error).for_each(|error| findings.add(error));
+    judgement.findings = findings.finish();
     judgement
 }
 
@@ -160,6 +170,7 @@ pub fn judge(scene: &Scene<'_>) -> Judgement {
 struct Case<'a> {
     declaration: &'a Declaration,
     policy: &'a TlsPolicy,
+    index: Arc<ClaimIndex>,
     /// `None` if nobody was found.
     device: Option<Cow<'a, Host>>,
     why: String,
@@ -167,7 +178,7 @@ struct Case<'a> {
 
 impl Case<'_> {
     /// Its discrepancies, its rows of claims without one, and what they come to.
-    fn judge(&self, scene: &Scene<'_>, flows: &DeviceFlows) -> (Vec<Finding>, Vec<Finding>, Verdict) {
+    fn judge(&self, scene: &Scene<'_>, flows: &DeviceFlows) -> (Folder, Vec<Finding>, Verdict) {
         let verdict = Verdict {
             profile: self.declaration.profile.name.clone(),
             variant: self.declaration.variant.clone(),
@@ -175,13 +186,15 @@ impl Case<'_> {
             why: self.why.clone(),
             coverage: Coverage::default(),
         };
-        let Some(device) = self.device.as_deref() else { return (Vec::new(), Vec::new(), verdict) };
+        let Some(device) = self.device.as_deref() else { return (Folder::default(), Vec::new(), verdict) };
         // Only as long as this device is judged are its flows there whole.
         let flows = scene.analysis.flows.at(flows.of(device));
-        let subject = Subject::new(self.declaration, self.policy, device, &flows, scene.evidence());
-        let findings = checks::run(&subject);
-        let rows = checks::claim_rows(&subject, &findings);
-        let coverage = checks::coverage(&subject, &findings, &rows);
+        let subject =
+            Subject::new(self.declaration, self.policy, &self.index, device, &flows, scene.evidence());
+        let mut findings = Folder::default();
+        checks::run(&subject, |finding| findings.add(finding));
+        let rows = checks::claim_rows(&subject, findings.rows());
+        let coverage = checks::coverage(&subject, findings.rows(), &rows);
         let verdict = Verdict { device: Some(subject.label.clone()), coverage, ..verdict };
         (findings, rows, verdict)
     }

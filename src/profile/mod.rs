@@ -322,7 +322,7 @@ pub struct AddressSet {
     pub name: String,
     /// Date of the snapshot.
     pub dated: String,
-    /// Sorted prefixes.
+    /// Prefixes, ascending; none within another.
     pub networks: std::sync::Arc<Vec<IpNet>>,
 }
 
@@ -445,12 +445,14 @@ impl NamePattern {
     pub fn matches(&self, name: &str) -> bool {
         match self {
             Self::Exact(exact) => name == exact,
-            Self::Below(apex) => {
-                name.strip_suffix(apex.as_str()).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
-            }
-            Self::Suffix(apex) => name == apex || Self::Below(apex.clone()).matches(name),
+            Self::Below(apex) => below(apex, name),
+            Self::Suffix(apex) => name == apex || below(apex, name),
         }
     }
+}
+
+fn below(apex: &str, name: &str) -> bool {
+    name.strip_suffix(apex).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
 }
 
 /// As written in a profile.
@@ -461,6 +463,15 @@ impl std::fmt::Display for NamePattern {
             Self::Below(apex) => write!(f, "*.{apex}"),
             Self::Suffix(apex) => write!(f, ".{apex}"),
         }
+    }
+}
+
+impl AddressSet {
+    /// Whether `ip` is in one of its networks.
+    pub fn contains(&self, ip: std::net::IpAddr) -> bool {
+        let after = self.networks.partition_point(|net| net.network() <= ip);
+        let before = after.checked_sub(1).and_then(|at| self.networks.get(at));
+        before.is_some_and(|net| net.contains(&ip))
     }
 }
 

@@ -1,33 +1,13 @@
 //! Findings as rows: folded by identity, sorted, one column per question.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use sha2::{Digest, Sha256};
 
 use super::cell::{Cell, Column, Kind, Table};
-use crate::model::finding::{Confidence, Finding, Severity, Status};
+use crate::model::finding::Finding;
 use crate::model::stats::CaptureInfo;
-use crate::model::{Evidence, FrameRef, Seen, text};
-
-/// Folds findings with the same identity into one and sorts the result by severity (error first, those
-/// without severity last), then by [`finding_id`]. The result does not depend on the order given.
-///
-/// Of a group, the row is the finding with the worst status; among those the one with the greatest
-/// severity, then confidence, then the earliest sighting. It keeps its own texts, so that a severity is
-/// never combined with the confidence of another finding. Evidence is that of all; the peer's address is
-/// that of the earliest sighting, the source of its name the surest.
-pub fn fold(findings: Vec<Finding>) -> Vec<Finding> {
-    let mut groups: BTreeMap<[u8; 32], Vec<Finding>> = BTreeMap::new();
-    for finding in findings {
-        groups.entry(identity(&finding)).or_default().push(finding);
-    }
-    // The map is in the order of the ids, and the sort is stable.
-    let mut rows: Vec<Finding> = groups.into_values().filter_map(fold_group).collect();
-    rows.sort_by_key(|row| place(row.severity));
-    rows
-}
+use crate::model::{Evidence, Seen, text};
 
 /// The stable name of a finding: the same finding has the same one in the next capture. First 16 hex
 /// digits of the SHA-256 of its identity: code, profile, claim, device key, direction, transport, peer
@@ -114,110 +94,36 @@ fn time<'r>(row: &'r FindingRow<'r>, which: fn(&Evidence) -> Seen) -> Cell<'r> {
     row.finding.evidence.as_ref().map_or(Cell::Empty, |evidence| Cell::Time(which(evidence).at))
 }
 
-fn identity(finding: &Finding) -> [u8; 32] {
+pub(super) fn identity(finding: &Finding) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut field = |text: &str| {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text.as_bytes());
     };
+    let mut room = String::new();
     field(finding.code);
     field(&finding.profile);
     field(&finding.claim);
     field(&finding.device.key);
-    field(&shown(finding.way));
-    field(&shown(finding.transport));
+    field(shown(&mut room, finding.way));
+    field(shown(&mut room, finding.transport));
     if finding.peer_name.is_empty() {
-        field(&shown(finding.peer_ip));
+        field(shown(&mut room, finding.peer_ip));
     } else {
         field(&finding.peer_name);
     }
-    field(&shown(finding.port));
+    field(shown(&mut room, finding.port));
     field(&finding.observed);
     hash.finalize().into()
 }
 
-fn shown(value: Option<impl ToString>) -> String {
-    value.map(|value| value.to_string()).unwrap_or_default()
-}
-
-/// Place of a severity in the table; rows without one come last.
-fn place(severity: Option<Severity>) -> u8 {
-    match severity {
-        Some(Severity::Error) => 0,
-        Some(Severity::Warning) => 1,
-        Some(Severity::Info) => 2,
-        None => 3,
+/// The value as text, or nothing; in `room`, which there is one of for all.
+fn shown(room: &mut String, value: Option<impl Display>) -> &str {
+    room.clear();
+    if let Some(value) = value {
+        let _ = write!(room, "{value}");
     }
-}
-
-fn fold_group(mut group: Vec<Finding>) -> Option<Finding> {
-    group.sort_by(order);
-    let evidence = group.iter().filter_map(|finding| finding.evidence.as_ref());
-    let evidence = evidence.fold(None, |sum: Option<Evidence>, next| match sum {
-        None => Some(next.clone()),
-        Some(mut sum) => {
-            sum.merge(next);
-            Some(sum)
-        }
-    });
-    let peer_ip = group
-        .iter()
-        .filter_map(|finding| finding.peer_ip.map(|ip| (sighting(finding), ip)))
-        .min()
-        .map(|(_, ip)| ip);
-    let name_source = group.iter().map(|finding| finding.name_source).min()?;
-    let row = group.into_iter().next()?;
-    Some(Finding { name_source, peer_ip, evidence, ..row })
-}
-
-/// A total order as far as anything that is shown is concerned: the first of a group is its row.
-fn order(a: &Finding, b: &Finding) -> Ordering {
-    strength(a)
-        .cmp(&strength(b))
-        .then_with(|| sighting(a).cmp(&sighting(b)))
-        .then_with(|| texts(a).cmp(&texts(b)))
-        .then_with(|| (&a.device, a.peer_ip, a.name_source).cmp(&(&b.device, b.peer_ip, b.name_source)))
-}
-
-/// Worst status, greatest severity, strongest confidence first.
-fn strength(finding: &Finding) -> (u8, Reverse<Option<Severity>>, Reverse<Confidence>) {
-    (badness(finding.status), Reverse(finding.severity), Reverse(finding.confidence))
-}
-
-/// What was once seen to be wrong stays wrong, and what could not be judged everywhere does not
-/// become *conforms*.
-fn badness(status: Status) -> u8 {
-    match status {
-        Status::Violation => 0,
-        Status::Obstructed => 1,
-        Status::Inconclusive => 2,
-        Status::Drift => 3,
-        Status::Unbound => 4,
-        Status::Unobservable => 5,
-        Status::Conforms => 6,
-        Status::NotExercised => 7,
-    }
-}
-
-/// Earliest first; what was never seen last.
-fn sighting(finding: &Finding) -> (bool, Option<(Seen, Seen, u64)>, Vec<FrameRef>) {
-    let evidence = finding.evidence.as_ref();
-    (
-        evidence.is_none(),
-        evidence.map(|evidence| (evidence.first, evidence.last, evidence.count)),
-        evidence.map(|evidence| evidence.frames().collect()).unwrap_or_default(),
-    )
-}
-
-fn texts(finding: &Finding) -> [&str; 6] {
-    [
-        &finding.variant,
-        &finding.service,
-        &finding.peer_name,
-        &finding.expected,
-        &finding.reference,
-        &finding.message,
-    ]
+    room
 }
 
 fn counted(template: &str, count: u64) -> String {
@@ -261,13 +167,9 @@ pub(super) fn plural(noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{finding, seen, seen_in};
+    use super::super::samples::finding;
     use super::*;
-    use crate::model::NameSource;
-
-    fn ids(rows: &[Finding]) -> Vec<String> {
-        rows.iter().map(finding_id).collect()
-    }
+    use crate::model::finding::Status;
 
     #[test]
     fn the_id_is_the_hash_of_the_identity_with_lengths() {
@@ -305,81 +207,6 @@ mod tests {
         a.peer_name = "x.example".into();
         b.peer_name = "x.example".into();
         assert_eq!(finding_id(&a), finding_id(&b));
-    }
-
-    #[test]
-    fn equal_identities_are_folded_and_the_earliest_address_is_kept() {
-        let (mut first, mut second) = (finding(), finding());
-        first.evidence = Some(Evidence::once(seen(9)));
-        first.peer_ip = Some("192.0.2.2".parse().unwrap());
-        first.name_source = NameSource::Dns;
-        second.evidence = Some(Evidence::once(seen(4)));
-        second.peer_ip = Some("192.0.2.9".parse().unwrap());
-        let rows = fold(vec![first, second]);
-        assert_eq!(rows.len(), 1);
-        let evidence = rows[0].evidence.as_ref().unwrap();
-        assert_eq!(evidence.count, 2);
-        assert_eq!(evidence.frames().map(|frame| frame.no().0).collect::<Vec<_>>(), [4, 9]);
-        assert_eq!(rows[0].peer_ip, Some("192.0.2.9".parse().unwrap()));
-        assert_eq!(rows[0].name_source, NameSource::Sni);
-    }
-
-    #[test]
-    fn the_worst_status_wins_with_its_own_severity_and_confidence() {
-        let (mut weak, mut sure) = (finding(), finding());
-        weak.status = Status::Inconclusive;
-        weak.severity = Some(Severity::Warning);
-        weak.confidence = Confidence::Proven;
-        sure.status = Status::Violation;
-        sure.severity = Some(Severity::Error);
-        sure.confidence = Confidence::Probable;
-        let rows = fold(vec![weak, sure]);
-        assert_eq!(rows[0].status, Status::Violation);
-        assert_eq!((rows[0].severity, rows[0].confidence), (Some(Severity::Error), Confidence::Probable));
-    }
-
-    #[test]
-    fn rows_are_sorted_by_severity_then_id() {
-        let rows: Vec<Finding> = [None, Some(Severity::Info), Some(Severity::Error), Some(Severity::Warning)]
-            .into_iter()
-            .enumerate()
-            .flat_map(|(n, severity)| {
-                [0, 1].map(|m| Finding { severity, observed: format!("{n}-{m}"), ..finding() })
-            })
-            .collect();
-        let rows = fold(rows);
-        let severities: Vec<_> = rows.iter().map(|row| row.severity).collect();
-        assert_eq!(severities.first(), Some(&Some(Severity::Error)));
-        assert_eq!(severities.last(), Some(&None));
-        assert!(rows.windows(2).all(|pair| {
-            let key = |row: &Finding| (place(row.severity), finding_id(row));
-            key(&pair[0]) < key(&pair[1])
-        }));
-    }
-
-    #[test]
-    fn folding_does_not_depend_on_the_order_given() {
-        let mut rows = Vec::new();
-        for n in 0..24_u64 {
-            let mut row = finding();
-            row.observed = format!("tls1.{}", n % 3);
-            row.message = format!("{{count connection}} {}", n % 5);
-            row.status = if n % 4 == 0 { Status::Inconclusive } else { Status::Violation };
-            row.peer_ip = Some(std::net::Ipv4Addr::new(192, 0, 2, (n * 7 % 11) as u8).into());
-            // Frame numbers against the order of time, over two captures.
-            row.evidence = (n % 6 != 5).then(|| Evidence::once(seen_in((n % 2) as u32, 100 - n, n / 3)));
-            rows.push(row);
-        }
-        let show = |rows: &[Finding]| format!("{rows:?}");
-        let expected = show(&fold(rows.clone()));
-        for turn in 1..rows.len() {
-            rows.rotate_left(turn);
-            if turn % 2 == 0 {
-                rows.reverse();
-            }
-            assert_eq!(show(&fold(rows.clone())), expected, "turn {turn}");
-        }
-        assert_eq!(ids(&fold(rows)).len(), 3);
     }
 
     #[test]

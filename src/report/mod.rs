@@ -10,6 +10,7 @@ mod cell;
 mod csv;
 mod findings;
 mod flows;
+mod folding;
 mod ndjson;
 mod output;
 mod parquet;
@@ -23,8 +24,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 pub use cell::Kind;
-pub use findings::{finding_id, fold};
+pub use findings::finding_id;
 pub use flows::FlowRow;
+pub use folding::{Folder, fold};
 pub use output::Output;
 
 use crate::error::{Error, Result};
