@@ -18,10 +18,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use wireclaim::capture::{Input, Options};
-use wireclaim::decode::{Decoded, decode};
+use wireclaim::decode::{Decoded, decode, quoted};
 use wireclaim::flow::{FlowHead, FlowTable, Handler, KeyHasher, Limits};
 use wireclaim::model::evidence::Seen;
-use wireclaim::model::packet::{IcmpHeader, Segment};
 use wireclaim::model::{Direction, Endpoint, Flow, Transport};
 
 /// Counts what it is given.
@@ -59,8 +58,8 @@ fn flows(path: &Path) -> Option<Vec<(u64, Flow)>> {
             if let Decoded::Packet(mut packet) = decode(&frame) {
                 packet.ip_len = frame.orig_len;
                 table.packet(&packet, hasher.hash(&packet.key()), &mut Keep);
-                if let Segment::Icmp(IcmpHeader { quoted: Some(quoted), .. }) = packet.segment {
-                    table.icmp_error(&packet, hasher.hash(&quoted));
+                if let Some(quoted) = quoted(&packet) {
+                    table.icmp_error(&packet, &quoted, hasher.hash(&quoted));
                 }
             }
         }

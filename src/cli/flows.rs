@@ -13,6 +13,8 @@ use crate::report::summary::Summary;
 pub(super) fn run(args: &FlowsArgs) -> Result<Exit> {
     let target = Target::open(&args.output, Content::Flows)?;
     let (analysis, names) = settings::analyse(&args.input)?;
+    // As in `check`: the end of the process frees it all at once.
+    let analysis = std::mem::ManuallyDrop::new(analysis);
     let scene = Scene::new(&analysis, &names, &[]);
     let flows = analysis.flows.all();
     let rows = scene.flow_rows(&flows);

@@ -28,6 +28,7 @@ use crate::model::frame::Frame;
 use crate::model::packet::{Link, Neighbour};
 use crate::model::stats::{SkipReason, Stats};
 pub use neighbour::neighbour;
+pub use transport::quoted;
 
 /// What a frame gives.
 #[derive(Debug, Clone, Copy)]

@@ -198,20 +198,19 @@ impl<H: Handler> FlowTable<H> {
         }
     }
 
-    /// Attributes an ICMP error to the flow that it quotes, to be called in the shard of the quoted 5-tuple, with the
-    /// hash of that; in the shard of its own, it also is a packet like any other. Returns whether the flow is
+    /// Attributes an ICMP error to the flow that it quotes, to be called in the shard of the quoted 5-tuple, with that and
+    /// its hash; in the shard of its own, it also is a packet like any other. Returns whether the flow is
     /// known: an error about something that was not captured opens none.
-    pub fn icmp_error(&mut self, packet: &Packet<'_>, hash: u32) -> bool {
+    pub fn icmp_error(&mut self, packet: &Packet<'_>, quoted: &FlowKey, hash: u32) -> bool {
         let Segment::Icmp(icmp) = packet.segment else { return false };
-        let Some(quoted) = icmp.quoted else { return false };
-        let Some(place) = self.find(&quoted, hash) else { return false };
+        let Some(place) = self.find(quoted, hash) else { return false };
         let entry = if place.is_tcp() {
             self.tcp.get_mut(place.index()).map(|tcp| &mut tcp.entry)
         } else {
             self.other.get_mut(place.index())
         };
         let Some(entry) = entry else { return false };
-        if let Some(about) = entry.direction(&quoted) {
+        if let Some(about) = entry.direction(quoted) {
             let (seen, from) = (packet.seen, packet.src);
             entry.icmp_error(IcmpError { seen, from, kind: icmp.kind, code: icmp.code, about });
         }

@@ -41,6 +41,8 @@ pub(super) struct OwnedFrame {
     pub(super) segment: Segment,
     pub(super) payload: Vec<u8>,
     pub(super) payload_len: u32,
+    /// Of an ICMP error.
+    pub(super) quoted: Option<FlowKey>,
 }
 
 impl Frames {
@@ -66,6 +68,7 @@ impl Frames {
             segment,
             payload: payload.to_vec(),
             payload_len: payload.len() as u32,
+            quoted: None,
         }
     }
 
@@ -106,7 +109,8 @@ impl Frames {
         id: u16,
         quoted: Option<FlowKey>,
     ) -> OwnedFrame {
-        self.frame(from, to, Segment::Icmp(IcmpHeader { kind, code, id, quoted }), b"quoted")
+        let frame = self.frame(from, to, Segment::Icmp(IcmpHeader { kind, code, id }), b"quoted");
+        OwnedFrame { quoted, ..frame }
     }
 }
 
@@ -240,8 +244,8 @@ pub(super) fn run_with<'a>(
     for frame in frames {
         let packet = frame.packet();
         table.packet(&packet, hasher.hash(&packet.key()), &mut recorder);
-        if let Some(quoted) = quoted(&packet) {
-            table.icmp_error(&packet, hasher.hash(&quoted));
+        if let Some(quoted) = frame.quoted {
+            table.icmp_error(&packet, &quoted, hasher.hash(&quoted));
         }
     }
     table.close(&mut recorder);
@@ -253,12 +257,4 @@ pub(super) fn run_with<'a>(
     assert!(flows.iter().all(|(told, _)| told.closed || told.calls == 0));
     flows.sort_by_key(|(_, flow)| (flow.first.frame, flow.key));
     flows
-}
-
-/// The 5-tuple that an ICMP error is about.
-fn quoted(packet: &Packet<'_>) -> Option<FlowKey> {
-    match packet.segment {
-        Segment::Icmp(icmp) => icmp.quoted,
-        _ => None,
-    }
 }

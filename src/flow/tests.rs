@@ -612,7 +612,7 @@ fn an_icmp_error_is_its_own_flow_and_an_error_of_the_flow_it_quotes() {
 
     let mut table: FlowTable<Recorder> = FlowTable::new(Limits::default());
     let about_nothing = make.icmp(router, client, 3, 1, 0, Some(quoted));
-    assert!(!table.icmp_error(&about_nothing.packet(), KeyHasher::default().hash(&quoted)));
+    assert!(!table.icmp_error(&about_nothing.packet(), &quoted, KeyHasher::default().hash(&quoted)));
     assert_eq!(table.len(), 0);
 }
 

@@ -166,7 +166,8 @@ impl Shard {
             group.clear();
             match (job.task, decoded) {
                 (Task::Error, Decoded::Packet(packet)) => {
-                    self.table.icmp_error(&packet, job.hash);
+                    let quoted = decode::quoted(&packet);
+                    quoted.map(|quoted| self.table.icmp_error(&packet, &quoted, job.hash));
                 }
                 (Task::Neighbour, Decoded::Packet(packet)) => {
                     decode::neighbour(&packet)
