@@ -156,6 +156,11 @@ pub trait Analyzer: Send + Sync {
     fn end(&mut self, sink: &mut Sink) {
         let _ = sink;
     }
+
+    /// About what it takes, with what it holds back. To be overridden by those that hold much.
+    fn bytes(&self) -> usize {
+        size_of_val(self)
+    }
 }
 
 /// Who takes the bytes that an analyzer forwards.

@@ -34,6 +34,9 @@ impl Default for FrameRef {
     }
 }
 
+/// Stands for a frame that is not known yet.
+pub(super) const NO_FRAME: FrameRef = FrameRef(NonZeroU64::MAX);
+
 const FRAME_BITS: u32 = 40;
 const FRAME_MASK: u64 = (1 << FRAME_BITS) - 1;
 const CAPTURE_MASK: u64 = (1 << 24) - 1;

@@ -3,22 +3,29 @@
 
 use std::collections::BTreeMap;
 
-use super::shard::{Collector, FlowState};
+use super::shard::Collector;
 use super::spread::spread;
 use crate::flow::FlowTable;
+use crate::model::packed::Dictionary;
 use crate::model::{Flow, Outline, Timestamp, Transport};
 
 /// Every flow of a run.
 #[derive(Default)]
 pub struct Flows {
     /// One for each shard.
-    tables: Vec<FlowTable<Collector>>,
+    tables: Vec<Table>,
     /// Flows that come from no capture.
     made: Vec<Flow>,
     by_transport: BTreeMap<Transport, u64>,
     span: (Timestamp, Timestamp),
     /// Threads that look through them.
     jobs: usize,
+}
+
+/// A closed table of flows, with what their facts say.
+pub(super) struct Table {
+    pub(super) flows: FlowTable<Collector>,
+    pub(super) dictionary: Dictionary,
 }
 
 /// Where a flow is, for [`Flows::flow`]. Its order means nothing.
@@ -46,7 +53,7 @@ struct Counts {
 
 impl Flows {
     /// Of these closed tables, to be looked through by `jobs` threads (one, if zero).
-    pub(super) fn new(tables: Vec<FlowTable<Collector>>, jobs: usize) -> Self {
+    pub(super) fn new(tables: Vec<Table>, jobs: usize) -> Self {
         Self { tables, jobs, ..Self::default() }.counted()
     }
 
@@ -73,7 +80,7 @@ impl Flows {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.tables.iter().map(FlowTable::len).sum::<usize>().saturating_add(self.made.len())
+        self.tables.iter().map(|table| table.flows.len()).sum::<usize>().saturating_add(self.made.len())
     }
 
     /// Whether there is none.
@@ -109,7 +116,7 @@ impl Flows {
         start: impl Fn() -> T + Sync,
         take: impl Fn(&mut T, FlowAt, &Outline<'_>) + Sync,
     ) -> Vec<T> {
-        let tables: Vec<(u32, &FlowTable<Collector>)> = (0..).zip(&self.tables).collect();
+        let tables: Vec<(u32, &Table)> = (0..).zip(&self.tables).collect();
         let size = tables.len().div_ceil(self.jobs.max(1)).max(1);
         let parts: Vec<_> = tables.chunks(size).collect();
         let mut values = spread(self.jobs, &parts, |part| {
@@ -139,9 +146,10 @@ impl Flows {
         if at.table == MADE {
             return self.made.get(at.place as usize).cloned();
         }
-        let (mut flow, state) = self.tables.get(at.table as usize)?.flow(at.place)?;
+        let Table { flows, dictionary } = self.tables.get(at.table as usize)?;
+        let (mut flow, state) = flows.flow(at.place)?;
         if let Some(state) = state {
-            state.complete(&mut flow);
+            state.complete(dictionary, &mut flow);
         }
         Some(flow)
     }
@@ -173,8 +181,10 @@ fn order(flow: &Flow) -> impl Ord + use<> {
     (flow.first, flow.id)
 }
 
-fn outlines(table: &FlowTable<Collector>) -> impl Iterator<Item = (u32, Outline<'_>)> {
-    table.outlines().map(|(place, outline, state)| {
-        (place, Outline { facts: state.and_then(FlowState::facts), ..outline })
+fn outlines(table: &Table) -> impl Iterator<Item = (u32, Outline<'_>)> {
+    let Table { flows, dictionary } = table;
+    flows.outlines().map(move |(place, outline, state)| {
+        let facts = state.and_then(|state| state.said(dictionary));
+        (place, Outline { facts, ..outline })
     })
 }

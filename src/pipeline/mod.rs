@@ -13,6 +13,7 @@ mod shard;
 mod sorted;
 mod spread;
 
+use flows::Table;
 pub use flows::{FlowAt, Flows};
 use lanes::{Lanes, Outcome};
 use memory::Shares;
@@ -85,15 +86,17 @@ fn finish(outcome: Outcome) -> Analysis {
     };
     analysis.stats.merge(&summary.passed_over);
     let (tables, collected): (Vec<_>, Vec<_>) = shards.into_par_iter().map(Shard::close).unzip();
-    tables.iter().for_each(|table| analysis.stats.shed.merge(table.shed()));
-    for part in collected {
+    let mut closed = Vec::new();
+    for (flows, part) in tables.into_iter().zip(collected) {
+        analysis.stats.shed.merge(flows.shed());
+        closed.push(Table { flows, dictionary: part.dictionary });
         analysis.names.extend(part.names.items);
         analysis.names_dropped = analysis.names_dropped.saturating_add(part.names.dropped);
         analysis.hosts.extend(part.hosts.items);
         analysis.hosts_dropped = analysis.hosts_dropped.saturating_add(part.hosts.dropped);
         analysis.internal_errors.extend(part.failures);
     }
-    analysis.flows = Flows::new(tables, rayon::current_num_threads());
+    analysis.flows = Flows::new(closed, rayon::current_num_threads());
     analysis.names.sort_by(|a, b| {
         (a.seen, &a.name, a.address, a.asked_by).cmp(&(b.seen, &b.name, b.address, b.asked_by))
     });

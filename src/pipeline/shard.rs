@@ -8,8 +8,10 @@ use crate::decode::{self, Decoded};
 use crate::flow::{FlowHead, FlowTable, Handler, Limits};
 use crate::model::evidence::Seen;
 use crate::model::observation::{HostTrait, TraitKind};
+use crate::model::outline::Said;
+use crate::model::packed::{Dictionary, Packed, at_end};
 use crate::model::packet::{Neighbour, Packet};
-use crate::model::{Direction, Facts, Flow, FlowKey, Observation};
+use crate::model::{Direction, Flow, FlowKey, Observation};
 
 /// How many shards there are, whatever the number of threads: results must not depend on it.
 pub(crate) const SHARDS: usize = 32;
@@ -35,26 +37,32 @@ pub(crate) struct Shard {
 pub(crate) struct Collector {
     pub(super) names: Names,
     pub(super) hosts: Traits,
+    /// What the facts of all flows say.
+    pub(super) dictionary: Dictionary,
     pub(crate) failures: Vec<InternalError>,
+    /// About what the states of all flows take.
+    states: usize,
 }
 
 /// A flow's session with the facts gathered so far.
 #[derive(Default)]
 pub(crate) struct FlowState {
     session: Session,
-    facts: Facts,
+    facts: Packed,
 }
 
 /// Puts observations where they belong: facts with the flow, names and traits with the shard.
 struct Sorter<'a> {
     collected: &'a mut Collector,
-    facts: &'a mut Facts,
+    facts: &'a mut Packed,
 }
 
 impl Listener for Sorter<'_> {
     fn observed(&mut self, seen: Seen, observation: Observation) {
         match observation {
-            Observation::Fact(field, value) => self.facts.add(field, value, seen),
+            Observation::Fact(field, value) => {
+                self.facts.add(&mut self.collected.dictionary, field, value, seen)
+            }
             Observation::Name(binding) => self.collected.names.name(binding),
             Observation::Host(host) => self.collected.hosts.host(host),
         }
@@ -76,8 +84,7 @@ impl Handler for Collector {
         bytes: &[u8],
         seen: Seen,
     ) -> bool {
-        let mut sorter = Sorter { collected: self, facts: &mut state.facts };
-        state.session.data(flow, from, bytes, seen, &mut sorter)
+        self.told(state, |session, sorter| session.data(flow, from, bytes, seen, sorter))
     }
 
     fn gap(
@@ -88,8 +95,7 @@ impl Handler for Collector {
         missed: u64,
         seen: Seen,
     ) -> bool {
-        let mut sorter = Sorter { collected: self, facts: &mut state.facts };
-        state.session.gap(flow, from, missed, seen, &mut sorter)
+        self.told(state, |session, sorter| session.gap(flow, from, missed, seen, sorter))
     }
 
     fn datagram(
@@ -101,26 +107,46 @@ impl Handler for Collector {
         missed: u32,
         seen: Seen,
     ) -> bool {
-        let mut sorter = Sorter { collected: self, facts: &mut state.facts };
-        state.session.datagram(flow, from, bytes, missed, seen, &mut sorter)
+        self.told(state, |session, sorter| session.datagram(flow, from, bytes, missed, seen, sorter))
+    }
+
+    fn heard_out(&mut self, state: &mut FlowState, flow: &FlowHead, seen: Seen) {
+        let failures = self.failures.len();
+        self.told(state, |session, sorter| session.end(flow, at_end(seen), sorter));
+        self.failures.iter_mut().skip(failures).for_each(|failure| failure.seen = seen);
+        state.facts.shrink();
+    }
+
+    fn bytes(&self) -> usize {
+        self.states.saturating_add(self.dictionary.bytes())
+    }
+
+    fn shed(&mut self, state: FlowState) {
+        self.states = self.states.saturating_sub(state.bytes());
     }
 
     fn closed(&mut self, state: &mut FlowState, flow: &FlowHead, last: Seen) -> Option<Direction> {
-        let mut sorter = Sorter { collected: self, facts: &mut state.facts };
-        state.session.end(flow, last, &mut sorter);
+        self.told(state, |session, sorter| session.end(flow, last, sorter));
         state.session.client
     }
 }
 
 impl FlowState {
+    /// About what it takes.
+    fn bytes(&self) -> usize {
+        [size_of::<Self>(), self.facts.bytes(), self.session.bytes()]
+            .into_iter()
+            .fold(0, usize::saturating_add)
+    }
+
     /// What was learnt of the flow's content; `None` if nothing was.
-    pub(super) fn facts(&self) -> Option<&Facts> {
-        (!self.facts.is_empty()).then_some(&self.facts)
+    pub(super) fn said<'a>(&'a self, dictionary: &'a Dictionary) -> Option<Said<'a>> {
+        (!self.facts.is_empty()).then_some(Said::Packed(&self.facts, dictionary))
     }
 
     /// Puts what was learnt where it belongs.
-    pub(super) fn complete(&self, flow: &mut Flow) {
-        flow.facts = self.facts.clone();
+    pub(super) fn complete(&self, dictionary: &Dictionary, flow: &mut Flow) {
+        flow.facts = self.facts.unpack(dictionary, flow.last);
         flow.service = self.session.service.clone();
     }
 }
@@ -129,6 +155,14 @@ impl FlowState {
 const GROUP: usize = 16;
 
 impl Collector {
+    /// Tells a flow's session something, and keeps account of what it takes.
+    fn told<T>(&mut self, state: &mut FlowState, tell: impl FnOnce(&mut Session, &mut Sorter<'_>) -> T) -> T {
+        let before = if state.session.is_new() { 0 } else { state.bytes() };
+        let result = tell(&mut state.session, &mut Sorter { collected: self, facts: &mut state.facts });
+        self.states = self.states.saturating_sub(before).saturating_add(state.bytes());
+        result
+    }
+
     /// Hosts say where they are over and over; the first time is kept.
     fn note(&mut self, neighbour: Neighbour) {
         let Neighbour { seen, mac, ip } = neighbour;
@@ -141,7 +175,9 @@ impl Shard {
         let collected = Collector {
             names: Names::with_room(shares.names),
             hosts: Traits::with_room(shares.traits),
+            dictionary: Dictionary::default(),
             failures: Vec::new(),
+            states: 0,
         };
         let limits = Limits { bytes: shares.flows, ..Limits::default() };
         Self { table: FlowTable::new(limits), collected }
