@@ -196,14 +196,12 @@ pub struct Sink {
 impl Sink {
     /// An empty one.
     pub fn new(seen: Seen) -> Self {
-        Self {
-            seen,
-            observations: Vec::new(),
-            forwarded: Vec::new(),
-            wants_payload: true,
-            next: None,
-            done: false,
-        }
+        Self::collecting(seen, Vec::new())
+    }
+
+    /// One that collects in `observations`, which is empty.
+    pub fn collecting(seen: Seen, observations: Vec<(Seen, Observation)>) -> Self {
+        Self { seen, observations, forwarded: Vec::new(), wants_payload: true, next: None, done: false }
     }
 
     /// Observes that `field` has `value`, in the frame at hand.

@@ -59,7 +59,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { filter: None, progress: Arc::default(), block_len: 1 << 20 }
+        Self { filter: None, progress: Arc::default(), block_len: 1 << 18 }
     }
 }
 

@@ -44,12 +44,14 @@ pub enum Decoded<'a> {
 }
 
 /// Decodes a frame as far as its transport header.
-#[inline]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "who only wants the 5-tuple pays for no more")]
 pub fn decode<'a>(frame: &Frame<'a>) -> Decoded<'a> {
     usual::read(frame).map_or_else(|| layer_by_layer(frame), Decoded::Packet)
 }
 
 /// Decodes any frame.
+#[inline(never)]
 fn layer_by_layer<'a>(frame: &Frame<'a>) -> Decoded<'a> {
     let seen = Seen { at: frame.time, frame: frame.at };
     link::read(frame).and_then(|network| network::read(network, seen)).unwrap_or_else(Decoded::Skipped)

@@ -1,6 +1,8 @@
 //! The usual frame, read in one go: Ethernet with at most one VLAN tag, IPv4 without options or IPv6 without
 //! extensions, TCP or UDP, nothing odd. For all else there is the way layer by layer, which gives the same where both apply.
 
+#![expect(clippy::inline_always, reason = "who only wants the 5-tuple pays for no more")]
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Layer, link, transport};
@@ -10,7 +12,7 @@ use crate::model::packet::{Link, Segment, TcpFlags, TcpHeader};
 use crate::model::{LinkType, Packet};
 
 /// The packet of a usual frame.
-#[inline]
+#[inline(always)]
 pub(super) fn read<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
     if frame.link_type != LinkType::ETHERNET {
         return None;
@@ -65,7 +67,7 @@ struct Ip<'a> {
     payload: Found<'a>,
 }
 
-#[inline]
+#[inline(always)]
 fn ipv4(found: Found<'_>, link: Link, seen: Seen) -> Option<Packet<'_>> {
     let header = found.bytes.first_chunk::<20>()?;
     let [0x45, _, l0, l1, i0, i1, f0, f1, hop_limit, number, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = *header
@@ -84,7 +86,7 @@ fn ipv4(found: Found<'_>, link: Link, seen: Seen) -> Option<Packet<'_>> {
     packet(Ip { src, dst, hop_limit, id, number, len: ip.wire, payload }, link, seen)
 }
 
-#[inline]
+#[inline(always)]
 fn ipv6(found: Found<'_>, link: Link, seen: Seen) -> Option<Packet<'_>> {
     let (header, _) = found.bytes.split_first_chunk::<40>()?;
     let ([v, _, _, _, l0, l1, number, hop_limit], addresses) = header.split_first_chunk::<8>()?;
@@ -104,7 +106,7 @@ fn ipv6(found: Found<'_>, link: Link, seen: Seen) -> Option<Packet<'_>> {
     )
 }
 
-#[inline]
+#[inline(always)]
 fn packet<'a>(ip: Ip<'a>, link: Link, seen: Seen) -> Option<Packet<'a>> {
     let (segment, payload) = match ip.number {
         transport::TCP => tcp(ip.payload)?,
@@ -125,7 +127,7 @@ fn packet<'a>(ip: Ip<'a>, link: Link, seen: Seen) -> Option<Packet<'a>> {
     })
 }
 
-#[inline]
+#[inline(always)]
 fn tcp(found: Found<'_>) -> Option<(Segment, Found<'_>)> {
     let header = found.bytes.first_chunk::<20>()?;
     let [s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, w0, w1, ..] = *header;
@@ -148,7 +150,7 @@ fn tcp(found: Found<'_>) -> Option<(Segment, Found<'_>)> {
     Some((segment, Found { bytes: found.bytes.get(len..)?, wire: found.wire.checked_sub(len)? }))
 }
 
-#[inline]
+#[inline(always)]
 fn udp(found: Found<'_>) -> Option<(Segment, Found<'_>)> {
     let [s0, s1, d0, d1, l0, l1, _, _] = *found.bytes.first_chunk::<8>()?;
     let len = usize::from(u16::from_be_bytes([l0, l1]));

@@ -26,6 +26,8 @@ const MAX_LAYERS: usize = 5;
 pub(crate) trait Listener {
     /// Something was observed.
     fn observed(&mut self, seen: Seen, observation: Observation);
+    /// An empty list to be taken for observations and given back.
+    fn spare(&mut self) -> &mut Vec<(Seen, Observation)>;
     /// An analyzer panicked; it is switched off for this flow.
     fn failed(&mut self, analyzer: &'static str, flow: FlowKey, seen: Seen);
 }
@@ -214,7 +216,7 @@ impl Session {
             }
             Stage::Active => {
                 let Some((definition, analyzer)) = &mut layer.analyzer else { return };
-                let mut sink = Sink::new(seen);
+                let mut sink = Sink::collecting(seen, std::mem::take(listener.spare()));
                 sink.wants_payload = payload_wanted;
                 let ok = guarded(|| analyzer.gap(role(client, from), missed, &mut sink));
                 let id = definition.id;
@@ -251,7 +253,7 @@ impl Session {
         if let Some(Layer { stage: Stage::Active, analyzer: Some((definition, analyzer)), client }) =
             self.layers.first_mut()
         {
-            let mut sink = Sink::new(seen);
+            let mut sink = Sink::collecting(seen, std::mem::take(listener.spare()));
             let who = role(*client, from);
             let ok = guarded(|| analyzer.datagram(who, bytes, missed, &mut sink));
             let id = definition.id;
@@ -266,7 +268,7 @@ impl Session {
         let mut at = 0;
         while let Some(layer) = self.layers.get_mut(at) {
             if let Some((definition, analyzer)) = &mut layer.analyzer {
-                let mut sink = Sink::new(last);
+                let mut sink = Sink::collecting(last, std::mem::take(listener.spare()));
                 let ok = guarded(|| analyzer.end(&mut sink));
                 let id = definition.id;
                 let mut queue = VecDeque::new();
@@ -357,7 +359,7 @@ impl Session {
             }
             Stage::Active => {
                 let Some((definition, analyzer)) = &mut layer.analyzer else { return };
-                let mut sink = Sink::new(seen);
+                let mut sink = Sink::collecting(seen, std::mem::take(listener.spare()));
                 sink.wants_payload = payload_wanted;
                 let who = role(layer.client, from);
                 let ok = guarded(|| analyzer.data(who, bytes, &mut sink));
@@ -439,9 +441,11 @@ impl Session {
         listener: &mut dyn Listener,
         queue: &mut VecDeque<Work>,
     ) {
-        for (seen, observation) in sink.observations {
+        let mut observations = sink.observations;
+        for (seen, observation) in observations.drain(..) {
             listener.observed(seen, observation);
         }
+        *listener.spare() = observations;
         if !ok {
             listener.failed(id, flow.key, sink.seen);
             self.kill(at);

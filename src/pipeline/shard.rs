@@ -42,6 +42,8 @@ pub(crate) struct Collector {
     pub(crate) failures: Vec<InternalError>,
     /// About what the states of all flows take.
     states: usize,
+    /// A list that observations are collected in, used again for each call.
+    spare: Vec<(Seen, Observation)>,
 }
 
 /// A flow's session with the facts gathered so far.
@@ -63,9 +65,13 @@ impl Listener for Sorter<'_> {
             Observation::Fact(field, value) => {
                 self.facts.add(&mut self.collected.dictionary, field, value, seen)
             }
-            Observation::Name(binding) => self.collected.names.name(binding),
-            Observation::Host(host) => self.collected.hosts.host(host),
+            Observation::Name(binding) => self.collected.names.add(binding),
+            Observation::Host(host) => self.collected.hosts.add(host),
         }
+    }
+
+    fn spare(&mut self) -> &mut Vec<(Seen, Observation)> {
+        &mut self.collected.spare
     }
 
     fn failed(&mut self, analyzer: &'static str, flow: FlowKey, seen: Seen) {
@@ -166,7 +172,7 @@ impl Collector {
     /// Hosts say where they are over and over; the first time is kept.
     fn note(&mut self, neighbour: Neighbour) {
         let Neighbour { seen, mac, ip } = neighbour;
-        self.hosts.host(HostTrait { mac: Some(mac), ip: Some(ip), kind: TraitKind::Neighbour, seen });
+        self.hosts.add(HostTrait { mac: Some(mac), ip: Some(ip), kind: TraitKind::Neighbour, seen });
     }
 }
 
@@ -178,6 +184,7 @@ impl Shard {
             dictionary: Dictionary::default(),
             failures: Vec::new(),
             states: 0,
+            spare: Vec::new(),
         };
         let limits = Limits { bytes: shares.flows, ..Limits::default() };
         Self { table: FlowTable::new(limits), collected }

@@ -5,8 +5,10 @@
 //! takes an RSA modulus for eight bits shorter when its first byte is not zero, and a P-521 point
 //! for 528 bits.
 
-use std::fmt::Write;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 use x509_parser::asn1_rs::{Any, Oid, Tag};
@@ -53,8 +55,39 @@ pub(super) struct Certificate {
     pub(super) spki_sha256: String,
 }
 
-/// Reads one certificate; `None` if it is none.
-pub(super) fn read(der: &[u8]) -> Option<Certificate> {
+/// Reads one certificate; `None` if it is none. Servers show the same ones over and over, so what was read
+/// is kept for a while.
+pub(super) fn read(der: &[u8]) -> Option<Rc<Certificate>> {
+    KNOWN.with_borrow_mut(|known| {
+        if let Some(certificate) = known.read.get(der) {
+            return certificate.clone();
+        }
+        let certificate = parse(der).map(Rc::new);
+        known.bytes = known.bytes.saturating_add(der.len());
+        if known.bytes > MAX_KNOWN {
+            *known = Known { bytes: der.len(), ..Known::default() };
+        }
+        known.read.insert(der.into(), certificate.clone());
+        certificate
+    })
+}
+
+/// Certificates read by a thread; what is said of one does not depend on what is in here.
+#[derive(Default)]
+struct Known {
+    read: HashMap<Box<[u8]>, Option<Rc<Certificate>>, foldhash::fast::RandomState>,
+    /// Of the certificates; what was read of them takes about as much again.
+    bytes: usize,
+}
+
+/// Some hundreds of usual length.
+const MAX_KNOWN: usize = 1 << 20;
+
+thread_local! {
+    static KNOWN: RefCell<Known> = RefCell::default();
+}
+
+fn parse(der: &[u8]) -> Option<Certificate> {
     // Extensions are not read deeply: of all of them only the names are wanted.
     let mut parser = X509CertificateParser::new().with_deep_parse_extensions(false);
     let (_, certificate) = parser.parse(der).ok()?;
@@ -88,8 +121,10 @@ pub(super) fn read(der: &[u8]) -> Option<Certificate> {
 /// Bytes in lower-case hex.
 pub(super) fn hex(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len().saturating_mul(2));
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
     for byte in bytes {
-        let _ = write!(out, "{byte:02x}");
+        out.push(digit(byte >> 4));
+        out.push(digit(byte & 0x0f));
     }
     out
 }
@@ -390,7 +425,7 @@ mod tests {
 
     #[test]
     fn names_are_escaped_and_ordered_as_rfc_4514_wants() {
-        let found = read(&unhex(ED25519)).unwrap();
+        let found = parse(&unhex(ED25519)).unwrap();
         let name = "emailAddress=x@y.example,CN=\\ a#b\\ ,O=Müller\\, Söhne \\+ Co,C=AT";
         assert_eq!((found.subject.as_str(), found.issuer.as_str()), (name, name));
         assert!(found.self_signed);
@@ -403,7 +438,7 @@ mod tests {
 
     #[test]
     fn pss_parameters_give_the_hash() {
-        let found = read(&unhex(RSA_PSS)).unwrap();
+        let found = parse(&unhex(RSA_PSS)).unwrap();
         assert_eq!((found.key_type, found.key_bits), (Value::Word("rsa-pss"), Some(1024)));
         assert_eq!((found.signature, found.hash), (Value::Word("rsassaPss"), Some("sha384")));
         // Not after Sep 5 2300: beyond what a timestamp holds.
@@ -414,10 +449,10 @@ mod tests {
     fn a_cut_or_altered_certificate_is_none_or_another_and_never_panics() {
         for der in [unhex(ED25519), unhex(RSA_PSS)] {
             for length in 0..der.len() {
-                assert_eq!(read(&der[..length]), None, "{length}");
+                assert_eq!(parse(&der[..length]), None, "{length}");
                 let mut bad = der.clone();
                 bad[length] ^= 0xff;
-                let _ = read(&bad);
+                let _ = parse(&bad);
             }
         }
     }

@@ -36,9 +36,9 @@ pub(super) fn observe(role: Role, chain: &[&[u8]], sink: &mut Sink) {
     sink.fact(set.seen, Value::Word(if role == Role::Client { "sent" } else { "visible" }));
     leaf_facts(&leaf, set, sink);
     if role == Role::Server {
-        server_names(leaf, sink);
+        server_names(&leaf, sink);
         for certificate in further.iter().take(MAX_CHAIN - 1).filter_map(|der| certificate::read(der)) {
-            chain_facts(certificate, sink);
+            chain_facts(&certificate, sink);
         }
     }
 }
@@ -121,27 +121,27 @@ fn leaf_facts(leaf: &Certificate, set: &LeafFields, sink: &mut Sink) {
 }
 
 /// Observes what is asked of the server's certificate only.
-fn server_names(leaf: Certificate, sink: &mut Sink) {
-    for name in leaf.dns_names {
-        sink.fact(&f::CERTIFICATE_DNS, Value::Text(name.into()));
+fn server_names(leaf: &Certificate, sink: &mut Sink) {
+    for name in &leaf.dns_names {
+        sink.fact(&f::CERTIFICATE_DNS, Value::Text(name.as_str().into()));
     }
-    for address in leaf.addresses {
-        sink.fact(&f::CERTIFICATE_IP, Value::Ip(address));
+    for address in &leaf.addresses {
+        sink.fact(&f::CERTIFICATE_IP, Value::Ip(*address));
     }
-    for name in leaf.issuer_organizations {
-        sink.fact(&f::CERTIFICATE_ISSUER_O, Value::Text(name.into()));
+    for name in &leaf.issuer_organizations {
+        sink.fact(&f::CERTIFICATE_ISSUER_O, Value::Text(name.as_str().into()));
     }
-    for name in leaf.issuer_common_names {
-        sink.fact(&f::CERTIFICATE_ISSUER_CN, Value::Text(name.into()));
+    for name in &leaf.issuer_common_names {
+        sink.fact(&f::CERTIFICATE_ISSUER_CN, Value::Text(name.as_str().into()));
     }
-    sink.fact(&f::SPKI_SHA256, Value::Text(leaf.spki_sha256.into()));
+    sink.fact(&f::SPKI_SHA256, Value::Text(leaf.spki_sha256.as_str().into()));
 }
 
 /// Observes a certificate above the server's own.
-fn chain_facts(certificate: Certificate, sink: &mut Sink) {
-    sink.fact(&f::CHAIN_ISSUER, Value::Text(certificate.issuer.into()));
+fn chain_facts(certificate: &Certificate, sink: &mut Sink) {
+    sink.fact(&f::CHAIN_ISSUER, Value::Text(certificate.issuer.as_str().into()));
     if !certificate.self_signed {
-        sink.fact(&f::CHAIN_SIGNATURE, certificate.signature);
+        sink.fact(&f::CHAIN_SIGNATURE, certificate.signature.clone());
     }
     let key = match certificate.key_bits {
         Some(bits) => format!("{} {bits}", certificate.key_type),
