@@ -3,7 +3,7 @@
 CARGO ?= cargo
 DEMO  := fixtures/cases/farmbot-faults/capture.pcap
 
-.PHONY: demo test setup expected bench-peers
+.PHONY: demo test setup expected bench bench-peers
 
 # Debian packages that building and testing need; asks for nothing that is there already.
 setup:
@@ -27,3 +27,15 @@ test: setup
 # Writes the expected outputs of the cases anew, to be read before they are committed.
 expected:
 	WIRECLAIM_BLESS=1 $(CARGO) test --locked --test cases every_case
+
+# Measures the whole command beside reading the file, tcpdump, other forms of the file, and twice the file, on captures
+# that it makes first (7 GB under target/bench-captures). BENCH takes flags: BENCH="shapes --only mixed --rounds 3".
+bench:
+	@sh fixtures/setup.sh tcpdump gzip zstd
+	$(CARGO) build --release --locked
+	$(CARGO) bench --locked --bench compare -- $(BENCH)
+
+# Other tools on the same captures, and what each does in its time; installs those that Debian has.
+bench-peers: setup
+	$(CARGO) build --release --locked
+	$(CARGO) bench --locked --bench compare -- peers --install $(BENCH)

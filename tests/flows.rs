@@ -18,15 +18,13 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use wireclaim::capture::{Input, Options};
-use wireclaim::decode::{Decoded, decode};
+use wireclaim::decode::{Decoded, decode, quoted};
 use wireclaim::flow::{FlowHead, FlowTable, Handler, KeyHasher, Limits};
 use wireclaim::model::evidence::Seen;
-use wireclaim::model::packet::{IcmpHeader, Segment};
 use wireclaim::model::{Direction, Endpoint, Flow, Transport};
 
-/// Keeps the flows.
-#[derive(Default)]
-struct Keep(Vec<(u64, Flow)>);
+/// Counts what it is given.
+struct Keep;
 
 impl Handler for Keep {
     /// Stream bytes handed out.
@@ -45,8 +43,8 @@ impl Handler for Keep {
         true
     }
 
-    fn closed(&mut self, out: u64, flow: Flow) {
-        self.0.push((out, flow));
+    fn closed(&mut self, _: &mut u64, _: &FlowHead, _: Seen) -> Option<Direction> {
+        None
     }
 }
 
@@ -55,20 +53,20 @@ impl Handler for Keep {
 fn flows(path: &Path) -> Option<Vec<(u64, Flow)>> {
     let mut input = Input::open(&[path], Options::default()).ok()?;
     let (mut table, hasher) = (FlowTable::new(Limits::default()), KeyHasher::default());
-    let mut keep = Keep::default();
     while let Ok(Some(batch)) = input.next_batch() {
         for frame in batch.frames() {
             if let Decoded::Packet(mut packet) = decode(&frame) {
                 packet.ip_len = frame.orig_len;
-                table.packet(&packet, hasher.hash(&packet.key()), &mut keep);
-                if let Segment::Icmp(IcmpHeader { quoted: Some(quoted), .. }) = packet.segment {
-                    table.icmp_error(&packet, hasher.hash(&quoted));
+                table.packet(&packet, hasher.hash(&packet.key()), &mut Keep);
+                if let Some(quoted) = quoted(&packet) {
+                    table.icmp_error(&packet, &quoted, hasher.hash(&quoted));
                 }
             }
         }
     }
-    table.finish(&mut keep);
-    Some(keep.0)
+    table.close(&mut Keep);
+    let flows = table.outlines().filter_map(|(at, ..)| table.flow(at));
+    Some(flows.map(|(flow, out)| (out.copied().unwrap_or(0), flow)).collect())
 }
 
 fn folder() -> Option<PathBuf> {

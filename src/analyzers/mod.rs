@@ -133,7 +133,7 @@ pub struct Context {
 }
 
 /// One protocol on one flow.
-pub trait Analyzer: Send {
+pub trait Analyzer: Send + Sync {
     /// The next bytes of the stream from `role`, contiguous with the previous call's unless
     /// [`Analyzer::gap`] was called in between. Called for TCP, and for bytes that an outer analyzer
     /// forwards.
@@ -155,6 +155,11 @@ pub trait Analyzer: Send {
     /// never came is observed here.
     fn end(&mut self, sink: &mut Sink) {
         let _ = sink;
+    }
+
+    /// About what it takes, with what it holds back. To be overridden by those that hold much.
+    fn bytes(&self) -> usize {
+        size_of_val(self)
     }
 }
 

@@ -3,11 +3,15 @@
 use super::subject::{Subject, View, flow_evidence};
 use super::{Check, Code, Found};
 use crate::model::finding::{Confidence, Severity, Status};
+use crate::model::stats::{Shed, ShedKind};
 use crate::model::{Evidence, Finding, Transport};
 
 /// The check.
-pub(super) static CHECK: Check =
-    Check { id: "capture", codes: &[&CAPTURE_LOSS, &CAPTURE_TRUNCATED, &CAPTURE_ONE_SIDED], run };
+pub(super) static CHECK: Check = Check {
+    id: "capture",
+    codes: &[&CAPTURE_LOSS, &CAPTURE_TRUNCATED, &CAPTURE_ONE_SIDED, &CAPTURE_SHED],
+    run,
+};
 
 static CAPTURE_LOSS: Code = Code {
     id: "capture-loss",
@@ -31,6 +35,14 @@ static CAPTURE_ONE_SIDED: Code = Code {
     page: include_str!("pages/capture-one-sided.md"),
 };
 
+static CAPTURE_SHED: Code = Code {
+    id: "capture-shed",
+    title: "Flows of the device were let go, because the limit of memory was reached",
+    severity: Severity::Warning,
+    since: "0.1",
+    page: include_str!("pages/capture-shed.md"),
+};
+
 /// Above this share of lost bytes, what was not seen may well have been lost.
 const NOTABLE_LOSS: f64 = 0.01;
 /// Above this share nothing can be said of what was not seen (Zeek's capture-loss calls it "too much").
@@ -40,8 +52,14 @@ const NOTABLE_SIDED: f64 = 0.2;
 
 /// How sure an "it was never answered" can be in this capture.
 pub(super) fn absence(subject: &Subject<'_>) -> Confidence {
-    let poor = subject.one_sided || lost(subject).0 > NOTABLE_LOSS;
+    let poor = subject.one_sided || lost(subject).0 > NOTABLE_LOSS || shed(subject).is_some();
     if poor { Confidence::Probable } else { Confidence::Strong }
+}
+
+/// What was let go, if flows of the device may be among it.
+fn shed<'s>(subject: &Subject<'s>) -> Option<&'s Shed> {
+    let shed = &subject.evidence.stats.shed;
+    (shed.total() > 0 && subject.device.addresses.iter().any(|ip| shed.may_touch(*ip))).then_some(shed)
 }
 
 /// Whether connections of the device show one direction only.
@@ -108,6 +126,21 @@ fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
         findings.push(finding);
     }
     findings.extend(truncated(subject));
+    if let Some(shed) = shed(subject) {
+        // Attempts are one of many of their kind; whatever else is gone may be what matters.
+        let much = shed.flows.keys().any(|kind| *kind > ShedKind::Attempt);
+        let mut finding = about_capture(subject, &CAPTURE_SHED, much);
+        finding.evidence.clone_from(&shed.evidence);
+        finding.expected = String::from("every flow judged");
+        finding.observed = format!("{} flows let go", shed.total());
+        let kinds: Vec<String> = shed.flows.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        finding.message = format!(
+            "{} flows of the capture ({}) were let go unjudged to stay below --max-memory, flows of this device among them: raise it, or filter the capture.",
+            shed.total(),
+            kinds.join(", ")
+        );
+        findings.push(finding);
+    }
     if subject.one_sided {
         let (views, connections) = sided(subject);
         let one_sided = views.len();

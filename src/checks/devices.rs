@@ -148,8 +148,7 @@ impl<'p> Talkers<'p> {
         let by_port = || self.identify.ports.contains(&flow.key.resp.port);
         let by_name = || {
             let Some(facts) = flow.facts.filter(|_| !self.identify.names.is_empty()) else { return false };
-            let said = facts.of(&tls::SNI).chain(facts.of(&http::CONNECT_TARGET));
-            said.filter_map(|fact| fact.value.as_str()).any(|name| {
+            facts.texts(&tls::SNI).chain(facts.texts(&http::CONNECT_TARGET)).any(|name| {
                 let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
                 known_name(self.identify, &lower(host))
             })

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::finding::{Confidence, Severity};
+use crate::pipeline::LEAST_MAX_MEMORY;
 
 /// Does this device do on the network what it is declared to do, and does this network let it?
 #[derive(Debug, Parser)]
@@ -62,6 +63,10 @@ pub(super) struct InputArgs {
     /// Threads; the output does not depend on it [default: one per core]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) jobs: Option<u16>,
+    /// Take no more memory than this (K, M and G are powers of 1024); beyond it, what tells least is let go and counted.
+    /// The output depends on it only then
+    #[arg(long, value_name = "SIZE", default_value = "2G", value_parser = size)]
+    pub(super) max_memory: u64,
     /// Show a progress bar on standard error
     #[arg(long, value_enum, default_value_t = When::Auto)]
     pub(super) progress: When,
@@ -191,6 +196,42 @@ impl From<MinConfidence> for Confidence {
             MinConfidence::Probable => Self::Probable,
             MinConfidence::Strong => Self::Strong,
             MinConfidence::Proven => Self::Proven,
+        }
+    }
+}
+
+/// Reads `512M`: bytes, or with K, M or G (also KiB, MiB, GiB) so many powers of 1024.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim().trim_end_matches("iB").trim_end_matches('B').to_ascii_uppercase().as_str() {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        _ => return Err(format!("expected a number with K, M or G, as in 512M; got `{text}`")),
+    };
+    let number: u64 =
+        number.parse().map_err(|_| format!("expected a number first, as in 512M; got `{text}`"))?;
+    let bytes = number.checked_mul(1 << shift).ok_or_else(|| format!("`{text}` is more than 16 EiB"))?;
+    if bytes < LEAST_MAX_MEMORY {
+        return Err(format!("expected at least {}M, got `{text}`", LEAST_MAX_MEMORY >> 20));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_with_and_without_units() {
+        assert_eq!(size("512M"), Ok(512 << 20));
+        assert_eq!(size("2GiB"), Ok(2 << 30));
+        assert_eq!(size("100000000"), Ok(100_000_000));
+        assert!(size("63M").unwrap_err().contains("64"));
+        for bad in ["", "M", "1.5G", "2T", "99999999999999999999"] {
+            assert!(size(bad).is_err(), "{bad}");
         }
     }
 }

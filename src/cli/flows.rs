@@ -4,6 +4,7 @@ use super::Exit;
 use super::args::FlowsArgs;
 use super::settings::{self, Target};
 use crate::error::Result;
+use crate::model::stats::Shed;
 use crate::pipeline::Analysis;
 use crate::pipeline::judge::Scene;
 use crate::report::Content;
@@ -12,6 +13,8 @@ use crate::report::summary::Summary;
 pub(super) fn run(args: &FlowsArgs) -> Result<Exit> {
     let target = Target::open(&args.output, Content::Flows)?;
     let (analysis, names) = settings::analyse(&args.input)?;
+    // As in `check`: the end of the process frees it all at once.
+    let analysis = std::mem::ManuallyDrop::new(analysis);
     let scene = Scene::new(&analysis, &names, &[]);
     let flows = analysis.flows.all();
     let rows = scene.flow_rows(&flows);
@@ -38,6 +41,7 @@ pub(super) fn facts(analysis: &Analysis) -> Summary {
         .not_captures
         .iter()
         .map(|path| format!("{} is no capture and was passed over", path.display()))
+        .chain(shed(&analysis.stats.shed))
         .chain(dropped(analysis.names_dropped, "names of addresses"))
         .chain(dropped(analysis.hosts_dropped, "traits of hosts"))
         .chain(analysis.internal_errors.iter().map(|error| {
@@ -54,6 +58,18 @@ pub(super) fn facts(analysis: &Analysis) -> Summary {
         quality,
         ..Summary::default()
     }
+}
+
+/// What was let go to stay below `--max-memory`, if anything.
+fn shed(shed: &Shed) -> Option<String> {
+    let kinds: Vec<String> = shed.flows.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    (shed.total() > 0).then(|| {
+        format!(
+            "{} flows were let go to stay below --max-memory ({}): what depends on them is less sure",
+            shed.total(),
+            kinds.join(", ")
+        )
+    })
 }
 
 /// What the bounds of memory cost, if anything.

@@ -29,7 +29,7 @@ pub(super) fn analyse(args: &InputArgs) -> Result<(Analysis, Vec<NameBinding>)> 
     let input = Input::open(&args.captures, options)?;
     let bar = args.progress.on(std::io::stderr().is_terminal() && !args.quiet);
     let progress = bar.then(|| Progress::start(read, input.total_bytes()));
-    let analysis = pipeline::analyse(input, jobs(args))?;
+    let analysis = pipeline::analyse_within(input, jobs(args), args.max_memory)?;
     drop(progress);
     Ok((analysis, names))
 }

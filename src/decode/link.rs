@@ -126,16 +126,16 @@ fn loopback(layer: Layer<'_>) -> Result<Network<'_>> {
 }
 
 /// An address of a station; all zero, as on Linux's loopback interface, is nobody's.
-fn station(address: [u8; 6]) -> Option<MacAddr> {
+pub(super) fn station(address: [u8; 6]) -> Option<MacAddr> {
     (address != [0; 6]).then_some(MacAddr(address))
 }
 
 /// Below are lengths (IEEE 802.3 section 3.2.6).
 const FIRST_ETHER_TYPE: u16 = 0x0600;
-const IPV4: u16 = 0x0800;
+pub(super) const IPV4: u16 = 0x0800;
 const ARP: u16 = 0x0806;
-const IPV6: u16 = 0x86dd;
-const VLAN: u16 = 0x8100;
+pub(super) const IPV6: u16 = 0x86dd;
+pub(super) const VLAN: u16 = 0x8100;
 const SERVICE_VLAN: u16 = 0x88a8;
 const OLD_SERVICE_VLAN: u16 = 0x9100;
 const MPLS: u16 = 0x8847;

@@ -5,7 +5,8 @@
 //! Lax: of a frame cut by the snap length there is what is there, and lengths are those on the wire. Where a
 //! header claims more than the wire carried, the wire is right.
 //!
-//! Built on `etherparse`, layer by layer, since its whole-packet slicers cost several times as much. Ours
+//! Built on `etherparse`, layer by layer, since its whole-packet slicers cost several times as much; the usual frame, and
+//! with it nearly every one, is read in one go before that, several times faster again. Ours
 //! are the layers it lacks or reads too strictly (802.3, loopback, cooked captures) and the choice of what
 //! comes next. Not followed: tunnels and fragments. A tunnel over IP is a packet of its outer protocol.
 
@@ -19,6 +20,7 @@ mod link;
 mod neighbour;
 mod network;
 mod transport;
+mod usual;
 
 use crate::model::Packet;
 use crate::model::evidence::Seen;
@@ -26,6 +28,7 @@ use crate::model::frame::Frame;
 use crate::model::packet::{Link, Neighbour};
 use crate::model::stats::{SkipReason, Stats};
 pub use neighbour::neighbour;
+pub use transport::quoted;
 
 /// What a frame gives.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +44,13 @@ pub enum Decoded<'a> {
 }
 
 /// Decodes a frame as far as its transport header.
+#[inline]
 pub fn decode<'a>(frame: &Frame<'a>) -> Decoded<'a> {
+    usual::read(frame).map_or_else(|| layer_by_layer(frame), Decoded::Packet)
+}
+
+/// Decodes any frame.
+fn layer_by_layer<'a>(frame: &Frame<'a>) -> Decoded<'a> {
     let seen = Seen { at: frame.time, frame: frame.at };
     link::read(frame).and_then(|network| network::read(network, seen)).unwrap_or_else(Decoded::Skipped)
 }

@@ -349,7 +349,7 @@ fn echo_messages_have_an_identifier_and_others_do_not() {
     for (kind, id) in [(8, 0x0102), (0, 0x0102), (13, 0)] {
         let bytes = ipv4(1, &[kind, 0, 0, 0, 1, 2, 0, 9, b'x']);
         let packet = packet_of(&raw(&bytes));
-        assert_eq!(icmp(packet.segment), IcmpHeader { kind, code: 0, id, quoted: None });
+        assert_eq!(icmp(packet.segment), IcmpHeader { kind, code: 0, id });
         assert_eq!(packet.payload, b"x");
     }
     let bytes = ipv6(58, &[129, 0, 0, 0, 1, 2, 0, 9]);
@@ -368,7 +368,7 @@ fn errors_quote_the_flow_they_are_about_in_its_own_direction() {
     };
     for kind in [3, 4, 5, 11, 12] {
         let bytes = ipv4(1, &[&[kind, 1, 0, 0, 0, 0, 0, 0][..], &inner[..28]].concat());
-        assert_eq!(icmp(packet_of(&raw(&bytes)).segment).quoted, Some(key));
+        assert_eq!(quoted(&packet_of(&raw(&bytes))), Some(key));
     }
     let inner6 = ipv6(44, &[&[17, 0, 0, 1, 0, 0, 0, 9][..], &udp(b"first fragment")].concat());
     let key6 = FlowKey {
@@ -378,16 +378,16 @@ fn errors_quote_the_flow_they_are_about_in_its_own_direction() {
     };
     for kind in 1..=4 {
         let bytes = ipv6(58, &[&[kind, 0, 0, 0, 0, 0, 0, 0][..], &inner6].concat());
-        assert_eq!(icmp(packet_of(&raw(&bytes)).segment).quoted, Some(key6));
+        assert_eq!(quoted(&packet_of(&raw(&bytes))), Some(key6));
     }
     let ping = ipv4(1, &[8, 0, 0, 0, 7, 7, 0, 1]);
     let bytes = ipv4(1, &[&[11, 0, 0, 0, 0, 0, 0, 0][..], &ping].concat());
-    let quoted = icmp(packet_of(&raw(&bytes)).segment).quoted.unwrap();
-    assert_eq!((quoted.transport, quoted.orig.port, quoted.resp.port), (Transport::Icmp, 0x0707, 0x0707));
+    let key = quoted(&packet_of(&raw(&bytes))).unwrap();
+    assert_eq!((key.transport, key.orig.port, key.resp.port), (Transport::Icmp, 0x0707, 0x0707));
     let gre = ipv4(47, &[0; 8]);
     let bytes = ipv4(1, &[&[3, 2, 0, 0, 0, 0, 0, 0][..], &gre].concat());
-    let quoted = icmp(packet_of(&raw(&bytes)).segment).quoted.unwrap();
-    assert_eq!((quoted.transport, quoted.orig.port), (Transport::Other(47), 0));
+    let key = quoted(&packet_of(&raw(&bytes))).unwrap();
+    assert_eq!((key.transport, key.orig.port), (Transport::Other(47), 0));
 }
 
 #[test]
@@ -399,7 +399,7 @@ fn a_quote_without_ports_is_about_no_flow() {
     for (number, kind, inner) in [(1, 3, &later[..]), (1, 3, short), (1, 3, b""), (58, 1, &later6)] {
         let message = [&[kind, 0, 0, 0, 0, 0, 0, 0][..], inner].concat();
         let bytes = if number == 1 { ipv4(1, &message) } else { ipv6(58, &message) };
-        assert_eq!(icmp(packet_of(&raw(&bytes)).segment).quoted, None);
+        assert_eq!(quoted(&packet_of(&raw(&bytes))), None);
     }
 }
 

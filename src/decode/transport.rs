@@ -10,7 +10,7 @@ use etherparse::{
 use super::Layer;
 use crate::model::packet::{IcmpHeader, Segment, TcpFlags, TcpHeader};
 use crate::model::stats::SkipReason;
-use crate::model::{Endpoint, FlowKey, Transport};
+use crate::model::{Endpoint, FlowKey, Packet, Transport};
 
 type Result<T> = std::result::Result<T, SkipReason>;
 
@@ -77,14 +77,19 @@ fn udp(layer: Layer<'_>) -> Result<(Segment, Layer<'_>)> {
 fn icmp(layer: Layer<'_>, is_ipv4: bool) -> Result<(Segment, Layer<'_>)> {
     let ([kind, code, _, _, a, b, _, _], body) = layer.header::<8>("ICMP header")?;
     let echo = if is_ipv4 { matches!(kind, 0 | 8) } else { matches!(kind, 128 | 129) };
-    let error = if is_ipv4 { matches!(kind, 3 | 4 | 5 | 11 | 12) } else { matches!(kind, 1..=4) };
     let id = if echo { u16::from_be_bytes([*a, *b]) } else { 0 };
-    let quoted = match (error, is_ipv4) {
-        (false, _) => None,
-        (true, true) => quoted_ipv4(body.bytes),
-        (true, false) => quoted_ipv6(body.bytes),
-    };
-    Ok((Segment::Icmp(IcmpHeader { kind: *kind, code: *code, id, quoted }), body))
+    Ok((Segment::Icmp(IcmpHeader { kind: *kind, code: *code, id }), body))
+}
+
+/// For an ICMP error: the 5-tuple of the packet that it quotes, in the direction in which that one travelled. Not
+/// read with the packet, because few ask for it.
+pub fn quoted(packet: &Packet<'_>) -> Option<FlowKey> {
+    let Segment::Icmp(IcmpHeader { kind, .. }) = packet.segment else { return None };
+    match packet.src {
+        IpAddr::V4(_) if matches!(kind, 3 | 4 | 5 | 11 | 12) => quoted_ipv4(packet.payload),
+        IpAddr::V6(_) if matches!(kind, 1..=4) => quoted_ipv6(packet.payload),
+        _ => None,
+    }
 }
 
 /// The 5-tuple of a quoted IPv4 packet, of which as little as the header and eight bytes may be there.
@@ -140,8 +145,8 @@ fn key(src: IpAddr, dst: IpAddr, number: u8, payload: &[u8]) -> Option<FlowKey> 
 }
 
 const ICMP: u8 = 1;
-const TCP: u8 = 6;
-const UDP: u8 = 17;
+pub(super) const TCP: u8 = 6;
+pub(super) const UDP: u8 = 17;
 const ICMPV6: u8 = 58;
 const TCP_MIN_HEADER: usize = 20;
 const TCP_MAX_HEADER: usize = 60;

@@ -1,7 +1,5 @@
 //! What is known of one end of a TCP connection.
 
-use super::ending::Unanswered;
-use super::reassembly::Reassembler;
 use super::repeats::Repeats;
 use super::seq::{SeqNum, Sequence};
 use super::state::{EndState, Marks};
@@ -11,14 +9,24 @@ use crate::model::packet::TcpFlags;
 /// What one end has sent.
 #[derive(Debug)]
 pub(super) struct Half {
-    pub(super) state: EndState,
+    pub(super) sequence: Sequence,
+    /// Its peer has acknowledged everything before this position; the least there is before it says anything.
+    pub(super) acked: i64,
+    pub(super) last_data: Option<Seen>,
+    pub(super) repeats: Repeats,
+    /// What few connections have anything of.
+    oddities: Option<Box<Oddities>>,
     pub(super) marks: Marks,
     /// Its initial sequence number, or what stands for it midstream: one before the first number seen
     /// from it or acknowledged by its peer (as Wireshark guesses it). `None`: nothing known.
     pub(super) base: Option<SeqNum>,
+    pub(super) state: EndState,
+    pub(super) hop_limits: Option<(u8, u8)>,
+    /// How often it has sent something, as far as that matters.
+    pub(super) spoke: Spoke,
     /// `base` is what a SYN said, its own or the one that its peer's SYN acknowledged.
     pub(super) base_is_sure: bool,
-    /// `sequence` and `reassembler` know where to begin.
+    /// `sequence` and the reassembler know where to begin.
     pub(super) started: bool,
     /// Has sent payload.
     pub(super) payload: bool,
@@ -28,45 +36,59 @@ pub(super) struct Half {
     pub(super) rst: bool,
     /// A segment had a timestamp option.
     pub(super) timestamps: bool,
-    pub(super) sequence: Sequence,
-    pub(super) reassembler: Reassembler,
-    /// Its peer has acknowledged everything before this position.
-    pub(super) acked: Option<i64>,
-    pub(super) repeats: Repeats,
-    pub(super) unanswered: Unanswered,
-    pub(super) hop_limits: Option<(u8, u8)>,
-    pub(super) last_data: Option<Seen>,
-    pub(super) packets: u64,
+}
+
+/// Never, once, more often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spoke {
+    Never,
+    Once,
+    Again,
+}
+
+/// Counts of what usually does not happen.
+#[derive(Debug, Default)]
+pub(super) struct Oddities {
     pub(super) retransmissions: u64,
     pub(super) keep_alive_probes: u64,
     pub(super) acked_unseen: u64,
+    pub(super) zero_windows: u64,
 }
+
+/// No position: before the peer has acknowledged anything.
+pub(super) const NOTHING_ACKED: i64 = i64::MIN;
 
 impl Half {
     /// Has sent nothing.
     pub(super) fn new() -> Self {
         Self {
-            state: EndState::default(),
+            sequence: Sequence::new(SeqNum(0)),
+            acked: NOTHING_ACKED,
+            last_data: None,
+            repeats: Repeats::default(),
+            oddities: None,
             marks: Marks::default(),
             base: None,
+            state: EndState::default(),
+            hop_limits: None,
+            spoke: Spoke::Never,
             base_is_sure: false,
             started: false,
             payload: false,
             fin: false,
             rst: false,
             timestamps: false,
-            sequence: Sequence::new(SeqNum(0)),
-            reassembler: Reassembler::default(),
-            acked: None,
-            repeats: Repeats::default(),
-            unanswered: Unanswered::default(),
-            hop_limits: None,
-            last_data: None,
-            packets: 0,
-            retransmissions: 0,
-            keep_alive_probes: 0,
-            acked_unseen: 0,
         }
+    }
+
+    /// What was odd, to count more of it.
+    pub(super) fn odd(&mut self) -> &mut Oddities {
+        self.oddities.get_or_insert_default()
+    }
+
+    /// One of the counts.
+    pub(super) fn count(&self, which: impl Fn(&Oddities) -> u64) -> u64 {
+        self.oddities.as_deref().map_or(0, which)
     }
 
     /// Learns its initial sequence number, for sure or as a guess.
@@ -75,16 +97,13 @@ impl Half {
         self.sequence = Sequence::new(base.after());
         self.base_is_sure = sure;
         self.started = sure;
-        self.acked = None;
-        self.reassembler.start_at(0);
+        self.acked = NOTHING_ACKED;
     }
 
     /// Begins midstream with a segment at `position`. What the peer has acknowledged lies behind it,
     /// so that a keep-alive probe seen first does not make a missing byte.
     pub(super) fn start(&mut self, position: i64, empty: bool) {
-        let position = if empty { position.max(self.acked.unwrap_or(position)) } else { position };
-        self.sequence.start_at(position);
-        self.reassembler.start_at(position);
+        self.sequence.start_at(if empty { position.max(self.acked) } else { position });
         self.started = true;
     }
 
@@ -96,7 +115,7 @@ impl Half {
             && position.saturating_add(1) == next
             && !segment.has_any(TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST)
             && !self.fin
-            && self.acked.is_none_or(|acked| acked >= next)
+            && (self.acked == NOTHING_ACKED || self.acked >= next)
     }
 }
 

@@ -11,12 +11,16 @@
 )]
 
 mod ending;
+mod ends;
+mod entry;
 mod half;
 mod hash;
 mod reassembly;
 mod repeats;
 mod roles;
 mod seq;
+mod shed;
+mod slab;
 mod state;
 mod table;
 mod tcp;
@@ -29,7 +33,7 @@ pub use hash::{KeyHasher, shard_hash};
 pub use table::FlowTable;
 
 use crate::model::evidence::Seen;
-use crate::model::{Direction, Flow, FlowKey};
+use crate::model::{Direction, FlowKey};
 
 /// What is told of a flow while it lives. `S` is the handler's own state for each flow.
 pub trait Handler {
@@ -70,9 +74,26 @@ pub trait Handler {
         seen: Seen,
     ) -> bool;
 
-    /// The flow is over: closed, replaced by a new use of its 5-tuple, or at the end of the capture.
-    /// Everything about TCP and counts is in `flow`; the handler adds facts and service and keeps it.
-    fn closed(&mut self, state: Self::State, flow: Flow);
+    /// Both ends of a TCP connection have sent their FIN, and everything before it was handed out: [`Handler::data`] and
+    /// [`Handler::gap`] are not called again. Packets may still come, as retransmissions and the last acknowledgement.
+    fn heard_out(&mut self, state: &mut Self::State, flow: &FlowHead, seen: Seen) {
+        let (_, _, _) = (state, flow, seen);
+    }
+
+    /// About how many bytes the handler keeps, of living flows and of others.
+    fn bytes(&self) -> usize {
+        0
+    }
+
+    /// The flow is let go, because there is no more room for all: what the handler keeps of it goes with it.
+    fn shed(&mut self, state: Self::State) {
+        drop(state);
+    }
+
+    /// The flow is over: replaced by a new use of its 5-tuple, or at the end of the capture; `last` is its last packet.
+    /// Not called for flows of which the handler was told nothing. Returns in which direction the client speaks, if
+    /// content tells.
+    fn closed(&mut self, state: &mut Self::State, flow: &FlowHead, last: Seen) -> Option<Direction>;
 }
 
 /// What a handler may know of a living flow.
@@ -94,11 +115,13 @@ pub struct Limits {
     pub reorder_bytes: usize,
     /// Separate runs of contiguous bytes among them.
     pub reorder_segments: usize,
+    /// What all flows of a table may take, with what the handler keeps of them.
+    pub bytes: usize,
 }
 
 impl Default for Limits {
-    /// 256 KiB in 64 runs.
+    /// 256 KiB in 64 runs; any number of flows.
     fn default() -> Self {
-        Self { reorder_bytes: 256 * 1024, reorder_segments: 64 }
+        Self { reorder_bytes: 256 * 1024, reorder_segments: 64, bytes: usize::MAX }
     }
 }

@@ -82,14 +82,24 @@ impl Run {
 }
 
 impl Reassembler {
-    /// Begins at `position`; nothing may have been handed out yet.
+    /// A stream that begins at `position`.
+    pub(super) fn at(position: i64) -> Self {
+        Self { cursor: position, waiting: None }
+    }
+
+    /// Begins at `position` instead; nothing may have been handed out yet.
     pub(super) fn start_at(&mut self, position: i64) {
         self.cursor = position;
     }
 
-    /// Drops what waits and frees its memory.
-    pub(super) fn clear(&mut self) {
-        self.waiting = None;
+    /// Bytes that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.as_ref().map_or(0, |waiting| waiting.bytes)
+    }
+
+    /// Whether everything was handed out before a FIN that takes the position before `next`.
+    pub(super) fn is_at_fin(&self, next: i64) -> bool {
+        self.waiting.is_none() && self.cursor.saturating_add(1) >= next
     }
 
     /// A segment at position `at`; the receiver has acknowledged everything before `acked`. Hands out
@@ -258,7 +268,7 @@ mod tests {
 
     use super::*;
 
-    const WIDE: Limits = Limits { reorder_bytes: 1 << 20, reorder_segments: 1 << 20 };
+    const WIDE: Limits = Limits { reorder_bytes: 1 << 20, reorder_segments: 1 << 20, bytes: usize::MAX };
 
     /// What came out: bytes, with `None` for each byte of a gap.
     #[derive(Default)]
@@ -313,7 +323,7 @@ mod tests {
 
     #[test]
     fn the_budget_gives_up_the_oldest_hole() {
-        let few = Limits { reorder_bytes: 4, reorder_segments: 2 };
+        let few = Limits { reorder_bytes: 4, reorder_segments: 2, bytes: usize::MAX };
         assert_eq!(feed(&[(0, "a", 1), (2, "cd", 2), (5, "fgh", 3), (1, "b", 1)], &few), "a_cd_fgh");
         assert_eq!(feed(&[(2, "c", 1), (4, "e", 1), (6, "g", 1), (5, "f", 1)], &few), "__c_efg");
     }
@@ -447,7 +457,7 @@ mod tests {
 
         #[test]
         fn the_budget_always_holds(steps in prop::collection::vec(step(), 0..200)) {
-            let limits = Limits { reorder_bytes: 64, reorder_segments: 4 };
+            let limits = Limits { reorder_bytes: 64, reorder_segments: 4, ..Limits::default() };
             let mut reassembler = Reassembler::default();
             let mut expected = 0;
             for step in steps {

@@ -14,9 +14,8 @@ const WITHIN_MICROS: u32 = 5_000;
 /// The last few frames from one end: copies of a burst come interleaved.
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
+    /// The latest first.
     recent: [Print; 4],
-    /// Where the next one goes: 0..4.
-    slot: u8,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,10 +30,8 @@ impl Repeats {
     pub(super) fn note(&mut self, packet: &Packet<'_>, tcp: &TcpHeader) -> bool {
         let print = Print::of(packet, tcp);
         let repeated = self.has(print);
-        if let Some(place) = self.recent.get_mut(usize::from(self.slot)) {
-            *place = print;
-        }
-        self.slot = self.slot.wrapping_add(1) & 0x03;
+        let [first, second, third, _] = self.recent;
+        self.recent = [print, first, second, third];
         repeated
     }
 

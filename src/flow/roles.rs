@@ -14,8 +14,8 @@ use crate::model::{FlowKey, Packet, Transport};
 /// 4. if exactly one port is that of a service ([`is_service_port`]), it is the responder's;
 /// 5. for TCP, if exactly one port is below the ephemeral range of Linux (32768), it is the responder's;
 /// 6. whoever sent the first packet captured is the originator.
-pub(super) fn decide(packet: &Packet<'_>) -> (FlowKey, RoleBasis) {
-    let key = packet.key();
+pub(super) fn decide(packet: &Packet<'_>, key: &FlowKey) -> (FlowKey, RoleBasis) {
+    let key = *key;
     if scope(packet.dst) == Scope::Group || packet.link.dst.is_some_and(crate::model::MacAddr::is_group) {
         return (key, RoleBasis::FirstPacket);
     }
@@ -117,7 +117,7 @@ mod tests {
     use crate::model::MacAddr;
 
     fn roles(packet: &Packet<'_>) -> (bool, RoleBasis) {
-        let (key, basis) = decide(packet);
+        let (key, basis) = decide(packet, &packet.key());
         (key == packet.key(), basis)
     }
 

@@ -60,12 +60,19 @@ const MAX_DISTANCE: u32 = 1 << 30;
 /// Which bytes of one direction the capture holds.
 #[derive(Debug)]
 pub(super) struct Sequence {
-    /// The sequence number at position `next`.
-    at_next: SeqNum,
-    /// What lies before is not judged.
-    start: i64,
     /// One past the greatest position seen; a FIN takes one position.
     next: i64,
+    /// Absent in the usual case: everything from position zero on is here.
+    gaps: Option<Box<Gaps>>,
+    /// The sequence number at position `next`.
+    at_next: SeqNum,
+}
+
+/// What is not here.
+#[derive(Debug, Default)]
+struct Gaps {
+    /// What lies before is not judged.
+    start: i64,
     /// Ascending, disjoint, all within `start..next`.
     holes: Vec<Hole>,
     /// Bytes of holes that are no longer remembered.
@@ -75,13 +82,20 @@ pub(super) struct Sequence {
 impl Sequence {
     /// A direction whose position zero has the sequence number `first`.
     pub(super) fn new(first: SeqNum) -> Self {
-        Self { at_next: first, start: 0, next: 0, holes: Vec::new(), given_up: 0 }
+        Self { at_next: first, next: 0, gaps: None }
     }
 
     /// Begins at `position` instead; nothing may have been covered yet.
     pub(super) fn start_at(&mut self, position: i64) {
         self.advance(position);
-        self.start = position;
+        if position != 0 || self.gaps.is_some() {
+            self.gaps.get_or_insert_default().start = position;
+        }
+    }
+
+    /// What lies before this position is not judged.
+    pub(super) fn start(&self) -> i64 {
+        self.gaps.as_ref().map_or(0, |gaps| gaps.start)
     }
 
     /// One past the greatest position seen.
@@ -99,7 +113,7 @@ impl Sequence {
     /// capture.
     pub(super) fn cover(&mut self, position: i64, captured: usize, len: u32) -> Novelty {
         let end = position.saturating_add(i64::from(len));
-        if end <= self.start {
+        if end <= self.start() {
             return Novelty::Before;
         }
         let held = position.saturating_add(i64::try_from(captured).unwrap_or(i64::MAX)).min(end);
@@ -124,12 +138,17 @@ impl Sequence {
 
     /// Whether bytes in `from..to` were sent but never captured (and not just cut by the snap length).
     pub(super) fn lacks(&self, from: i64, to: i64) -> bool {
-        to > self.next || self.holes.iter().any(|hole| !hole.cut && hole.start < to && hole.end > from)
+        to > self.next || self.holes().iter().any(|hole| !hole.cut && hole.start < to && hole.end > from)
     }
 
     /// Bytes that are not in the capture though later ones are.
     pub(super) fn missed(&self) -> u64 {
-        self.holes.iter().fold(self.given_up, |sum, hole| sum.saturating_add(hole.len()))
+        let given_up = self.gaps.as_ref().map_or(0, |gaps| gaps.given_up);
+        self.holes().iter().fold(given_up, |sum, hole| sum.saturating_add(hole.len()))
+    }
+
+    fn holes(&self) -> &[Hole] {
+        self.gaps.as_ref().map_or(&[], |gaps| gaps.holes.as_slice())
     }
 
     fn advance(&mut self, to: i64) {
@@ -138,9 +157,19 @@ impl Sequence {
     }
 
     fn add_hole(&mut self, hole: Hole) {
-        if hole.start >= hole.end {
-            return;
+        if hole.start < hole.end {
+            self.gaps.get_or_insert_default().add(hole);
         }
+    }
+
+    /// Removes `from..to` from the holes; whether there was anything to remove.
+    fn fill(&mut self, from: i64, to: i64) -> bool {
+        from < to && self.gaps.as_mut().is_some_and(|gaps| gaps.fill(from, to))
+    }
+}
+
+impl Gaps {
+    fn add(&mut self, hole: Hole) {
         if let Some(last) = self.holes.last_mut()
             && last.end == hole.start
             && last.cut == hole.cut
@@ -159,11 +188,7 @@ impl Sequence {
         }
     }
 
-    /// Removes `from..to` from the holes; whether there was anything to remove.
     fn fill(&mut self, from: i64, to: i64) -> bool {
-        if self.holes.is_empty() || from >= to {
-            return false;
-        }
         let mut filled = false;
         let mut index = 0;
         while let Some(hole) = self.holes.get(index).copied() {
@@ -268,7 +293,7 @@ mod tests {
             sequence.cover(n * 10 + 5, 5, 5);
         }
         assert_eq!(sequence.missed(), 5000);
-        assert!(sequence.holes.len() <= MAX_HOLES);
+        assert!(sequence.holes().len() <= MAX_HOLES);
         // Filling a remembered one lowers the count, filling a forgotten one looks like a repetition.
         assert_eq!(sequence.cover(9990, 5, 5), Novelty::New);
         assert_eq!(sequence.cover(0, 5, 5), Novelty::Seen);

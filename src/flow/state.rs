@@ -146,7 +146,6 @@ pub(super) struct Marks {
     syn: u32,
     fin: u32,
     rst: u32,
-    zero_windows: u32,
 }
 
 /// Bits of `Marks::noted`.
@@ -162,18 +161,48 @@ const MANY: u8 = 0x40;
 /// `I` FIN with RST, `Q` SYN with FIN or RST, each once (SYN, FIN and RST again when their sequence number
 /// differs); `T` retransmission, `W` zero window, `G` gap, at the 1st, 10th, 100th…; `^` the sender of the
 /// first packet is the responder. Unlike Zeek's, `T` leaves out keep-alive probes and what was only late.
-#[derive(Debug, Default)]
-pub(super) struct History(String);
+#[derive(Debug)]
+pub(super) enum History {
+    /// As many as most connections have.
+    Short { len: u8, letters: [u8; SHORT] },
+    /// At most [`MAX_HISTORY`].
+    Long(Box<Vec<u8>>),
+}
+
+/// So many letters fit where a pointer to more would be.
+const SHORT: usize = 14;
+
+impl Default for History {
+    fn default() -> Self {
+        Self::Short { len: 0, letters: [0; SHORT] }
+    }
+}
 
 impl History {
     /// Upper case for the originator.
     pub(super) fn note(&mut self, from: Direction, letter: char) {
-        // Zeek has no bound; a hostile connection could make one letter of every packet.
-        if self.0.len() < MAX_HISTORY {
-            self.0.push(match from {
-                Direction::OrigToResp => letter.to_ascii_uppercase(),
-                Direction::RespToOrig => letter.to_ascii_lowercase(),
-            });
+        let letter = letter as u8;
+        self.push(match from {
+            Direction::OrigToResp => letter.to_ascii_uppercase(),
+            Direction::RespToOrig => letter.to_ascii_lowercase(),
+        });
+    }
+
+    fn push(&mut self, letter: u8) {
+        match self {
+            Self::Short { len, letters } => {
+                if let Some(place) = letters.get_mut(usize::from(*len)) {
+                    *place = letter;
+                    *len = len.saturating_add(1);
+                } else {
+                    let mut long = letters.to_vec();
+                    long.push(letter);
+                    *self = Self::Long(Box::new(long));
+                }
+            }
+            // Zeek has no bound; a hostile connection could make one letter of every packet.
+            Self::Long(letters) if letters.len() < MAX_HISTORY => letters.push(letter),
+            Self::Long(_) => {}
         }
     }
 
@@ -228,28 +257,24 @@ impl History {
         }
     }
 
-    /// A segment whose window is zero.
-    pub(super) fn zero_window(&mut self, marks: &mut Marks, from: Direction) {
-        marks.zero_windows = marks.zero_windows.saturating_add(1);
-        self.note_scaled(from, 'w', u64::from(marks.zero_windows));
-    }
-
     /// Exchanges the roles in what has been noted.
     pub(super) fn swap(&mut self) {
-        let swap = |letter: char| {
-            if letter.is_ascii_uppercase() {
-                letter.to_ascii_lowercase()
-            } else {
-                letter.to_ascii_uppercase()
-            }
+        let letters = match self {
+            Self::Short { letters, .. } => letters.as_mut_slice(),
+            Self::Long(letters) => letters.as_mut_slice(),
         };
-        self.0 = self.0.chars().map(swap).collect();
+        // The bit that tells upper from lower case. What is behind the last letter is written over.
+        letters.iter_mut().filter(|letter| letter.is_ascii_alphabetic()).for_each(|letter| *letter ^= 0x20);
         self.note(Direction::OrigToResp, '^');
     }
 
     /// The letters.
     pub(super) fn letters(&self) -> &str {
-        &self.0
+        let letters = match self {
+            Self::Short { len, letters } => letters.get(..usize::from(*len)).unwrap_or_default(),
+            Self::Long(letters) => letters.as_slice(),
+        };
+        std::str::from_utf8(letters).unwrap_or_default()
     }
 }
 

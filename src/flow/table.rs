@@ -2,257 +2,342 @@
 
 use hashbrown::HashTable;
 
+use super::entry::Entry;
 use super::reassembly::Piece;
+use super::slab::Slab;
 use super::tcp::Connection;
-use super::{FlowHead, Handler, Limits, roles};
+use super::{FlowHead, Handler, Limits};
 use crate::model::evidence::Seen;
-use crate::model::flow::{IcmpError, MAX_ICMP_ERRORS, RoleBasis};
-use crate::model::packet::{Link, Segment, TcpFlags, TcpHeader};
-use crate::model::{Direction, Facts, Flow, FlowId, FlowKey, Packet, PerDirection, Transport};
+use crate::model::flow::{IcmpError, RoleBasis};
+use crate::model::packet::{Segment, TcpFlags, TcpHeader};
+use crate::model::stats::Shed;
+use crate::model::{Direction, Flow, FlowKey, Outline, Packet, Transport};
 
-/// The flows that are open. Packets of a 5-tuple must come in the order of the capture; what happens to one
-/// flow does not depend on the others.
+/// The flows of a run, open and closed. Packets of a 5-tuple must come in the order of the capture; what
+/// happens to one flow does not depend on the others.
 #[derive(Debug)]
 pub struct FlowTable<H: Handler> {
-    limits: Limits,
-    /// A flow is found with a 5-tuple in either direction; growing moves pointers only.
-    flows: HashTable<(u32, Box<Entry<H::State>>)>,
+    pub(super) limits: Limits,
+    /// An open flow is found with a 5-tuple in either direction; growing moves places only.
+    pub(super) open: HashTable<Place>,
+    pub(super) tcp: Slab<TcpEntry<H::State>>,
+    /// All that is not TCP.
+    pub(super) other: Slab<Entry<H::State>>,
+    /// Stream bytes that wait for missing ones before them.
+    pub(super) waiting: usize,
+    pub(super) shed: Shed,
+}
+
+/// Where a flow is, with the hash of its 5-tuple.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    hash: u32,
+    /// The place in its slab, shifted; the lowest bit tells TCP.
+    pub(super) at: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct TcpEntry<S> {
+    pub(super) entry: Entry<S>,
+    pub(super) connection: Connection,
+}
+
+impl Place {
+    pub(super) fn new(hash: u32, at: usize, tcp: bool) -> Self {
+        // A shard of two thousand million flows has long met the limit of memory.
+        let at = u32::try_from(at).unwrap_or(u32::MAX >> 1);
+        Self { hash, at: at << 1 | u32::from(tcp) }
+    }
+
+    /// The same hash at another place.
+    pub(super) fn with(self, at: u32) -> Self {
+        Self { at, ..self }
+    }
+
+    pub(super) fn is_tcp(self) -> bool {
+        self.at & 1 == 1
+    }
+
+    pub(super) fn index(self) -> usize {
+        (self.at >> 1) as usize
+    }
+
+    /// A hash for a table that takes its place from some bits and its tag from others.
+    fn spread(hash: u32) -> u64 {
+        u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
 }
 
 impl<H: Handler> FlowTable<H> {
     /// An empty one.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, flows: HashTable::new() }
+        Self {
+            limits,
+            open: HashTable::new(),
+            tcp: Slab::default(),
+            other: Slab::default(),
+            waiting: 0,
+            shed: Shed::default(),
+        }
     }
 
-    /// How many flows are open.
-    pub fn open_flows(&self) -> usize {
-        self.flows.len()
+    /// How many flows there are, open or closed.
+    pub fn len(&self) -> usize {
+        self.tcp.len().saturating_add(self.other.len())
     }
 
-    /// Counts a packet for its flow, which it may open, and hands its bytes on. `hash` is that of its 5-tuple, by one
-    /// [`KeyHasher`](super::KeyHasher) for all packets.
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn find(&self, key: &FlowKey, hash: u32) -> Option<Place> {
+        let is_it = |place: &Place| {
+            place.hash == hash && self.entry(*place).is_some_and(|entry| entry.direction(key).is_some())
+        };
+        self.open.find(Place::spread(hash), is_it).copied()
+    }
+
+    pub(super) fn entry(&self, place: Place) -> Option<&Entry<H::State>> {
+        if place.is_tcp() {
+            self.tcp.get(place.index()).map(|tcp| &tcp.entry)
+        } else {
+            self.other.get(place.index())
+        }
+    }
+
+    /// Counts packets for their flows, which they may open, and hands their bytes on. With each packet comes the hash of
+    /// its 5-tuple, by one [`KeyHasher`](super::KeyHasher) for all packets.
+    pub fn packets(&mut self, packets: &[(Packet<'_>, u32)], handler: &mut H) {
+        // Looked at before anything depends on it, so that the processor waits for all of them at once.
+        let ahead = packets.iter().map(|(packet, hash)| self.look_ahead(packet, *hash));
+        std::hint::black_box(ahead.fold(0, u64::wrapping_add));
+        for (packet, hash) in packets {
+            self.packet(packet, *hash, handler);
+        }
+    }
+
+    /// Touches what a packet's flow will be looked at for.
+    fn look_ahead(&self, packet: &Packet<'_>, hash: u32) -> u64 {
+        let Some(place) = self.open.find(Place::spread(hash), |place| place.hash == hash) else { return 0 };
+        if place.is_tcp() {
+            self.tcp.get(place.index()).map_or(0, |tcp| tcp.connection.touch())
+        } else {
+            self.other.get(place.index()).map_or(0, |entry| u64::from(entry.wanted))
+                ^ u64::from(packet.ip_len)
+        }
+    }
+
+    /// Counts a packet for its flow, see [`Self::packets`].
     pub fn packet(&mut self, packet: &Packet<'_>, hash: u32, handler: &mut H) {
         let key = packet.key();
-        if let Some((_, entry)) =
-            self.flows.find_mut(spread(hash), |(_, entry)| entry.direction(&key).is_some())
+        let mut place = self.find(&key, hash);
+        if let (Some(used), Segment::Tcp(header)) = (place, packet.segment)
+            && let Some(tcp) = self.tcp.get_mut(used.index())
+            && let Some(from) = tcp.entry.direction(&key)
+            && tcp.connection.is_new_use(from, packet, &header)
         {
-            if entry.is_new_use(packet, &key) {
-                std::mem::replace(entry, Box::new(Entry::open(packet))).close(handler);
-            }
-            entry.packet(packet, &key, &self.limits, handler);
-            return;
+            self.waiting = self.waiting.saturating_sub(tcp.connection.waiting());
+            tcp.close(handler);
+            self.forget(used);
+            place = None;
         }
-        let mut entry = Box::new(Entry::open(packet));
-        entry.packet(packet, &key, &self.limits, handler);
-        self.flows.insert_unique(spread(hash), (hash, entry), |(hash, _)| spread(*hash));
+        let place = place.unwrap_or_else(|| self.open(packet, &key, hash));
+        match packet.segment {
+            Segment::Tcp(header) => {
+                if let Some(tcp) = self.tcp.get_mut(place.index()) {
+                    let before = tcp.connection.waiting();
+                    tcp.packet(packet, &header, &key, &self.limits, handler);
+                    self.waiting =
+                        self.waiting.saturating_sub(before).saturating_add(tcp.connection.waiting());
+                }
+            }
+            _ => {
+                if let Some(entry) = self.other.get_mut(place.index()) {
+                    datagram(entry, packet, &key, handler);
+                }
+            }
+        }
+        if self.bytes(handler) > self.limits.bytes {
+            self.make_room(handler);
+        }
     }
 
-    /// Attributes an ICMP error to the flow that it quotes, to be called in the shard of the quoted 5-tuple; in
-    /// the shard of its own, it also is a packet like any other. Returns whether the flow is
+    /// About what everything takes.
+    pub(super) fn bytes(&self, handler: &H) -> usize {
+        let tcp = self.tcp.len().saturating_mul(size_of::<TcpEntry<H::State>>());
+        let other = self.other.len().saturating_mul(size_of::<Entry<H::State>>());
+        // A control byte for each place.
+        let open = self.open.capacity().saturating_mul(size_of::<Place>().saturating_add(1));
+        [tcp, other, open, self.waiting, handler.bytes()].into_iter().fold(0, usize::saturating_add)
+    }
+
+    /// What was let go for want of room.
+    pub fn shed(&self) -> &Shed {
+        &self.shed
+    }
+
+    fn open(&mut self, packet: &Packet<'_>, key: &FlowKey, hash: u32) -> Place {
+        let entry = Entry::open(packet, key);
+        let tcp = key.transport == Transport::Tcp;
+        let at = if tcp {
+            let connection = Connection::new(packet.seen, entry.key() != *key);
+            self.tcp.push(TcpEntry { entry, connection })
+        } else {
+            self.other.push(entry)
+        };
+        let place = Place::new(hash, at, tcp);
+        self.open.insert_unique(Place::spread(hash), place, |place| Place::spread(place.hash));
+        place
+    }
+
+    /// No packet finds this flow any more.
+    fn forget(&mut self, place: Place) {
+        if let Ok(found) = self.open.find_entry(Place::spread(place.hash), |other| other.at == place.at) {
+            found.remove();
+        }
+    }
+
+    /// Attributes an ICMP error to the flow that it quotes, to be called in the shard of the quoted 5-tuple, with that and
+    /// its hash; in the shard of its own, it also is a packet like any other. Returns whether the flow is
     /// known: an error about something that was not captured opens none.
-    pub fn icmp_error(&mut self, packet: &Packet<'_>, hash: u32) -> bool {
+    pub fn icmp_error(&mut self, packet: &Packet<'_>, quoted: &FlowKey, hash: u32) -> bool {
         let Segment::Icmp(icmp) = packet.segment else { return false };
-        let Some(quoted) = icmp.quoted else { return false };
-        let known = |(_, entry): &(u32, Box<Entry<H::State>>)| entry.direction(&quoted).is_some();
-        let Some((_, entry)) = self.flows.find_mut(spread(hash), known) else { return false };
-        if let Some(about) = entry.direction(&quoted)
-            && entry.icmp_errors.len() < MAX_ICMP_ERRORS
-        {
+        let Some(place) = self.find(quoted, hash) else { return false };
+        let entry = if place.is_tcp() {
+            self.tcp.get_mut(place.index()).map(|tcp| &mut tcp.entry)
+        } else {
+            self.other.get_mut(place.index())
+        };
+        let Some(entry) = entry else { return false };
+        if let Some(about) = entry.direction(quoted) {
             let (seen, from) = (packet.seen, packet.src);
-            entry.icmp_errors.push(IcmpError { seen, from, kind: icmp.kind, code: icmp.code, about });
+            entry.icmp_error(IcmpError { seen, from, kind: icmp.kind, code: icmp.code, about });
         }
         true
     }
 
-    /// Closes everything still open, in the order of the flows' first frames.
-    pub fn finish(self, handler: &mut H) {
-        let mut entries: Vec<_> = self.flows.into_iter().map(|(_, entry)| entry).collect();
-        entries.sort_unstable_by_key(|entry| (entry.head.first.frame, entry.head.key));
-        for entry in entries {
-            entry.close(handler);
-        }
-    }
-}
-
-/// A hash for a table that takes its place from some bits and its tag from others.
-fn spread(hash: u32) -> u64 {
-    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-/// An open flow.
-#[derive(Debug)]
-struct Entry<S> {
-    head: FlowHead,
-    roles: RoleBasis,
-    link: PerDirection<Option<Link>>,
-    last: Seen,
-    packets: PerDirection<u64>,
-    bytes: PerDirection<u64>,
-    ip_bytes: PerDirection<u64>,
-    truncated_frames: u64,
-    icmp_errors: Vec<IcmpError>,
-    kind: Kind,
-    /// Made when the handler is first told something.
-    state: Option<Box<S>>,
-}
-
-#[derive(Debug)]
-enum Kind {
-    Tcp(Box<Connection>),
-    Udp { wanted: bool },
-    Counted,
-}
-
-impl<S: Default> Entry<S> {
-    /// The flow of which `packet` is the first, before counting it.
-    fn open(packet: &Packet<'_>) -> Self {
-        let (key, roles) = roles::decide(packet);
-        let flipped = key != packet.key();
-        let kind = match key.transport {
-            Transport::Tcp => Kind::Tcp(Box::new(Connection::new(packet.seen, flipped))),
-            Transport::Udp => Kind::Udp { wanted: true },
-            _ => Kind::Counted,
-        };
-        Self {
-            head: FlowHead { key, first: packet.seen, midstream: false },
-            roles,
-            link: PerDirection::default(),
-            last: packet.seen,
-            packets: PerDirection::default(),
-            bytes: PerDirection::default(),
-            ip_bytes: PerDirection::default(),
-            truncated_frames: 0,
-            icmp_errors: Vec::new(),
-            kind,
-            state: None,
-        }
-    }
-
-    /// Which way a packet with `key` travels in this flow; `None` if it is not of this flow. From an
-    /// endpoint to itself there is only one direction.
-    fn direction(&self, key: &FlowKey) -> Option<Direction> {
-        let own = &self.head.key;
-        if own.transport != key.transport {
-            None
-        } else if own.orig == key.orig && own.resp == key.resp {
-            Some(Direction::OrigToResp)
-        } else if own.orig == key.resp && own.resp == key.orig {
-            Some(Direction::RespToOrig)
-        } else {
-            None
-        }
-    }
-
-    /// Whether `packet` begins another connection on the same 5-tuple.
-    fn is_new_use(&self, packet: &Packet<'_>, key: &FlowKey) -> bool {
-        match (&self.kind, packet.segment, self.direction(key)) {
-            (Kind::Tcp(connection), Segment::Tcp(tcp), Some(from)) => {
-                connection.is_new_use(from, packet, &tcp)
+    /// Closes everything still open, TCP first, in the order of first packets.
+    pub fn close(&mut self, handler: &mut H) {
+        let open = std::mem::take(&mut self.open);
+        let mut places: Vec<Place> = open.into_iter().collect();
+        places.sort_unstable_by_key(|place| (!place.is_tcp(), place.at));
+        for place in places {
+            if !place.is_tcp() {
+                if let Some(entry) = self.other.get_mut(place.index()) {
+                    over(entry, false, handler);
+                }
+            } else if let Some(tcp) = self.tcp.get_mut(place.index()) {
+                tcp.close(handler);
             }
-            _ => false,
         }
     }
 
+    /// Every flow's outline with its place and the handler's state, in no particular order.
+    pub fn outlines(&self) -> impl Iterator<Item = (u32, Outline<'static>, Option<&H::State>)> {
+        let place = |at, tcp| Place::new(0, at, tcp).at;
+        let tcp = self.tcp.iter().enumerate().map(move |(at, tcp)| (place(at, true), &tcp.entry));
+        let other = self.other.iter().enumerate().map(move |(at, entry)| (place(at, false), entry));
+        tcp.chain(other).map(|(at, entry)| (at, entry.outline(), entry.state.as_deref()))
+    }
+
+    /// The flow at a place that [`Self::outlines`] gave, but for what only the handler knows, and the handler's state.
+    pub fn flow(&self, at: u32) -> Option<(Flow, Option<&H::State>)> {
+        let place = Place { hash: 0, at };
+        let (entry, connection) = if place.is_tcp() {
+            let TcpEntry { entry, connection } = self.tcp.get(place.index())?;
+            (entry, Some(connection))
+        } else {
+            (self.other.get(place.index())?, None)
+        };
+        Some((entry.flow(connection), entry.state.as_deref()))
+    }
+}
+
+impl<S: Default> TcpEntry<S> {
     fn packet<H: Handler<State = S>>(
         &mut self,
         packet: &Packet<'_>,
+        header: &TcpHeader,
         key: &FlowKey,
         limits: &Limits,
         handler: &mut H,
     ) {
-        if let Segment::Tcp(tcp) = packet.segment {
-            self.learn_roles(key, &tcp);
+        if header.flags.has(TcpFlags::SYN) {
+            self.learn_roles(key, header);
         }
-        let Some(from) = self.direction(key) else { return };
-        self.count(from, packet);
-        let Self { head, kind, state, .. } = self;
-        match (kind, packet.segment) {
-            (Kind::Tcp(connection), Segment::Tcp(tcp)) => {
-                head.midstream = connection.midstream() && !tcp.flags.has(TcpFlags::SYN);
-                let mut out = outlet(head, state, packet.seen, handler);
-                connection.packet(from, packet, &tcp, limits, &mut out);
+        let Self { entry, connection } = self;
+        let Some(from) = entry.direction(key) else { return };
+        entry.count(from, packet);
+        let midstream = connection.midstream() && !header.flags.has(TcpFlags::SYN);
+        connection.packet(from, packet, header, limits, &mut outlet(entry, midstream, packet.seen, handler));
+        if connection.is_heard_out() {
+            connection.stop();
+            let head = entry.head(connection.midstream());
+            if let Some(state) = entry.state.as_deref_mut() {
+                handler.heard_out(state, &head, packet.seen);
             }
-            (Kind::Udp { wanted }, Segment::Udp { .. }) if *wanted => {
-                let state = state.get_or_insert_default();
-                let (bytes, missed) = (packet.payload, packet.missing());
-                *wanted = handler.datagram(state, head, from, bytes, missed, packet.seen);
-            }
-            _ => {}
         }
-    }
-
-    fn count(&mut self, from: Direction, packet: &Packet<'_>) {
-        self.last = packet.seen;
-        self.link.of_mut(from).get_or_insert(packet.link);
-        let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
-        add(self.packets.of_mut(from), 1);
-        add(self.bytes.of_mut(from), u64::from(packet.payload_len));
-        add(self.ip_bytes.of_mut(from), u64::from(packet.ip_len));
-        add(&mut self.truncated_frames, u64::from(packet.missing() > 0));
     }
 
     /// A SYN that comes after other packets of its connection (captured out of order) corrects what was
     /// guessed before, unless the handler has been told bytes with the old roles.
-    fn learn_roles(&mut self, key: &FlowKey, tcp: &TcpHeader) {
-        let Kind::Tcp(connection) = &mut self.kind else { return };
-        if self.roles == RoleBasis::Syn || !tcp.flags.has(TcpFlags::SYN) || tcp.flags.has(TcpFlags::RST) {
+    fn learn_roles(&mut self, key: &FlowKey, header: &TcpHeader) {
+        let Self { entry, connection } = self;
+        if entry.roles == RoleBasis::Syn || header.flags.has(TcpFlags::RST) {
             return;
         }
-        let opener = if tcp.flags.has(TcpFlags::ACK) { key.resp } else { key.orig };
-        if opener == self.head.key.orig {
-            self.roles = RoleBasis::Syn;
+        let opener = if header.flags.has(TcpFlags::ACK) { key.resp } else { key.orig };
+        if opener == entry.key().orig {
+            entry.roles = RoleBasis::Syn;
         } else if connection.can_swap() {
-            self.roles = RoleBasis::Syn;
+            entry.roles = RoleBasis::Syn;
             connection.swap_roles();
-            self.head.key = self.head.key.reversed();
-            self.link.swap();
-            self.packets.swap();
-            self.bytes.swap();
-            self.ip_bytes.swap();
-            for error in &mut self.icmp_errors {
-                error.about = error.about.reverse();
-            }
+            entry.swap_roles();
         }
     }
 
-    fn close<H: Handler<State = S>>(mut self: Box<Self>, handler: &mut H) {
-        let (mut tcp, mut missed) = (None, PerDirection::default());
-        if let Kind::Tcp(connection) = &mut self.kind {
-            connection.finish(&mut outlet(&self.head, &mut self.state, self.last, handler));
-            tcp = Some(Box::new(connection.facts(self.last)));
-            missed = connection.missed();
-        }
-        let flow = Flow {
-            id: FlowId(self.head.first.frame),
-            key: self.head.key,
-            roles: self.roles,
-            link: self.link,
-            first: self.head.first,
-            last: self.last,
-            packets: self.packets,
-            bytes: self.bytes,
-            ip_bytes: self.ip_bytes,
-            missed,
-            truncated_frames: self.truncated_frames,
-            tcp,
-            icmp_errors: self.icmp_errors,
-            service: Vec::new(),
-            facts: Facts::default(),
-        };
-        handler.closed(self.state.map(|state| *state).unwrap_or_default(), flow);
+    fn close<H: Handler<State = S>>(&mut self, handler: &mut H) {
+        let Self { entry, connection } = self;
+        let (midstream, last) = (connection.midstream(), entry.last);
+        connection.finish(&mut outlet(entry, midstream, last, handler));
+        over(entry, midstream, handler);
+    }
+}
+
+/// A packet of a flow that is not TCP.
+fn datagram<H: Handler>(entry: &mut Entry<H::State>, packet: &Packet<'_>, key: &FlowKey, handler: &mut H) {
+    let Some(from) = entry.direction(key) else { return };
+    entry.count(from, packet);
+    if entry.wanted && matches!(packet.segment, Segment::Udp { .. }) {
+        let head = entry.head(false);
+        let state = entry.state.get_or_insert_default();
+        let (bytes, missed) = (packet.payload, packet.missing());
+        entry.wanted = handler.datagram(state, &head, from, bytes, missed, packet.seen);
+    }
+}
+
+/// Nothing comes any more.
+fn over<H: Handler>(entry: &mut Entry<H::State>, midstream: bool, handler: &mut H) {
+    let (head, last) = (entry.head(midstream), entry.last);
+    if let Some(state) = entry.state.as_deref_mut()
+        && let Some(client) = handler.closed(state, &head, last)
+    {
+        entry.client_is(client);
     }
 }
 
 /// Tells the handler what a connection hands out while `seen` is the packet at hand.
-fn outlet<'a, H: Handler>(
-    head: &'a FlowHead,
-    state: &'a mut Option<Box<H::State>>,
+pub(super) fn outlet<'a, H: Handler>(
+    entry: &'a mut Entry<H::State>,
+    midstream: bool,
     seen: Seen,
     handler: &'a mut H,
 ) -> impl FnMut(Direction, Piece<'_>) -> bool + 'a {
+    let mut head: Option<FlowHead> = None;
     move |from, piece| {
-        let state = state.get_or_insert_default();
+        let head = head.get_or_insert_with(|| entry.head(midstream));
+        let state = entry.state.get_or_insert_default();
         match piece {
             Piece::Bytes(bytes) => handler.data(state, head, from, bytes, seen),
             Piece::Gap(missed) => handler.gap(state, head, from, missed, seen),

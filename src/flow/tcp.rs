@@ -4,26 +4,30 @@ use std::time::Duration;
 
 use super::Limits;
 use super::ending::{Act, Close, Idle, Unanswered};
-use super::half::{Half, Segment};
-use super::reassembly::{Captured, Piece};
+use super::half::{Half, NOTHING_ACKED, Oddities, Segment, Spoke};
+use super::reassembly::{Captured, Piece, Reassembler};
 use super::seq::{Novelty, SeqNum};
 use super::state::{self, History};
 use crate::model::evidence::Seen;
 use crate::model::flow::{End, TcpFacts};
 use crate::model::packet::{TcpFlags, TcpHeader};
+use crate::model::stats::ShedKind;
 use crate::model::{Direction, Packet, PerDirection};
 
 /// The state of a connection, from its first packet to its last.
 #[derive(Debug)]
 pub(super) struct Connection {
     halves: PerDirection<Half>,
+    /// Streams being put in order: from the first payload on, as long as somebody listens.
+    streams: Option<Box<PerDirection<Reassembler>>>,
     history: History,
     syn: Option<Seen>,
-    syn_count: u32,
     syn_ack: Option<Seen>,
     established: Option<Seen>,
     close: Option<Close>,
     idle: Idle,
+    unanswered: Unanswered,
+    syn_count: u32,
     /// Whoever listens wants more.
     wanted: bool,
     /// Whoever listens has been given something, so that the roles can no longer be exchanged.
@@ -39,16 +43,28 @@ impl Connection {
         }
         Self {
             halves: PerDirection { orig: Half::new(), resp: Half::new() },
+            streams: None,
             history,
             syn: None,
-            syn_count: 0,
             syn_ack: None,
             established: None,
             close: None,
             idle: Idle::new(first.at),
+            unanswered: Unanswered::default(),
+            syn_count: 0,
             wanted: true,
             told: false,
         }
+    }
+
+    /// Reads a little of each part, so that all of it is near when it is needed.
+    pub(super) fn touch(&self) -> u64 {
+        let Self { halves: PerDirection { orig, resp }, idle, .. } = self;
+        let of = |half: &Half| half.sequence.next().unsigned_abs() ^ u64::from(half.payload);
+        of(orig)
+            ^ of(resp)
+            ^ idle.now(crate::model::Timestamp::default()).as_secs()
+            ^ u64::from(self.syn_count)
     }
 
     /// No SYN was captured.
@@ -87,6 +103,7 @@ impl Connection {
         self.halves.swap();
         self.history.swap();
         self.idle.swap();
+        self.unanswered.swap();
         if let Some(close) = &mut self.close {
             close.by = close.by.reverse();
         }
@@ -111,26 +128,17 @@ impl Connection {
             bytes: if rst { &[] } else { packet.payload },
         };
         let half = self.halves.of_mut(from);
-        half.packets = half.packets.saturating_add(1);
+        half.spoke = if half.spoke == Spoke::Never { Spoke::Once } else { Spoke::Again };
         let repeated = half.repeats.note(packet, tcp);
         self.anchor(from, &segment);
         self.note_flags(from, &segment, tcp.window, repeated);
-        let mut told = false;
-        let mut wanted = self.wanted;
-        let mut out = |of: Direction, piece: Piece<'_>| {
-            told = true;
-            out(of, piece)
-        };
         if segment.has(TcpFlags::ACK) && !rst {
-            let of = from.reverse();
-            wanted &= self.acknowledge(of, segment.ack, wanted, &mut |piece| out(of, piece));
+            self.acknowledge(from.reverse(), segment.ack, out);
         }
         let act = if rst { Act::Nothing } else { self.place(from, &segment, repeated) };
-        if wanted && segment.len > 0 && act != Act::Probe {
-            wanted = self.hand_on(from, &segment, limits, &mut |piece| out(from, piece));
+        if self.wanted && segment.len > 0 && act != Act::Probe {
+            self.hand_on(from, &segment, limits, out);
         }
-        self.told |= told;
-        self.stop_unless(wanted);
         if !repeated {
             self.note_end(from, &segment, act, packet.hop_limit, tcp.has_timestamp);
         }
@@ -138,12 +146,59 @@ impl Connection {
 
     /// The connection is over: hands out what waits. `out` as in [`Connection::packet`].
     pub(super) fn finish(&mut self, out: &mut impl FnMut(Direction, Piece<'_>) -> bool) {
+        let Some(mut streams) = self.streams.take() else { return };
         for of in Direction::BOTH {
-            let half = self.halves.of_mut(of);
-            if self.wanted {
-                self.wanted = half.reassembler.finish(&mut |piece| out(of, piece));
-            }
+            self.wanted = self.wanted && streams.of_mut(of).finish(&mut |piece| out(of, piece));
         }
+    }
+
+    /// Stream bytes that wait for missing ones before them.
+    pub(super) fn waiting(&self) -> usize {
+        self.streams
+            .as_ref()
+            .map_or(0, |streams| streams.orig.waiting().saturating_add(streams.resp.waiting()))
+    }
+
+    /// Waits no longer for missing bytes: hands out what waits. `out` as in [`Connection::packet`].
+    pub(super) fn give_up_holes(&mut self, out: &mut impl FnMut(Direction, Piece<'_>) -> bool) {
+        let Some(streams) = &mut self.streams else { return };
+        for of in Direction::BOTH {
+            self.wanted = self.wanted && streams.of_mut(of).finish(&mut |piece| out(of, piece));
+        }
+        if !self.wanted {
+            self.streams = None;
+        }
+    }
+
+    /// What it would be let go as.
+    pub(super) fn kind(&self) -> ShedKind {
+        let PerDirection { orig, resp } = &self.halves;
+        if !orig.payload && !resp.payload && self.established.is_none() {
+            ShedKind::Attempt
+        } else if orig.rst || resp.rst || (orig.fin && resp.fin) {
+            ShedKind::Closed
+        } else if !self.wanted {
+            ShedKind::Recognised
+        } else {
+            ShedKind::Open
+        }
+    }
+
+    /// Whether somebody listens to whom no byte can come any more: both ends have sent their FIN, and
+    /// everything before.
+    pub(super) fn is_heard_out(&self) -> bool {
+        let through = |of: Direction| {
+            let half = self.halves.of(of);
+            half.fin
+                && self.streams.as_ref().is_none_or(|streams| streams.of(of).is_at_fin(half.sequence.next()))
+        };
+        self.wanted && through(Direction::OrigToResp) && through(Direction::RespToOrig)
+    }
+
+    /// Nobody listens any more.
+    pub(super) fn stop(&mut self) {
+        self.wanted = false;
+        self.streams = None;
     }
 
     /// Learns where the streams begin.
@@ -164,6 +219,10 @@ impl Connection {
         if segment.has(TcpFlags::ACK) && peer.base.is_none() {
             peer.set_base(segment.ack.before(), syn);
         }
+        // Nothing was sent in this direction yet, so nothing was handed out.
+        if syn && !half.payload {
+            restart(&mut self.streams, from, half);
+        }
     }
 
     /// History, state, handshake.
@@ -175,7 +234,9 @@ impl Connection {
             && peer.state.stage != state::Stage::Closed
             && half.state.stage != state::Stage::Reset
         {
-            self.history.zero_window(&mut half.marks, from);
+            let odd = half.odd();
+            odd.zero_windows = odd.zero_windows.saturating_add(1);
+            self.history.note_scaled(from, 'w', odd.zero_windows);
         }
         state::advance(&mut half.state, &mut peer.state, from, segment.flags, segment.len > 0);
         match from {
@@ -197,37 +258,47 @@ impl Connection {
         }
     }
 
-    /// The peer of `of` has acknowledged everything before `ack`. Returns whether more is wanted.
+    /// The peer of `of` has acknowledged everything before `ack`.
     fn acknowledge(
         &mut self,
         of: Direction,
         ack: SeqNum,
-        wanted: bool,
-        out: &mut impl FnMut(Piece<'_>) -> bool,
-    ) -> bool {
+        out: &mut impl FnMut(Direction, Piece<'_>) -> bool,
+    ) {
         let half = self.halves.of_mut(of);
-        let Some(position) = half.sequence.position(ack) else { return true };
+        let Some(position) = half.sequence.position(ack) else { return };
         let before = half.acked;
-        if before.is_some_and(|before| position <= before) {
-            return true;
+        if position <= before {
+            return;
         }
-        half.acked = Some(position);
+        half.acked = position;
         let next = half.sequence.next();
         let unseen = if !half.started {
             // Nothing came from it yet: only what is acknowledged beyond the first time says anything.
-            before.is_some()
+            before != NOTHING_ACKED
         } else if !half.payload && !half.base_is_sure && position == next.saturating_add(1) {
             // Midstream, and its only segment was a keep-alive probe: the stream begins here.
             half.start(position, true);
+            restart(&mut self.streams, of, half);
             false
         } else {
-            half.sequence.lacks(before.unwrap_or(i64::MIN), position)
+            half.sequence.lacks(before, position)
         };
         if unseen {
-            half.acked_unseen = half.acked_unseen.saturating_add(1);
-            self.history.note_scaled(of, 'g', half.acked_unseen);
+            let odd = half.odd();
+            odd.acked_unseen = odd.acked_unseen.saturating_add(1);
+            self.history.note_scaled(of, 'g', odd.acked_unseen);
         }
-        !wanted || half.reassembler.acked(position, out)
+        if let Some(streams) = &mut self.streams {
+            let told = &mut self.told;
+            let wanted = streams.of_mut(of).acked(position, &mut |piece| {
+                *told = true;
+                out(of, piece)
+            });
+            if !wanted {
+                self.stop();
+            }
+        }
     }
 
     /// Where the segment stands in its stream, and what that says of it.
@@ -237,16 +308,19 @@ impl Connection {
         let first_byte = if syn { segment.seq.after() } else { segment.seq };
         let Some(position) = half.sequence.position(first_byte) else { return Act::Nothing };
         if !half.started {
-            let probe = segment.len == 1 && half.acked == Some(position.saturating_add(1));
+            let probe = segment.len == 1 && half.acked == position.saturating_add(1);
             half.start(position, probe || segment.len == 0);
+            restart(&mut self.streams, from, half);
         }
         if half.is_keep_alive(position, segment) {
             if !repeated {
-                half.keep_alive_probes = half.keep_alive_probes.saturating_add(1);
+                let odd = half.odd();
+                odd.keep_alive_probes = odd.keep_alive_probes.saturating_add(1);
             }
             return Act::Probe;
         }
-        let mut act = if syn { if half.packets > 1 { Act::Again } else { Act::Fresh } } else { Act::Nothing };
+        let mut act =
+            if syn { if half.spoke == Spoke::Again { Act::Again } else { Act::Fresh } } else { Act::Nothing };
         if segment.len > 0 {
             half.payload = true;
             act = match half.sequence.cover(position, segment.bytes.len(), segment.len) {
@@ -255,8 +329,9 @@ impl Connection {
                     Act::Payload
                 }
                 Novelty::Seen => {
-                    half.retransmissions = half.retransmissions.saturating_add(1);
-                    self.history.note_scaled(from, 't', half.retransmissions);
+                    let odd = half.odd();
+                    odd.retransmissions = odd.retransmissions.saturating_add(1);
+                    self.history.note_scaled(from, 't', odd.retransmissions);
                     Act::Again
                 }
                 Novelty::Before => act,
@@ -271,46 +346,53 @@ impl Connection {
         act
     }
 
-    /// Gives the segment's bytes to whoever listens. Returns whether more is wanted.
+    /// Gives the segment's bytes to whoever listens.
     fn hand_on(
         &mut self,
         from: Direction,
         segment: &Segment<'_>,
         limits: &Limits,
-        out: &mut impl FnMut(Piece<'_>) -> bool,
-    ) -> bool {
-        let half = self.halves.of_mut(from);
+        out: &mut impl FnMut(Direction, Piece<'_>) -> bool,
+    ) {
+        let half = self.halves.of(from);
         let first_byte = if segment.has(TcpFlags::SYN) { segment.seq.after() } else { segment.seq };
-        let Some(position) = half.sequence.position(first_byte) else { return true };
+        let Some(position) = half.sequence.position(first_byte) else { return };
+        let streams = self.streams.get_or_insert_with(|| {
+            let stream = |of| Reassembler::at(self.halves.of(of).sequence.start());
+            Box::new(PerDirection {
+                orig: stream(Direction::OrigToResp),
+                resp: stream(Direction::RespToOrig),
+            })
+        });
         let bytes = Captured::new(segment.bytes, segment.len);
-        half.reassembler.segment(position, bytes, half.acked.unwrap_or(i64::MIN), limits, out)
-    }
-
-    fn stop_unless(&mut self, wanted: bool) {
-        if self.wanted && !wanted {
-            self.wanted = false;
-            self.halves.orig.reassembler.clear();
-            self.halves.resp.reassembler.clear();
+        let told = &mut self.told;
+        let wanted = streams.of_mut(from).segment(position, bytes, half.acked, limits, &mut |piece| {
+            *told = true;
+            out(from, piece)
+        });
+        if !wanted {
+            self.stop();
         }
     }
 
     /// Everything that tells how the connection ended. Not for frames captured twice.
     fn note_end(&mut self, from: Direction, segment: &Segment<'_>, act: Act, hop_limit: u8, timestamp: bool) {
         let idle = self.idle.now(segment.seen.at);
-        let (half, peer) = two(&mut self.halves, from);
-        peer.unanswered = Unanswered::default();
-        let silence = half.unanswered.run();
-        half.unanswered.note(act, segment.seen, idle);
+        let half = self.halves.of_mut(from);
+        let (fin, rst) = (segment.has(TcpFlags::FIN), segment.has(TcpFlags::RST));
+        let closes = self.close.is_none() && (fin || rst);
+        if closes {
+            self.unanswered.close(from);
+        }
+        self.unanswered.note(from, act, segment.seen, idle);
         if act == Act::Payload {
             self.idle.payload(from, segment.seen.at);
         }
-        let (fin, rst) = (segment.has(TcpFlags::FIN), segment.has(TcpFlags::RST));
-        if self.close.is_none() && (fin || rst) {
+        if closes {
             self.close = Some(Close {
                 by: from,
                 reset: rst,
                 seen: segment.seen,
-                silent_since: silence.map(|(first, _)| first),
                 hop_limit,
                 lacks_timestamp: half.timestamps && !timestamp,
                 idle: self.idle.before_close(from, segment.seen.at),
@@ -327,6 +409,8 @@ impl Connection {
     /// What is known at the end; `last` is the last packet.
     pub(super) fn facts(&self, last: Seen) -> TcpFacts {
         let Self { halves: PerDirection { orig, resp }, close, .. } = self;
+        let count =
+            |which: fn(&Oddities) -> u64| PerDirection { orig: orig.count(which), resp: resp.count(which) };
         let silent = Direction::BOTH.into_iter().find_map(|of| self.silence(of));
         let (end, end_seen, idle_before_end) = match (silent, close) {
             (Some((of, first, idle)), _) => (End::Silence(of), Some(first), Some(idle)),
@@ -349,10 +433,13 @@ impl Connection {
             last_data: PerDirection { orig: orig.last_data, resp: resp.last_data },
             idle_before_end,
             longest_idle: self.idle.longest(end_seen.unwrap_or(last).at),
-            retransmissions: PerDirection { orig: orig.retransmissions, resp: resp.retransmissions },
-            unanswered: PerDirection { orig: orig.unanswered.count(), resp: resp.unanswered.count() },
-            keep_alive_probes: PerDirection { orig: orig.keep_alive_probes, resp: resp.keep_alive_probes },
-            acked_unseen: PerDirection { orig: orig.acked_unseen, resp: resp.acked_unseen },
+            retransmissions: count(|odd| odd.retransmissions),
+            unanswered: PerDirection {
+                orig: self.unanswered.count(Direction::OrigToResp),
+                resp: self.unanswered.count(Direction::RespToOrig),
+            },
+            keep_alive_probes: count(|odd| odd.keep_alive_probes),
+            acked_unseen: count(|odd| odd.acked_unseen),
             midstream: self.midstream(),
         }
     }
@@ -367,9 +454,9 @@ impl Connection {
     /// peer that had spoken: a SYN that nobody ever answers is an attempt, and a capture of one
     /// direction shows no silence.
     fn silence(&self, of: Direction) -> Option<(Direction, Seen, Duration)> {
-        let (first, idle) = self.halves.of(of).unanswered.run()?;
-        let heard = self.halves.of(of.reverse()).packets > 0;
-        let earliest = self.close.as_ref().is_none_or(|close| close.silent_since == Some(first));
+        let (first, idle) = self.unanswered.run(of)?;
+        let heard = self.halves.of(of.reverse()).spoke != Spoke::Never;
+        let earliest = self.close.is_none() || self.unanswered.closed(of);
         (heard && earliest).then_some((of, first, idle))
     }
 }
@@ -379,5 +466,12 @@ fn two(halves: &mut PerDirection<Half>, from: Direction) -> (&mut Half, &mut Hal
     match from {
         Direction::OrigToResp => (&mut halves.orig, &mut halves.resp),
         Direction::RespToOrig => (&mut halves.resp, &mut halves.orig),
+    }
+}
+
+/// Lets a stream of which nothing was handed out begin where its sender does.
+fn restart(streams: &mut Option<Box<PerDirection<Reassembler>>>, of: Direction, half: &Half) {
+    if let Some(streams) = streams {
+        streams.of_mut(of).start_at(half.sequence.start());
     }
 }

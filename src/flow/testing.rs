@@ -41,6 +41,8 @@ pub(super) struct OwnedFrame {
     pub(super) segment: Segment,
     pub(super) payload: Vec<u8>,
     pub(super) payload_len: u32,
+    /// Of an ICMP error.
+    pub(super) quoted: Option<FlowKey>,
 }
 
 impl Frames {
@@ -66,6 +68,7 @@ impl Frames {
             segment,
             payload: payload.to_vec(),
             payload_len: payload.len() as u32,
+            quoted: None,
         }
     }
 
@@ -106,7 +109,8 @@ impl Frames {
         id: u16,
         quoted: Option<FlowKey>,
     ) -> OwnedFrame {
-        self.frame(from, to, Segment::Icmp(IcmpHeader { kind, code, id, quoted }), b"quoted")
+        let frame = self.frame(from, to, Segment::Icmp(IcmpHeader { kind, code, id }), b"quoted");
+        OwnedFrame { quoted, ..frame }
     }
 }
 
@@ -161,24 +165,24 @@ impl OwnedFrame {
 }
 
 /// What a handler was told of one flow: per direction, bytes as text with `_` for each byte of a gap.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Told {
     pub(super) orig: String,
     pub(super) resp: String,
     pub(super) calls: usize,
     pub(super) last: Option<Seen>,
+    closed: bool,
 }
 
 /// Writes everything down. Wants no more of a flow after `enough` calls.
 #[derive(Debug)]
 pub(super) struct Recorder {
     pub(super) enough: usize,
-    pub(super) closed: Vec<(Told, Flow)>,
 }
 
 impl Default for Recorder {
     fn default() -> Self {
-        Self { enough: usize::MAX, closed: Vec::new() }
+        Self { enough: usize::MAX }
     }
 }
 
@@ -220,8 +224,9 @@ impl Handler for Recorder {
         self.tell(told, from, &text, seen)
     }
 
-    fn closed(&mut self, told: Told, flow: Flow) {
-        self.closed.push((told, flow));
+    fn closed(&mut self, told: &mut Told, _: &FlowHead, _: Seen) -> Option<Direction> {
+        told.closed = true;
+        None
     }
 }
 
@@ -239,18 +244,17 @@ pub(super) fn run_with<'a>(
     for frame in frames {
         let packet = frame.packet();
         table.packet(&packet, hasher.hash(&packet.key()), &mut recorder);
-        if let Some(quoted) = quoted(&packet) {
-            table.icmp_error(&packet, hasher.hash(&quoted));
+        if let Some(quoted) = frame.quoted {
+            table.icmp_error(&packet, &quoted, hasher.hash(&quoted));
         }
     }
-    table.finish(&mut recorder);
-    recorder.closed
-}
-
-/// The 5-tuple that an ICMP error is about.
-fn quoted(packet: &Packet<'_>) -> Option<FlowKey> {
-    match packet.segment {
-        Segment::Icmp(icmp) => icmp.quoted,
-        _ => None,
-    }
+    table.close(&mut recorder);
+    let mut flows: Vec<(Told, Flow)> = table
+        .outlines()
+        .filter_map(|(at, ..)| table.flow(at))
+        .map(|(flow, told)| (told.cloned().unwrap_or_default(), flow))
+        .collect();
+    assert!(flows.iter().all(|(told, _)| told.closed || told.calls == 0));
+    flows.sort_by_key(|(_, flow)| (flow.first.frame, flow.key));
+    flows
 }

@@ -44,6 +44,22 @@ impl Evidence {
         }
     }
 
+    /// Puts the sighting `by` where the frame `stand_in` stands for it.
+    pub(super) fn resolve(&mut self, stand_in: FrameRef, by: Seen) {
+        for seen in [&mut self.first, &mut self.last] {
+            if seen.frame == stand_in {
+                *seen = by;
+            }
+        }
+        for frame in &mut self.more {
+            if *frame == stand_in {
+                *frame = by.frame;
+            }
+        }
+        // The last packet may have been seen already.
+        self.more.dedup();
+    }
+
     /// Joins evidence from elsewhere; the result does not depend on the order of joining.
     pub fn merge(&mut self, other: &Self) {
         // Once there are enough frames, nearly all that comes is later.

@@ -1,6 +1,7 @@
 //! Frames and where they are.
 
 use std::fmt;
+use std::num::NonZeroU64;
 
 use super::Timestamp;
 
@@ -20,8 +21,21 @@ impl fmt::Display for FrameNo {
 
 /// A frame of the whole input. 24 bits for the capture, 40 for the frame (10^12 frames); both
 /// saturate. Ordered by capture, then frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct FrameRef(u64);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FrameRef(
+    /// One more than the bits, so that "no frame" takes no room of its own.
+    NonZeroU64,
+);
+
+/// Frame 0 of the first capture, which no capture has.
+impl Default for FrameRef {
+    fn default() -> Self {
+        Self(NonZeroU64::MIN)
+    }
+}
+
+/// Stands for a frame that is not known yet.
+pub(super) const NO_FRAME: FrameRef = FrameRef(NonZeroU64::MAX);
 
 const FRAME_BITS: u32 = 40;
 const FRAME_MASK: u64 = (1 << FRAME_BITS) - 1;
@@ -30,17 +44,22 @@ const CAPTURE_MASK: u64 = (1 << 24) - 1;
 impl FrameRef {
     /// The frame `no` of `capture`.
     pub fn new(capture: CaptureId, no: FrameNo) -> Self {
-        Self((u64::from(capture.0).min(CAPTURE_MASK) << FRAME_BITS) | no.0.min(FRAME_MASK))
+        let bits = (u64::from(capture.0).min(CAPTURE_MASK) << FRAME_BITS) | no.0.min(FRAME_MASK);
+        Self(NonZeroU64::MIN.saturating_add(bits))
     }
 
     /// Which capture it is in.
     pub fn capture(self) -> CaptureId {
-        CaptureId((self.0 >> FRAME_BITS) as u32)
+        CaptureId((self.bits() >> FRAME_BITS) as u32)
     }
 
     /// Its number there.
     pub fn no(self) -> FrameNo {
-        FrameNo(self.0 & FRAME_MASK)
+        FrameNo(self.bits() & FRAME_MASK)
+    }
+
+    fn bits(self) -> u64 {
+        self.0.get().saturating_sub(1)
     }
 }
 
@@ -91,5 +110,6 @@ mod tests {
         let frame = FrameRef::new(CaptureId(7), FrameNo(123_456_789_012));
         assert_eq!((frame.capture(), frame.no()), (CaptureId(7), FrameNo(123_456_789_012)));
         assert!(frame < FrameRef::new(CaptureId(8), FrameNo(1)));
+        assert_eq!(size_of::<Option<FrameRef>>(), 8);
     }
 }

@@ -127,6 +127,11 @@ impl Index {
 }
 
 impl Facts {
+    /// Of facts that are different from each other, in order of first sighting.
+    pub(super) fn of_parts(entries: Vec<Fact>, dropped: u64) -> Self {
+        Self { entries, index: None, dropped }
+    }
+
     /// Records that `field` had `value`.
     pub fn add(&mut self, field: &'static Field, value: Value, seen: Seen) {
         if let Some(fact) = self.find(field, &value).and_then(|place| self.entries.get_mut(place)) {

@@ -1,7 +1,8 @@
 //! A flow's outline: what has to be looked at to tell whose flow it is, without taking it out of its table.
 
+use super::packed::{Dictionary, Packed};
 use super::packet::Link;
-use super::{Facts, Flow, FlowKey, PerDirection, Seen};
+use super::{Facts, Field, Flow, FlowKey, PerDirection, Seen};
 
 /// What every flow is looked at for, where only some are needed whole.
 #[derive(Debug, Clone, Copy)]
@@ -15,7 +16,29 @@ pub struct Outline<'a> {
     /// Last packet.
     pub last: Seen,
     /// What was learnt of its content; `None` if nothing was.
-    pub facts: Option<&'a Facts>,
+    pub facts: Option<Said<'a>>,
+}
+
+/// Facts to look into.
+#[derive(Debug, Clone, Copy)]
+pub enum Said<'a> {
+    /// As a whole flow has them.
+    Whole(&'a Facts),
+    /// As a flow in its table has them.
+    Packed(&'a Packed, &'a Dictionary),
+}
+
+impl<'a> Said<'a> {
+    /// The texts that a field had, in order of first sighting.
+    pub fn texts(self, field: &'static Field) -> impl Iterator<Item = &'a str> {
+        let (whole, packed) = match self {
+            Self::Whole(facts) => (Some(facts), None),
+            Self::Packed(packed, dictionary) => (None, Some((packed, dictionary))),
+        };
+        let whole = whole.into_iter().flat_map(move |facts| facts.of(field));
+        let packed = packed.into_iter().flat_map(move |(packed, dictionary)| packed.texts(dictionary, field));
+        whole.filter_map(|fact| fact.value.as_str()).chain(packed)
+    }
 }
 
 impl<'a> From<&'a Flow> for Outline<'a> {
@@ -26,7 +49,7 @@ impl<'a> From<&'a Flow> for Outline<'a> {
             link: flow.link,
             first: flow.first,
             last: flow.last,
-            facts: (!flow.facts.is_empty()).then_some(&flow.facts),
+            facts: (!flow.facts.is_empty()).then_some(Said::Whole(&flow.facts)),
         }
     }
 }

@@ -109,8 +109,6 @@ pub struct IcmpHeader {
     pub code: u8,
     /// Identifier of echo messages, else zero.
     pub id: u16,
-    /// For errors: the 5-tuple of the quoted packet, in the direction in which that packet travelled.
-    pub quoted: Option<FlowKey>,
 }
 
 impl Packet<'_> {

@@ -1,7 +1,9 @@
 //! What happened to the input: every frame is analysed or skipped with a reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
+use super::evidence::{Evidence, Seen};
 use super::{CaptureId, LinkType, Timestamp};
 
 /// Why a frame, or part of it, was not analysed. One per frame: the first that applied.
@@ -54,6 +56,97 @@ pub struct Stats {
     pub truncated: u64,
     /// Bytes of frames as captured.
     pub captured_bytes: u64,
+    /// What was let go to stay within the limit of memory.
+    pub shed: Shed,
+}
+
+/// Flows that were let go before they could be judged, because the limit of memory was reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shed {
+    /// How many of each kind.
+    pub flows: BTreeMap<ShedKind, u64>,
+    /// TCP streams whose missing bytes were no longer waited for.
+    pub streams: u64,
+    /// Their first packets.
+    pub evidence: Option<Evidence>,
+    /// Whose flows they were.
+    hosts: BTreeSet<IpAddr>,
+    /// There were more hosts than [`MAX_SHED_HOSTS`].
+    many: bool,
+}
+
+/// Kinds of flows, in the order in which they are let go: what tells least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ShedKind {
+    /// Nothing was said in it: an attempt nobody answered, or a packet without content.
+    Attempt,
+    /// It was over.
+    Closed,
+    /// Its protocol was known and nothing more was looked for.
+    Recognised,
+    /// It was still looked at.
+    Open,
+}
+
+impl std::fmt::Display for ShedKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Attempt => "unanswered",
+            Self::Closed => "closed",
+            Self::Recognised => "recognised",
+            Self::Open => "open",
+        })
+    }
+}
+
+/// How many hosts are kept whose flows were let go; beyond it, it may have been anybody's.
+pub const MAX_SHED_HOSTS: usize = 4_096;
+
+impl Shed {
+    /// Counts a flow of these hosts.
+    pub fn flow(&mut self, kind: ShedKind, first: Seen, hosts: impl IntoIterator<Item = IpAddr>) {
+        self.evidence(&Evidence::once(first));
+        let count = self.flows.entry(kind).or_default();
+        *count = count.saturating_add(1);
+        hosts.into_iter().for_each(|host| self.host(host));
+    }
+
+    fn evidence(&mut self, more: &Evidence) {
+        match &mut self.evidence {
+            Some(evidence) => evidence.merge(more),
+            None => self.evidence = Some(more.clone()),
+        }
+    }
+
+    fn host(&mut self, host: IpAddr) {
+        if self.hosts.len() < MAX_SHED_HOSTS {
+            self.hosts.insert(host);
+        } else {
+            self.many |= !self.hosts.contains(&host);
+        }
+    }
+
+    /// How many flows in all.
+    pub fn total(&self) -> u64 {
+        self.flows.values().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// Whether flows of `host` may be among them.
+    pub fn may_touch(&self, host: IpAddr) -> bool {
+        self.many || self.hosts.contains(&host)
+    }
+
+    /// Adds those of another part of the same run.
+    pub fn merge(&mut self, other: &Self) {
+        for (kind, count) in &other.flows {
+            let sum = self.flows.entry(*kind).or_default();
+            *sum = sum.saturating_add(*count);
+        }
+        self.streams = self.streams.saturating_add(other.streams);
+        self.many |= other.many;
+        other.evidence.iter().for_each(|evidence| self.evidence(evidence));
+        other.hosts.iter().for_each(|host| self.host(*host));
+    }
 }
 
 impl Stats {
@@ -69,6 +162,7 @@ impl Stats {
         self.analysed = self.analysed.saturating_add(other.analysed);
         self.truncated = self.truncated.saturating_add(other.truncated);
         self.captured_bytes = self.captured_bytes.saturating_add(other.captured_bytes);
+        self.shed.merge(&other.shed);
         for (reason, count) in &other.skipped {
             let sum = self.skipped.entry(*reason).or_default();
             *sum = sum.saturating_add(*count);

@@ -2,54 +2,90 @@
 //! they are taken out whole.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
-use rayon::prelude::*;
-
+use super::shard::Collector;
 use super::spread::spread;
+use crate::flow::FlowTable;
+use crate::model::packed::Dictionary;
 use crate::model::{Flow, Outline, Timestamp, Transport};
 
 /// Every flow of a run.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Flows {
-    /// By first packet, then by identity.
-    sorted: Vec<Flow>,
+    /// One for each shard.
+    tables: Vec<Table>,
+    /// Flows that come from no capture.
+    made: Vec<Flow>,
     by_transport: BTreeMap<Transport, u64>,
     span: (Timestamp, Timestamp),
     /// Threads that look through them.
     jobs: usize,
 }
 
+/// A closed table of flows, with what their facts say.
+pub(super) struct Table {
+    pub(super) flows: FlowTable<Collector>,
+    pub(super) dictionary: Dictionary,
+}
+
 /// Where a flow is, for [`Flows::flow`]. Its order means nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct FlowAt(usize);
+pub struct FlowAt {
+    table: u32,
+    place: u32,
+}
 
-/// Fewer flows than this are one thread's work.
-const PART: usize = 4_096;
+impl std::fmt::Debug for Flows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Flows").field("by_transport", &self.by_transport).finish_non_exhaustive()
+    }
+}
+
+/// Stands for flows that come from no capture.
+const MADE: u32 = u32::MAX;
+
+/// What one pass over the flows counts.
+#[derive(Default)]
+struct Counts {
+    by_transport: BTreeMap<Transport, u64>,
+    span: Option<(Timestamp, Timestamp)>,
+}
 
 impl Flows {
-    /// Of these flows, in any order, to be looked through by `jobs` threads (one, if zero).
-    pub fn new(mut flows: Vec<Flow>, jobs: usize) -> Self {
-        flows.par_sort_unstable_by_key(order);
-        let mut by_transport: BTreeMap<Transport, u64> = BTreeMap::new();
-        let mut span: Option<(Timestamp, Timestamp)> = None;
-        for flow in &flows {
-            *by_transport.entry(flow.key.transport).or_default() += 1;
-            let (first, last) = span.get_or_insert((flow.first.at, flow.last.at));
-            *first = flow.first.at.min(*first);
-            *last = flow.last.at.max(*last);
+    /// Of these closed tables, to be looked through by `jobs` threads (one, if zero).
+    pub(super) fn new(tables: Vec<Table>, jobs: usize) -> Self {
+        Self { tables, jobs, ..Self::default() }.counted()
+    }
+
+    /// Of flows made up, as for measuring what judging many costs.
+    pub fn made_up(made: Vec<Flow>, jobs: usize) -> Self {
+        Self { made, jobs, ..Self::default() }.counted()
+    }
+
+    fn counted(self) -> Self {
+        let mut flows = self;
+        let parts = flows.fold(Counts::default, |counts, _, outline| {
+            *counts.by_transport.entry(outline.key.transport).or_default() += 1;
+            let (first, last) = counts.span.get_or_insert((outline.first.at, outline.last.at));
+            *first = outline.first.at.min(*first);
+            *last = outline.last.at.max(*last);
+        });
+        let spans = parts.iter().filter_map(|counts| counts.span);
+        flows.span = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or_default();
+        for (transport, count) in parts.iter().flat_map(|counts| &counts.by_transport) {
+            *flows.by_transport.entry(*transport).or_default() += count;
         }
-        Self { sorted: flows, by_transport, span: span.unwrap_or_default(), jobs }
+        flows
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.sorted.len()
+        self.tables.iter().map(|table| table.flows.len()).sum::<usize>().saturating_add(self.made.len())
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.sorted.is_empty()
+        self.len() == 0
     }
 
     /// How many there are of each transport.
@@ -69,7 +105,8 @@ impl Flows {
 
     /// The outline of each. In no order: what is made of them may not depend on it.
     pub fn outlines(&self) -> impl Iterator<Item = Outline<'_>> {
-        self.sorted.iter().map(Outline::from)
+        let made = self.made.iter().map(Outline::from);
+        self.tables.iter().flat_map(outlines).map(|(_, outline)| outline).chain(made)
     }
 
     /// The outlines of all flows, taken by several threads, each into a value of its own that begins as `start`. What
@@ -79,27 +116,42 @@ impl Flows {
         start: impl Fn() -> T + Sync,
         take: impl Fn(&mut T, FlowAt, &Outline<'_>) + Sync,
     ) -> Vec<T> {
-        spread(self.jobs, &self.parts(), |part: &Range<usize>| {
+        let tables: Vec<(u32, &Table)> = (0..).zip(&self.tables).collect();
+        let size = tables.len().div_ceil(self.jobs.max(1)).max(1);
+        let parts: Vec<_> = tables.chunks(size).collect();
+        let mut values = spread(self.jobs, &parts, |part| {
             let mut value = start();
-            for (at, flow) in part.clone().zip(self.sorted.get(part.clone()).unwrap_or_default()) {
-                take(&mut value, FlowAt(at), &Outline::from(flow));
+            for (table, flows) in *part {
+                for (place, outline) in outlines(flows) {
+                    take(&mut value, FlowAt { table: *table, place }, &outline);
+                }
             }
             value
-        })
-    }
-
-    /// One for each thread, or fewer.
-    fn parts(&self) -> Vec<Range<usize>> {
-        let size = self.sorted.len().div_ceil(self.jobs.max(1)).max(PART);
-        (0..self.sorted.len())
-            .step_by(size)
-            .map(|start| start..start.saturating_add(size).min(self.sorted.len()))
-            .collect()
+        });
+        let size = self.made.len().div_ceil(self.jobs.max(1)).max(1);
+        let parts: Vec<_> = (0_usize..).step_by(size).zip(self.made.chunks(size)).collect();
+        values.extend(spread(self.jobs, &parts, |(first, part)| {
+            let mut value = start();
+            for (at, flow) in (*first..).zip(*part) {
+                let place = u32::try_from(at).unwrap_or(u32::MAX);
+                take(&mut value, FlowAt { table: MADE, place }, &Outline::from(flow));
+            }
+            value
+        }));
+        values
     }
 
     /// The flow at a place that [`Self::fold`] gave; `None` for places of other flows than these.
     pub fn flow(&self, at: FlowAt) -> Option<Flow> {
-        self.sorted.get(at.0).cloned()
+        if at.table == MADE {
+            return self.made.get(at.place as usize).cloned();
+        }
+        let Table { flows, dictionary } = self.tables.get(at.table as usize)?;
+        let (mut flow, state) = flows.flow(at.place)?;
+        if let Some(state) = state {
+            state.complete(dictionary, &mut flow);
+        }
+        Some(flow)
     }
 
     /// The flows at such places, by first packet, then by identity.
@@ -121,10 +173,18 @@ impl Flows {
 
     /// Every flow, by first packet, then by identity.
     pub fn all(&self) -> Vec<Flow> {
-        self.sorted.clone()
+        self.select(|_| true)
     }
 }
 
 fn order(flow: &Flow) -> impl Ord + use<> {
     (flow.first, flow.id)
+}
+
+fn outlines(table: &Table) -> impl Iterator<Item = (u32, Outline<'_>)> {
+    let Table { flows, dictionary } = table;
+    flows.outlines().map(move |(place, outline, state)| {
+        let facts = state.and_then(|state| state.said(dictionary));
+        (place, Outline { facts, ..outline })
+    })
 }

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
+use super::memory::Shares;
 use super::shard::{SHARDS, Shard};
 use super::sorted::Sorted;
 use crate::capture::{self, Batch, Input};
@@ -70,8 +71,8 @@ pub(super) struct Outcome {
 
 impl Lanes {
     /// For `jobs` threads.
-    pub(super) fn new(input: Input, jobs: usize) -> Self {
-        let lane = |_| Mutex::new(Lane { shard: Shard::new(), next: 0 });
+    pub(super) fn new(input: Input, jobs: usize, shares: Shares) -> Self {
+        let lane = |_| Mutex::new(Lane { shard: Shard::new(shares), next: 0 });
         Self {
             source: Mutex::new(Source { input, ended: false, error: None }),
             queue: Mutex::default(),

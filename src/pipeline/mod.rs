@@ -7,13 +7,17 @@ mod flows;
 pub mod judge;
 mod kept;
 mod lanes;
+mod memory;
 mod session;
 mod shard;
 mod sorted;
 mod spread;
 
+use flows::Table;
 pub use flows::{FlowAt, Flows};
 use lanes::{Lanes, Outcome};
+use memory::Shares;
+pub use memory::{DEFAULT_MAX_MEMORY, LEAST_MAX_MEMORY};
 use rayon::prelude::*;
 pub use shard::InternalError;
 use shard::Shard;
@@ -49,13 +53,18 @@ pub struct Analysis {
     pub read_error: Option<Error>,
 }
 
-/// Reads `input` to its end with `jobs` threads (at least one).
+/// Reads `input` to its end with `jobs` threads (at least one), within the default limit of memory.
 pub fn analyse(input: Input, jobs: usize) -> Result<Analysis> {
+    analyse_within(input, jobs, DEFAULT_MAX_MEMORY)
+}
+
+/// The same within `max_memory` bytes, at least [`LEAST_MAX_MEMORY`].
+pub fn analyse_within(input: Input, jobs: usize, max_memory: u64) -> Result<Analysis> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(jobs.max(1))
         .build()
         .map_err(|error| Error::Usage(format!("failed to start {jobs} threads: {error}")))?;
-    let lanes = Lanes::new(input, jobs.max(1));
+    let lanes = Lanes::new(input, jobs.max(1), Shares::of(max_memory));
     let stats = pool.broadcast(|_| lanes.work());
     let mut all = Stats::default();
     stats.iter().for_each(|part| all.merge(part));
@@ -76,17 +85,18 @@ fn finish(outcome: Outcome) -> Analysis {
         ..Analysis::default()
     };
     analysis.stats.merge(&summary.passed_over);
-    let mut flows = Vec::new();
-    let collected: Vec<_> = shards.into_par_iter().map(Shard::finish).collect();
-    for part in collected {
-        flows.extend(part.flows);
+    let (tables, collected): (Vec<_>, Vec<_>) = shards.into_par_iter().map(Shard::close).unzip();
+    let mut closed = Vec::new();
+    for (flows, part) in tables.into_iter().zip(collected) {
+        analysis.stats.shed.merge(flows.shed());
+        closed.push(Table { flows, dictionary: part.dictionary });
         analysis.names.extend(part.names.items);
         analysis.names_dropped = analysis.names_dropped.saturating_add(part.names.dropped);
         analysis.hosts.extend(part.hosts.items);
         analysis.hosts_dropped = analysis.hosts_dropped.saturating_add(part.hosts.dropped);
         analysis.internal_errors.extend(part.failures);
     }
-    analysis.flows = Flows::new(flows, rayon::current_num_threads());
+    analysis.flows = Flows::new(closed, rayon::current_num_threads());
     analysis.names.sort_by(|a, b| {
         (a.seen, &a.name, a.address, a.asked_by).cmp(&(b.seen, &b.name, b.address, b.asked_by))
     });

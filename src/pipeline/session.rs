@@ -39,6 +39,8 @@ pub(crate) struct Session {
     pub(crate) service: Vec<&'static str>,
     /// Direction from client to server of the innermost protocol recognised.
     pub(crate) client: Option<Direction>,
+    /// It was told something.
+    begun: bool,
 }
 
 struct Layer {
@@ -64,10 +66,12 @@ enum Stage {
     Dead,
 }
 
+type Chunk = (Direction, Seen, Vec<u8>);
+
 /// Bytes that wait, in order of arrival.
 #[derive(Default)]
 struct Held {
-    chunks: Vec<(Direction, Seen, Vec<u8>)>,
+    chunks: Vec<Chunk>,
     bytes: usize,
     /// Directions in which every probe has said no.
     refused: [bool; 2],
@@ -101,6 +105,18 @@ struct Work {
 }
 
 impl Layer {
+    /// About what it takes.
+    fn bytes(&self) -> usize {
+        let held = match &self.stage {
+            Stage::Waiting(held) | Stage::Probing(held) => {
+                held.bytes.saturating_add(held.chunks.capacity().saturating_mul(size_of::<Chunk>()))
+            }
+            _ => 0,
+        };
+        let analyzer = self.analyzer.as_ref().map_or(0, |(_, analyzer)| analyzer.bytes());
+        size_of::<Self>().saturating_add(held).saturating_add(analyzer)
+    }
+
     fn new(stage: Stage, client: Direction) -> Self {
         Self { stage, analyzer: None, client }
     }
@@ -125,6 +141,18 @@ fn index(from: Direction) -> usize {
 }
 
 impl Session {
+    /// Whether it was never told anything.
+    pub(crate) fn is_new(&self) -> bool {
+        !self.begun
+    }
+
+    /// About what it takes beside itself.
+    pub(crate) fn bytes(&self) -> usize {
+        let layers = self.layers.iter().map(Layer::bytes).fold(0, usize::saturating_add);
+        let service = self.service.capacity().saturating_mul(size_of::<&str>());
+        layers.saturating_add(service)
+    }
+
     /// In-order stream bytes. Returns whether more are wanted.
     pub(crate) fn data(
         &mut self,
@@ -134,9 +162,7 @@ impl Session {
         seen: Seen,
         listener: &mut dyn Listener,
     ) -> bool {
-        if self.layers.is_empty() {
-            self.layers.push(Layer::new(Stage::Probing(Held::default()), from));
-        }
+        self.begin(from);
         let outermost = self.first_live();
         let mut queue = VecDeque::new();
         self.feed(outermost, flow, from, bytes, seen, listener, &mut queue);
@@ -153,9 +179,7 @@ impl Session {
         seen: Seen,
         listener: &mut dyn Listener,
     ) -> bool {
-        if self.layers.is_empty() {
-            self.layers.push(Layer::new(Stage::Probing(Held::default()), from));
-        }
+        self.begin(from);
         let at = self.first_live();
         let mut queue = VecDeque::new();
         self.gap_in(at, flow, from, missed, seen, listener, &mut queue);
@@ -210,9 +234,7 @@ impl Session {
         seen: Seen,
         listener: &mut dyn Listener,
     ) -> bool {
-        if self.layers.is_empty() {
-            self.layers.push(Layer::new(Stage::Probing(Held::default()), from));
-        }
+        self.begin(from);
         let Some(layer) = self.layers.first_mut() else { return false };
         if let Stage::Probing(held) = &mut layer.stage {
             held.datagrams = held.datagrams.saturating_add(1);
@@ -253,7 +275,16 @@ impl Session {
             }
             at = at.saturating_add(1);
         }
-        self.layers.clear();
+        self.layers = Vec::new();
+    }
+
+    /// Begins with what comes from `from`.
+    fn begin(&mut self, from: Direction) {
+        if !self.begun {
+            self.begun = true;
+            self.layers.reserve_exact(1);
+            self.layers.push(Layer::new(Stage::Probing(Held::default()), from));
+        }
     }
 
     fn first_live(&self) -> usize {

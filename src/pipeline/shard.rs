@@ -1,15 +1,17 @@
 //! One of a fixed number of parts of the flow table: owns its flows, shares nothing.
 
 use super::kept::{Names, Traits};
+use super::memory::Shares;
 use super::session::{Listener, Session};
 use super::sorted::{Sorted, Task};
 use crate::decode::{self, Decoded};
 use crate::flow::{FlowHead, FlowTable, Handler, Limits};
 use crate::model::evidence::Seen;
-use crate::model::flow::RoleBasis;
 use crate::model::observation::{HostTrait, TraitKind};
-use crate::model::packet::Neighbour;
-use crate::model::{Direction, Facts, Flow, FlowKey, Observation};
+use crate::model::outline::Said;
+use crate::model::packed::{Dictionary, Packed, at_end};
+use crate::model::packet::{Neighbour, Packet};
+use crate::model::{Direction, Flow, FlowKey, Observation};
 
 /// How many shards there are, whatever the number of threads: results must not depend on it.
 pub(crate) const SHARDS: usize = 32;
@@ -33,34 +35,34 @@ pub(crate) struct Shard {
 
 /// What is known at the end.
 pub(crate) struct Collector {
-    pub(crate) flows: Vec<Flow>,
     pub(super) names: Names,
     pub(super) hosts: Traits,
+    /// What the facts of all flows say.
+    pub(super) dictionary: Dictionary,
     pub(crate) failures: Vec<InternalError>,
+    /// About what the states of all flows take.
+    states: usize,
 }
-
-/// Bytes for the names of one shard: some twenty thousand of usual length.
-const ROOM_FOR_NAMES: usize = 8 << 20;
-/// Bytes for the traits of hosts of one shard.
-const ROOM_FOR_TRAITS: usize = 4 << 20;
 
 /// A flow's session with the facts gathered so far.
 #[derive(Default)]
 pub(crate) struct FlowState {
     session: Session,
-    facts: Facts,
+    facts: Packed,
 }
 
 /// Puts observations where they belong: facts with the flow, names and traits with the shard.
 struct Sorter<'a> {
     collected: &'a mut Collector,
-    facts: &'a mut Facts,
+    facts: &'a mut Packed,
 }
 
 impl Listener for Sorter<'_> {
     fn observed(&mut self, seen: Seen, observation: Observation) {
         match observation {
-            Observation::Fact(field, value) => self.facts.add(field, value, seen),
+            Observation::Fact(field, value) => {
+                self.facts.add(&mut self.collected.dictionary, field, value, seen)
+            }
             Observation::Name(binding) => self.collected.names.name(binding),
             Observation::Host(host) => self.collected.hosts.host(host),
         }
@@ -82,8 +84,7 @@ impl Handler for Collector {
         bytes: &[u8],
         seen: Seen,
     ) -> bool {
-        let mut sorter = Sorter { collected: self, facts: &mut state.facts };
-        state.session.data(flow, from, bytes, seen, &mut sorter)
+        self.told(state, |session, sorter| session.data(flow, from, bytes, seen, sorter))
     }
 
     fn gap(
@@ -94,8 +95,7 @@ impl Handler for Collector {
         missed: u64,
         seen: Seen,
     ) -> bool {
-        let mut sorter = Sorter { collected: self, facts: &mut state.facts };
-        state.session.gap(flow, from, missed, seen, &mut sorter)
+        self.told(state, |session, sorter| session.gap(flow, from, missed, seen, sorter))
     }
 
     fn datagram(
@@ -107,30 +107,62 @@ impl Handler for Collector {
         missed: u32,
         seen: Seen,
     ) -> bool {
-        let mut sorter = Sorter { collected: self, facts: &mut state.facts };
-        state.session.datagram(flow, from, bytes, missed, seen, &mut sorter)
+        self.told(state, |session, sorter| session.datagram(flow, from, bytes, missed, seen, sorter))
     }
 
-    fn closed(&mut self, mut state: FlowState, mut flow: Flow) {
-        let mut sorter = Sorter { collected: self, facts: &mut state.facts };
-        let midstream = flow.tcp.as_ref().is_some_and(|tcp| tcp.midstream);
-        let head = FlowHead { key: flow.key, first: flow.first, midstream };
-        state.session.end(&head, flow.last, &mut sorter);
-        flow.facts = state.facts;
-        flow.service = std::mem::take(&mut state.session.service);
-        if flow.roles > RoleBasis::Protocol
-            && let Some(client) = state.session.client
-        {
-            flow.roles = RoleBasis::Protocol;
-            if client == Direction::RespToOrig {
-                flow.reverse_roles();
-            }
-        }
-        self.flows.push(flow);
+    fn heard_out(&mut self, state: &mut FlowState, flow: &FlowHead, seen: Seen) {
+        let failures = self.failures.len();
+        self.told(state, |session, sorter| session.end(flow, at_end(seen), sorter));
+        self.failures.iter_mut().skip(failures).for_each(|failure| failure.seen = seen);
+        state.facts.shrink();
+    }
+
+    fn bytes(&self) -> usize {
+        self.states.saturating_add(self.dictionary.bytes())
+    }
+
+    fn shed(&mut self, state: FlowState) {
+        self.states = self.states.saturating_sub(state.bytes());
+    }
+
+    fn closed(&mut self, state: &mut FlowState, flow: &FlowHead, last: Seen) -> Option<Direction> {
+        self.told(state, |session, sorter| session.end(flow, last, sorter));
+        state.session.client
     }
 }
 
+impl FlowState {
+    /// About what it takes.
+    fn bytes(&self) -> usize {
+        [size_of::<Self>(), self.facts.bytes(), self.session.bytes()]
+            .into_iter()
+            .fold(0, usize::saturating_add)
+    }
+
+    /// What was learnt of the flow's content; `None` if nothing was.
+    pub(super) fn said<'a>(&'a self, dictionary: &'a Dictionary) -> Option<Said<'a>> {
+        (!self.facts.is_empty()).then_some(Said::Packed(&self.facts, dictionary))
+    }
+
+    /// Puts what was learnt where it belongs.
+    pub(super) fn complete(&self, dictionary: &Dictionary, flow: &mut Flow) {
+        flow.facts = self.facts.unpack(dictionary, flow.last);
+        flow.service = self.session.service.clone();
+    }
+}
+
+/// Packets whose flows are looked up together: enough to wait for memory once instead of each time.
+const GROUP: usize = 16;
+
 impl Collector {
+    /// Tells a flow's session something, and keeps account of what it takes.
+    fn told<T>(&mut self, state: &mut FlowState, tell: impl FnOnce(&mut Session, &mut Sorter<'_>) -> T) -> T {
+        let before = if state.session.is_new() { 0 } else { state.bytes() };
+        let result = tell(&mut state.session, &mut Sorter { collected: self, facts: &mut state.facts });
+        self.states = self.states.saturating_sub(before).saturating_add(state.bytes());
+        result
+    }
+
     /// Hosts say where they are over and over; the first time is kept.
     fn note(&mut self, neighbour: Neighbour) {
         let Neighbour { seen, mac, ip } = neighbour;
@@ -139,26 +171,39 @@ impl Collector {
 }
 
 impl Shard {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new(shares: Shares) -> Self {
         let collected = Collector {
-            flows: Vec::new(),
-            names: Names::with_room(ROOM_FOR_NAMES),
-            hosts: Traits::with_room(ROOM_FOR_TRAITS),
+            names: Names::with_room(shares.names),
+            hosts: Traits::with_room(shares.traits),
+            dictionary: Dictionary::default(),
             failures: Vec::new(),
+            states: 0,
         };
-        Self { table: FlowTable::new(Limits::default()), collected }
+        let limits = Limits { bytes: shares.flows, ..Limits::default() };
+        Self { table: FlowTable::new(limits), collected }
     }
 
     /// Takes its packets of a batch; it is the shard with this number.
     pub(crate) fn take(&mut self, sorted: &Sorted, number: usize) {
+        let mut group: Vec<(Packet<'_>, u32)> = Vec::with_capacity(GROUP);
         for job in sorted.jobs(number) {
             let Some(frame) = sorted.batch.frame(job.frame as usize) else { continue };
-            match (job.task, decode::decode(&frame)) {
-                (Task::Packet, Decoded::Packet(packet)) => {
-                    self.table.packet(&packet, job.hash, &mut self.collected);
+            let decoded = decode::decode(&frame);
+            if let (Task::Packet, Decoded::Packet(packet)) = (job.task, decoded) {
+                group.push((packet, job.hash));
+                if group.len() == GROUP {
+                    self.table.packets(&group, &mut self.collected);
+                    group.clear();
                 }
+                continue;
+            }
+            // In order: what comes before may open the flow that this is about.
+            self.table.packets(&group, &mut self.collected);
+            group.clear();
+            match (job.task, decoded) {
                 (Task::Error, Decoded::Packet(packet)) => {
-                    self.table.icmp_error(&packet, job.hash);
+                    let quoted = decode::quoted(&packet);
+                    quoted.map(|quoted| self.table.icmp_error(&packet, &quoted, job.hash));
                 }
                 (Task::Neighbour, Decoded::Packet(packet)) => {
                     decode::neighbour(&packet)
@@ -169,11 +214,12 @@ impl Shard {
                 _ => {}
             }
         }
+        self.table.packets(&group, &mut self.collected);
     }
 
     /// Ends every flow.
-    pub(crate) fn finish(mut self) -> Collector {
-        self.table.finish(&mut self.collected);
-        self.collected
+    pub(crate) fn close(mut self) -> (FlowTable<Collector>, Collector) {
+        self.table.close(&mut self.collected);
+        (self.table, self.collected)
     }
 }

@@ -49,8 +49,8 @@ impl Sorted {
             match decoded {
                 Decoded::Packet(packet) => {
                     sorter.flow(at, &packet.key(), Task::Packet);
-                    if let Segment::Icmp(icmp) = packet.segment {
-                        if let Some(quoted) = icmp.quoted {
+                    if let Segment::Icmp(_) = packet.segment {
+                        if let Some(quoted) = decode::quoted(&packet) {
                             sorter.flow(at, &quoted, Task::Error);
                         }
                         if let Some(neighbour) = decode::neighbour(&packet) {

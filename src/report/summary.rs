@@ -258,7 +258,7 @@ mod tests {
                 (SkipReason::LinkType(LinkType(9)), 1),
             ]),
             truncated: 7,
-            captured_bytes: 0,
+            ..Stats::default()
         };
         let summary = Summary {
             stats,
