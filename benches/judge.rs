@@ -159,14 +159,16 @@ fn seen(at: u32) -> Seen {
 /// So many flows, evenly of so many hosts, each to one of so many peers in turn.
 fn analysis(flows: u32, hosts: u32, peers: u32, jobs: usize) -> Analysis {
     let peer = |n: u32| Ipv4Addr::from(0x2d00_0000 + n * 257);
-    let names = (0..peers).map(|n| NameBinding {
+    let name = |n: u32, asker: Option<u32>| NameBinding {
         name: format!("n{n}.cloud.example").into(),
         aliases: Vec::new(),
         address: peer(n).into(),
         source: NameSource::Dns,
-        asked_by: None,
-        seen: Some(seen(0)),
-    });
+        asked_by: asker.map(|host| own_address(host).into()),
+        seen: Some(seen(asker.unwrap_or(0))),
+    };
+    let told = (0..hosts).flat_map(|host| (0..peers.min(5)).map(move |n| name(n, Some(host))));
+    let names = told.chain((0..peers).map(|n| name(n, None)));
     let flows = (0..flows).map(|n| flow(n, n % hosts, peer((n / hosts) % peers)));
     Analysis {
         flows: Flows::made_up(flows.collect(), jobs),
@@ -174,6 +176,10 @@ fn analysis(flows: u32, hosts: u32, peers: u32, jobs: usize) -> Analysis {
         stats: Stats { frames: 1, ..Stats::default() },
         ..Analysis::default()
     }
+}
+
+fn own_address(host: u32) -> Ipv4Addr {
+    Ipv4Addr::from(0x0a00_0000 + host)
 }
 
 /// Of four flows, one shows a TLS handshake, one asks for the time, one is not answered.
@@ -198,7 +204,7 @@ fn flow(n: u32, host: u32, peer: Ipv4Addr) -> Flow {
         id: FlowId(seen(n).frame),
         key: FlowKey {
             transport,
-            orig: Endpoint { ip: Ipv4Addr::new(10, a, b, c).into(), port: 1_025 + (n % 60_000) as u16 },
+            orig: Endpoint { ip: own_address(host).into(), port: 1_025 + (n % 60_000) as u16 },
             resp: Endpoint { ip: peer.into(), port },
         },
         roles: RoleBasis::Syn,

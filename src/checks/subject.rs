@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use foldhash::{HashMap, HashMapExt};
 
@@ -39,8 +39,8 @@ pub struct Evidence<'a> {
 pub struct Subject<'a> {
     /// What was declared.
     pub declaration: &'a Declaration,
-    /// The TLS policy of the profile.
-    pub policy: &'a TlsPolicy,
+    /// The TLS policy of the profile; read once something asks for it.
+    pub policy: &'a LazyLock<TlsPolicy>,
     /// Where its claims are.
     pub index: &'a ClaimIndex,
     /// Who.
@@ -99,12 +99,13 @@ impl<'a> Subject<'a> {
     /// Names the peers of the device's `flows` (by first packet) and matches them with the claims.
     pub fn new(
         declaration: &'a Declaration,
-        policy: &'a TlsPolicy,
+        policy: &'a LazyLock<TlsPolicy>,
         index: &'a ClaimIndex,
         device: &'a Host,
         flows: &'a [Flow],
         evidence: Evidence<'a>,
     ) -> Self {
+        let mut names = Resolver::new(evidence.names, &device.addresses);
         let mut subject = Self {
             declaration,
             policy,
@@ -118,10 +119,9 @@ impl<'a> Subject<'a> {
             names_hidden: false,
             one_sided: false,
             absence: Confidence::Strong,
-            answers: evidence.names.told(&device.addresses),
+            answers: names.answers().to_vec(),
             by_claim: HashMap::new(),
         };
-        let mut names = Resolver::new(evidence.names, device.addresses.clone());
         let own = |flow: &&Flow| !is_anothers(device, flow);
         for flow in flows.iter().filter(own) {
             let views = subject.views_of(flow, &mut names);

@@ -21,6 +21,10 @@ pub const MAX_SHOWN: usize = 1024;
 /// Text fit for a terminal and for one line of a table: control characters, line separators and
 /// characters that reorder or hide text are shown as escapes; at most [`MAX_SHOWN`] characters.
 pub fn printable(text: &str) -> String {
+    // Nearly all text is short and plain.
+    if text.len() <= MAX_SHOWN && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for (shown, c) in text.chars().enumerate() {
         if shown == MAX_SHOWN {

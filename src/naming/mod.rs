@@ -9,7 +9,7 @@ mod sightings;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use foldhash::{HashMap, HashMapExt};
 
@@ -23,9 +23,20 @@ use crate::model::{Flow, NameBinding, NameSource};
 /// Name bindings by address, and by who was told.
 #[derive(Debug, Default)]
 pub struct Names<'b> {
-    by_address: HashMap<IpAddr, Vec<&'b NameBinding>>,
+    by_address: HashMap<IpAddr, Called<'b>>,
     /// Answers to DNS queries, by who asked.
     told: HashMap<IpAddr, Vec<&'b NameBinding>>,
+}
+
+/// What one address is called. Thousands of hosts may have looked it up, and each be asked what it calls it.
+#[derive(Debug, Default)]
+struct Called<'b> {
+    /// By DNS answers to somebody.
+    told: Vec<&'b NameBinding>,
+    /// By everything else.
+    open: Vec<&'b NameBinding>,
+    /// For whoever did not look it up.
+    by_others: OnceLock<PeerName>,
 }
 
 /// What a peer is called.
@@ -60,65 +71,62 @@ impl PeerName {
 }
 
 impl<'b> Names<'b> {
-    /// Sorts the bindings of a run; the order given does not matter.
+    /// Of the bindings of a run; the order given does not matter.
     pub fn new(bindings: impl IntoIterator<Item = &'b NameBinding>) -> Self {
         let mut names = Self::default();
         for binding in bindings {
-            names.by_address.entry(binding.address).or_default().push(binding);
+            let called = names.by_address.entry(binding.address).or_default();
             if let (NameSource::Dns, Some(asker)) = (binding.source, binding.asked_by) {
+                called.told.push(binding);
                 names.told.entry(asker).or_default().push(binding);
+            } else {
+                called.open.push(binding);
             }
-        }
-        #[expect(clippy::iter_over_hash_type, reason = "each is sorted by itself")]
-        for list in names.by_address.values_mut() {
-            list.sort_by(|a, b| by_source(a, b));
         }
         names
     }
 
-    /// The bindings of `address`, best source first, then earliest.
-    pub fn of(&self, address: IpAddr) -> &[&'b NameBinding] {
-        self.by_address.get(&address).map_or(&[], Vec::as_slice)
-    }
-
     /// What DNS answered the host at `addresses`, by address, then earliest first.
-    pub fn told(&self, addresses: &BTreeSet<IpAddr>) -> Vec<&'b NameBinding> {
+    fn told(&self, addresses: &BTreeSet<IpAddr>) -> Vec<&'b NameBinding> {
         let mut told: Vec<&NameBinding> =
             addresses.iter().filter_map(|asker| self.told.get(asker)).flatten().copied().collect();
         told.sort_by(|a, b| a.address.cmp(&b.address).then_with(|| by_source(a, b)));
         told
     }
 
-    /// What `peer` is called by look-ups and announcements.
-    fn resolved(&self, peer: IpAddr, device: &BTreeSet<IpAddr>) -> PeerName {
-        let mut ranked: Vec<(NameSource, &NameBinding)> = self
-            .of(peer)
-            .iter()
-            .map(|&binding| {
-                let own = binding.asked_by.is_none_or(|asker| device.contains(&asker));
-                let source = match binding.source {
-                    NameSource::Dns if !own => NameSource::DnsOther,
-                    other => other,
-                };
-                (source, binding)
-            })
-            .collect();
-        ranked.sort_by_key(|(source, binding)| (*source, binding.seen));
-        let Some((source, best)) = ranked.first().copied() else { return PeerName::none() };
-        // Only names from the best kind of source: what another host resolved says little once this one did.
-        let same: Vec<&NameBinding> = ranked.iter().filter(|(s, _)| *s == source).map(|(_, b)| *b).collect();
-        let mut known: BTreeSet<&str> = BTreeSet::new();
-        let mut candidates: Vec<String> = Vec::new();
-        let names = same.iter().map(|binding| &*binding.name);
-        candidates.extend(names.filter(|name| known.insert(name)).map(str::to_owned));
-        let confidence = match (source, candidates.len()) {
-            (NameSource::Dns | NameSource::Hosts | NameSource::Dhcp, 1) => Confidence::Strong,
-            _ => Confidence::Probable,
-        };
-        let aliases = same.iter().flat_map(|binding| &binding.aliases).map(|alias| &**alias);
-        candidates.extend(aliases.filter(|name| known.insert(name)).map(str::to_owned));
-        PeerName { name: Some(best.name.to_string()), source, candidates: candidates.into(), confidence }
+    /// What `peer` is called by look-ups and announcements, by a host that was told `own` names of it.
+    fn resolved(&self, peer: IpAddr, own: &[&NameBinding]) -> PeerName {
+        let Some(called) = self.by_address.get(&peer) else { return PeerName::none() };
+        let open = || called.open.iter().map(|binding| (binding.source, *binding));
+        if own.is_empty() {
+            let others = || called.told.iter().map(|binding| (NameSource::DnsOther, *binding));
+            return called.by_others.get_or_init(|| best(open().chain(others()))).clone();
+        }
+        // What others were told is less sure, and so of no interest.
+        best(open().chain(own.iter().map(|binding| (NameSource::Dns, *binding))))
     }
+}
+
+/// The best of some names, each with what its source is worth.
+fn best<'b>(names: impl Iterator<Item = (NameSource, &'b NameBinding)>) -> PeerName {
+    let mut ranked: Vec<(NameSource, &NameBinding)> = names.collect();
+    ranked.sort_by(|(a_worth, a), (b_worth, b)| {
+        (a_worth, a.seen).cmp(&(b_worth, b.seen)).then_with(|| by_source(a, b))
+    });
+    let Some((source, best)) = ranked.first().copied() else { return PeerName::none() };
+    // Only names from the best kind of source: what another host resolved says little once this one did.
+    let same: Vec<&NameBinding> = ranked.iter().filter(|(s, _)| *s == source).map(|(_, b)| *b).collect();
+    let mut known: BTreeSet<&str> = BTreeSet::new();
+    let mut candidates: Vec<String> = Vec::new();
+    let names = same.iter().map(|binding| &*binding.name);
+    candidates.extend(names.filter(|name| known.insert(name)).map(str::to_owned));
+    let confidence = match (source, candidates.len()) {
+        (NameSource::Dns | NameSource::Hosts | NameSource::Dhcp, 1) => Confidence::Strong,
+        _ => Confidence::Probable,
+    };
+    let aliases = same.iter().flat_map(|binding| &binding.aliases).map(|alias| &**alias);
+    candidates.extend(aliases.filter(|name| known.insert(name)).map(str::to_owned));
+    PeerName { name: Some(best.name.to_string()), source, candidates: candidates.into(), confidence }
 }
 
 /// Best source first, then earliest.
@@ -131,15 +139,20 @@ fn by_source(a: &NameBinding, b: &NameBinding) -> Ordering {
 #[derive(Debug)]
 pub struct Resolver<'n> {
     names: &'n Names<'n>,
-    /// The device's addresses.
-    device: BTreeSet<IpAddr>,
+    /// What the device was told, by address.
+    answers: Vec<&'n NameBinding>,
     known: HashMap<IpAddr, PeerName>,
 }
 
 impl<'n> Resolver<'n> {
     /// Of the device with these addresses.
-    pub fn new(names: &'n Names<'n>, device: BTreeSet<IpAddr>) -> Self {
-        Self { names, device, known: HashMap::new() }
+    pub fn new(names: &'n Names<'n>, device: &BTreeSet<IpAddr>) -> Self {
+        Self { names, answers: names.told(device), known: HashMap::new() }
+    }
+
+    /// What DNS answered the device, by address, then earliest first.
+    pub fn answers(&self) -> &[&'n NameBinding] {
+        &self.answers
     }
 
     /// What the host at `peer`, reached by `flow`, is called. `outbound` says that the device is the client: what a
@@ -151,7 +164,13 @@ impl<'n> Resolver<'n> {
 
     /// What `peer` is called by look-ups and announcements.
     pub fn resolved(&mut self, peer: IpAddr) -> PeerName {
-        self.known.entry(peer).or_insert_with(|| self.names.resolved(peer, &self.device)).clone()
+        let Self { names, answers, known } = self;
+        let find = || {
+            let from = answers.partition_point(|binding| binding.address < peer);
+            let to = answers.partition_point(|binding| binding.address <= peer);
+            names.resolved(peer, answers.get(from..to).unwrap_or_default())
+        };
+        known.entry(peer).or_insert_with(find).clone()
     }
 }
 
@@ -233,13 +252,37 @@ mod tests {
             binding("mine.example", "203.0.113.1", NameSource::Dns, Some("192.0.2.7")),
         ];
         let names = Names::new(&bindings);
-        let device = BTreeSet::from(["192.0.2.7".parse().unwrap()]);
-        let peer = names.resolved("203.0.113.1".parse().unwrap(), &device);
+        let resolved = |asker: &str| {
+            let device = BTreeSet::from([asker.parse().unwrap()]);
+            let mut resolver = Resolver::new(&names, &device);
+            (resolver.resolved("203.0.113.1".parse().unwrap()), resolver.answers().to_vec())
+        };
+        let (peer, answers) = resolved("192.0.2.7");
         assert_eq!((peer.name.as_deref(), peer.source), (Some("mine.example"), NameSource::Dns));
         assert_eq!(*peer.candidates, ["mine.example", "edge.example.net"]);
-        let stranger = names.resolved("203.0.113.1".parse().unwrap(), &BTreeSet::new());
+        assert_eq!(answers, [&bindings[1]]);
+        let (stranger, answers) = resolved("192.0.2.8");
         assert_eq!(stranger.source, NameSource::DnsOther);
-        assert_eq!(names.told(&device), [&bindings[1]]);
+        assert_eq!(*stranger.candidates, ["mine.example", "other.example", "edge.example.net"]);
+        assert!(answers.is_empty());
+    }
+
+    #[test]
+    fn what_everybody_is_told_counts_as_ones_own() {
+        let bindings = [
+            binding("theirs.example", "203.0.113.1", NameSource::Dns, Some("192.0.2.9")),
+            binding("all.example", "203.0.113.1", NameSource::Dns, None),
+            binding("spoken.example", "203.0.113.1", NameSource::Mdns, None),
+        ];
+        let names = Names::new(&bindings);
+        for (asker, candidates) in
+            [("192.0.2.8", vec!["all.example"]), ("192.0.2.9", vec!["all.example", "theirs.example"])]
+        {
+            let device = BTreeSet::from([asker.parse().unwrap()]);
+            let peer = Resolver::new(&names, &device).resolved("203.0.113.1".parse().unwrap());
+            assert_eq!(peer.candidates.split_last().unwrap().1, candidates);
+            assert_eq!(peer.source, NameSource::Dns);
+        }
     }
 
     #[test]

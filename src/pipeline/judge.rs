@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::Analysis;
 use super::device_flows::DeviceFlows;
@@ -101,8 +101,9 @@ impl<'a> Scene<'a> {
         let mut resolvers: BTreeMap<IpAddr, Resolver<'_>> = BTreeMap::new();
         let row = |flow: &'f Flow| {
             let asker = flow.key.orig.ip;
-            let names =
-                resolvers.entry(asker).or_insert_with(|| Resolver::new(&self.names, BTreeSet::from([asker])));
+            let names = resolvers
+                .entry(asker)
+                .or_insert_with(|| Resolver::new(&self.names, &BTreeSet::from([asker])));
             let peer = names.peer(flow, flow.key.resp.ip, true);
             FlowRow { flow, resp_name: peer.name.map(|name| (name, peer.source)) }
         };
@@ -169,7 +170,7 @@ pub fn judge(scene: &Scene<'_>) -> Judgement {
 /// One device under one task.
 struct Case<'a> {
     declaration: &'a Declaration,
-    policy: &'a TlsPolicy,
+    policy: &'a LazyLock<TlsPolicy>,
     index: Arc<ClaimIndex>,
     /// `None` if nobody was found.
     device: Option<Cow<'a, Host>>,

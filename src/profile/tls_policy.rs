@@ -11,9 +11,10 @@ use super::value;
 use super::yaml;
 
 /// Names of the policies that ship.
-pub const NAMES: &[&str] = &["default"];
+pub const NAMES: &[&str] = &[DEFAULT_NAME];
 
-const TEXTS: &[(&str, &str)] = &[("default", include_str!("../../rules/tls/default.yaml"))];
+const DEFAULT_NAME: &str = "default";
+const DEFAULT_TEXT: &str = include_str!("../../rules/tls/default.yaml");
 const SUITES: &str = include_str!("../../rules/tls/suites.csv");
 
 /// Practical risk, ordered from harmless to bad.
@@ -77,7 +78,7 @@ pub struct Judgement {
 }
 
 /// A policy: everything but cipher suites is its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsPolicy {
     /// `default`
     pub name: String,
@@ -149,13 +150,13 @@ impl Suite {
 }
 
 impl TlsPolicy {
-    /// The policy called `name`, if it ships.
-    pub fn named(name: &str) -> Option<&'static Self> {
-        static PARSED: LazyLock<Vec<TlsPolicy>> = LazyLock::new(|| {
-            // That every shipped policy parses is a test.
-            TEXTS.iter().filter_map(|(name, text)| parse(text, name).ok()).collect()
-        });
-        PARSED.iter().find(|policy| policy.name == name)
+    /// The policy called `name`, if it ships. It is read when it is first asked for anything, which captures without
+    /// TLS never do.
+    pub fn named(name: &str) -> Option<&'static LazyLock<Self>> {
+        // That every shipped policy parses is a test.
+        static DEFAULT: LazyLock<TlsPolicy> =
+            LazyLock::new(|| parse(DEFAULT_TEXT, DEFAULT_NAME).unwrap_or_default());
+        (name == DEFAULT_NAME).then_some(&DEFAULT)
     }
 
     /// What is known of a cipher suite; `None` for an unknown code point (a warning) and for [signals](is_signal).
