@@ -153,7 +153,7 @@ impl<'p> Talkers<'p> {
                 known_name(self.identify, &lower(host))
             })
         };
-        // Whoever is known needs no more to show it, and facts are far away in memory.
+        // Whoever is known needs no more to show it.
         if by_port() || (flow.facts.is_some() && !self.contains(orig) && by_name()) {
             self.addresses.insert(orig);
         }

@@ -49,7 +49,7 @@ struct Found<'a> {
     wire: usize,
 }
 
-impl<'a> Found<'a> {
+impl Found<'_> {
     /// No more than the first `len` bytes.
     fn limit(self, len: usize) -> Self {
         Self { bytes: self.bytes.get(..len).unwrap_or(self.bytes), wire: self.wire.min(len) }
@@ -83,7 +83,7 @@ fn ipv4(found: Found<'_>, link: Link, seen: Seen) -> Option<Packet<'_>> {
     let payload = Found { bytes: ip.bytes.get(20..)?, wire: ip.wire.checked_sub(20)? };
     let (src, dst) = (Ipv4Addr::new(s0, s1, s2, s3).into(), Ipv4Addr::new(d0, d1, d2, d3).into());
     let id = Some(u16::from_be_bytes([i0, i1]));
-    packet(Ip { src, dst, hop_limit, id, number, len: ip.wire, payload }, link, seen)
+    packet(&Ip { src, dst, hop_limit, id, number, len: ip.wire, payload }, link, seen)
 }
 
 #[inline(always)]
@@ -100,14 +100,14 @@ fn ipv6(found: Found<'_>, link: Link, seen: Seen) -> Option<Packet<'_>> {
     let payload = Found { bytes: ip.bytes.get(40..)?, wire: ip.wire.checked_sub(40)? };
     let (src, dst) = (Ipv6Addr::from(*src).into(), Ipv6Addr::from(*dst).into());
     packet(
-        Ip { src, dst, hop_limit: *hop_limit, id: None, number: *number, len: ip.wire, payload },
+        &Ip { src, dst, hop_limit: *hop_limit, id: None, number: *number, len: ip.wire, payload },
         link,
         seen,
     )
 }
 
 #[inline(always)]
-fn packet<'a>(ip: Ip<'a>, link: Link, seen: Seen) -> Option<Packet<'a>> {
+fn packet<'a>(ip: &Ip<'a>, link: Link, seen: Seen) -> Option<Packet<'a>> {
     let (segment, payload) = match ip.number {
         transport::TCP => tcp(ip.payload)?,
         transport::UDP => udp(ip.payload)?,

@@ -44,7 +44,7 @@ impl<H: Handler> FlowTable<H> {
         }
         let mut candidates = self.candidates();
         candidates.sort_unstable();
-        let state = handler.bytes() / candidates.len().max(1);
+        let state = handler.bytes().checked_div(candidates.len()).unwrap_or_default();
         let mut gone = Gone::new(self.tcp.len(), self.other.len());
         for candidate in candidates {
             if excess == 0 {

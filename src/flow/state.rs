@@ -166,6 +166,7 @@ pub(super) enum History {
     /// As many as most connections have.
     Short { len: u8, letters: [u8; SHORT] },
     /// At most [`MAX_HISTORY`].
+    #[expect(clippy::box_collection, reason = "a thin pointer keeps this small, and few are long")]
     Long(Box<Vec<u8>>),
 }
 

@@ -568,7 +568,7 @@ fn a_listener_that_has_enough_is_left_alone_and_counting_goes_on() {
     talk.c("PA", 4, 1, "def");
     talk.s("PA", 1, 7, "reply");
     talk.c("PA", 4, 1, "def");
-    let recorder = Recorder { enough: 1, ..Recorder::default() };
+    let recorder = Recorder { enough: 1 };
     let (told, flow) = run_with(&talk.frames, recorder, Limits::default()).pop().unwrap();
     assert_eq!((told.orig.as_str(), told.calls), ("abc", 1));
     assert_eq!((flow.bytes.orig, flow.missed.orig, flow.tcp.unwrap().retransmissions.orig), (12, 3, 1));
@@ -585,7 +585,7 @@ fn datagrams_are_one_flow_until_the_end_of_the_capture() {
     assert_eq!((told.orig.as_str(), told.resp.as_str()), ("one|two|", "re___|"));
     assert_eq!((flow.packets.orig, flow.bytes.resp, flow.truncated_frames), (2, 5, 1));
     assert!(flow.tcp.is_none() && flow.missed == PerDirection::default());
-    let enough = run_with(&frames, Recorder { enough: 1, ..Recorder::default() }, Limits::default());
+    let enough = run_with(&frames, Recorder { enough: 1 }, Limits::default());
     assert_eq!((enough[0].0.calls, enough[0].1.packets.orig), (1, 2));
 }
 
@@ -727,7 +727,7 @@ mod hostile {
                 })
                 .collect();
             let limits = Limits { reorder_bytes: 64, reorder_segments: 4, ..Limits::default() };
-            let flows = run_with(&frames, Recorder { enough, ..Recorder::default() }, limits);
+            let flows = run_with(&frames, Recorder { enough }, limits);
             let packets: u64 = flows.iter().map(|(_, flow)| flow.packets.orig + flow.packets.resp).sum();
             let bytes: u64 = flows.iter().map(|(_, flow)| flow.bytes.orig + flow.bytes.resp).sum();
             prop_assert_eq!(packets, frames.len() as u64);

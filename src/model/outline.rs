@@ -15,7 +15,7 @@ pub struct Outline<'a> {
     pub first: Seen,
     /// Last packet.
     pub last: Seen,
-    /// What was learnt of its content; `None` if nothing was.
+    /// What was learnt of its content, if anything: far away in memory, so to be asked last.
     pub facts: Option<Said<'a>>,
 }
 

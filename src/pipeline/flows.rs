@@ -184,7 +184,7 @@ fn order(flow: &Flow) -> impl Ord + use<> {
 fn outlines(table: &Table) -> impl Iterator<Item = (u32, Outline<'_>)> {
     let Table { flows, dictionary } = table;
     flows.outlines().map(move |(place, outline, state)| {
-        let facts = state.and_then(|state| state.said(dictionary));
+        let facts = state.map(|state| state.said(dictionary));
         (place, Outline { facts, ..outline })
     })
 }

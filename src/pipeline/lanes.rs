@@ -26,7 +26,7 @@ pub(super) struct Lanes {
     queue: Mutex<Queue>,
     /// Told when the queue gets shorter.
     shorter: Condvar,
-    lanes: Vec<Mutex<Lane>>,
+    shards: Vec<Mutex<Lane>>,
     hasher: KeyHasher,
     /// Batches that may be on their way.
     room: usize,
@@ -77,7 +77,7 @@ impl Lanes {
             source: Mutex::new(Source { input, ended: false, error: None }),
             queue: Mutex::default(),
             shorter: Condvar::new(),
-            lanes: (0..SHARDS).map(lane).collect(),
+            shards: (0..SHARDS).map(lane).collect(),
             hasher: KeyHasher::default(),
             room: jobs.saturating_mul(BATCHES_PER_THREAD).saturating_add(1),
         }
@@ -135,7 +135,7 @@ impl Lanes {
     /// Lets every shard that no other thread has take what there is for it.
     fn take(&self) -> bool {
         let mut took = false;
-        for (number, lane) in self.lanes.iter().enumerate() {
+        for (number, lane) in self.shards.iter().enumerate() {
             let mut lane = match lane.try_lock() {
                 Ok(lane) => lane,
                 Err(TryLockError::Poisoned(lane)) => lane.into_inner(),
@@ -175,7 +175,7 @@ impl Lanes {
     pub(super) fn finish(self, stats: Stats) -> Outcome {
         let source = self.source.into_inner().unwrap_or_else(PoisonError::into_inner);
         let shards = self
-            .lanes
+            .shards
             .into_iter()
             .map(|lane| lane.into_inner().unwrap_or_else(PoisonError::into_inner).shard)
             .collect();

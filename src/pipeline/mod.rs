@@ -108,7 +108,7 @@ fn finish(outcome: Outcome) -> Analysis {
 
 /// Keeps the first of equal traits; starts of a host are kept all. The list is in order of time.
 fn first_sightings(traits: &mut Vec<HostTrait>) {
-    let mut known = std::collections::HashSet::new();
+    let mut known = foldhash::HashSet::default();
     traits.retain(|item| {
         matches!(item.kind, TraitKind::Boot) || known.insert((item.mac, item.ip, item.kind.clone()))
     });

@@ -63,7 +63,7 @@ impl Listener for Sorter<'_> {
     fn observed(&mut self, seen: Seen, observation: Observation) {
         match observation {
             Observation::Fact(field, value) => {
-                self.facts.add(&mut self.collected.dictionary, field, value, seen)
+                self.facts.add(&mut self.collected.dictionary, field, value, seen);
             }
             Observation::Name(binding) => self.collected.names.add(binding),
             Observation::Host(host) => self.collected.hosts.add(host),
@@ -145,15 +145,15 @@ impl FlowState {
             .fold(0, usize::saturating_add)
     }
 
-    /// What was learnt of the flow's content; `None` if nothing was.
-    pub(super) fn said<'a>(&'a self, dictionary: &'a Dictionary) -> Option<Said<'a>> {
-        (!self.facts.is_empty()).then_some(Said::Packed(&self.facts, dictionary))
+    /// What was learnt of the flow's content. Nothing is looked at before it is asked.
+    pub(super) fn said<'a>(&'a self, dictionary: &'a Dictionary) -> Said<'a> {
+        Said::Packed(&self.facts, dictionary)
     }
 
     /// Puts what was learnt where it belongs.
     pub(super) fn complete(&self, dictionary: &Dictionary, flow: &mut Flow) {
         flow.facts = self.facts.unpack(dictionary, flow.last);
-        flow.service = self.session.service.clone();
+        flow.service.clone_from(&self.session.service);
     }
 }
 
