@@ -2,7 +2,7 @@
 
 use super::kept::{Names, Traits};
 use super::memory::Shares;
-use super::session::{Listener, Session};
+use super::session::{Listener, Session, Tools};
 use super::sorted::{Sorted, Task};
 use crate::decode::{self, Decoded};
 use crate::flow::{FlowHead, FlowTable, Handler, Limits};
@@ -42,6 +42,7 @@ pub(crate) struct Collector {
     pub(crate) failures: Vec<InternalError>,
     /// About what the states of all flows take.
     states: usize,
+    tools: Tools,
 }
 
 /// A flow's session with the facts gathered so far.
@@ -49,27 +50,32 @@ pub(crate) struct Collector {
 pub(crate) struct FlowState {
     session: Session,
     facts: Packed,
+    /// As which it is counted in what all states take.
+    counted: u32,
 }
 
 /// Puts observations where they belong: facts with the flow, names and traits with the shard.
 struct Sorter<'a> {
-    collected: &'a mut Collector,
+    names: &'a mut Names,
+    hosts: &'a mut Traits,
+    dictionary: &'a mut Dictionary,
+    failures: &'a mut Vec<InternalError>,
     facts: &'a mut Packed,
 }
 
 impl Listener for Sorter<'_> {
-    fn observed(&mut self, seen: Seen, observation: Observation) {
-        match observation {
-            Observation::Fact(field, value) => {
-                self.facts.add(&mut self.collected.dictionary, field, value, seen)
+    fn observed(&mut self, observations: &mut Vec<(Seen, Observation)>) {
+        for (seen, observation) in observations.drain(..) {
+            match observation {
+                Observation::Fact(field, value) => self.facts.add(self.dictionary, field, value, seen),
+                Observation::Name(binding) => self.names.add(*binding),
+                Observation::Host(host) => self.hosts.add(*host),
             }
-            Observation::Name(binding) => self.collected.names.name(binding),
-            Observation::Host(host) => self.collected.hosts.host(host),
         }
     }
 
     fn failed(&mut self, analyzer: &'static str, flow: FlowKey, seen: Seen) {
-        self.collected.failures.push(InternalError { analyzer, flow, seen });
+        self.failures.push(InternalError { analyzer, flow, seen });
     }
 }
 
@@ -84,7 +90,7 @@ impl Handler for Collector {
         bytes: &[u8],
         seen: Seen,
     ) -> bool {
-        self.told(state, |session, sorter| session.data(flow, from, bytes, seen, sorter))
+        self.told(state, |session, tools, sorter| session.data(flow, from, bytes, seen, tools, sorter))
     }
 
     fn gap(
@@ -95,7 +101,7 @@ impl Handler for Collector {
         missed: u64,
         seen: Seen,
     ) -> bool {
-        self.told(state, |session, sorter| session.gap(flow, from, missed, seen, sorter))
+        self.told(state, |session, tools, sorter| session.gap(flow, from, missed, seen, tools, sorter))
     }
 
     fn datagram(
@@ -107,13 +113,13 @@ impl Handler for Collector {
         missed: u32,
         seen: Seen,
     ) -> bool {
-        self.told(state, |session, sorter| session.datagram(flow, from, bytes, missed, seen, sorter))
+        self.told(state, |session, tools, sorter| {
+            session.datagram(flow, from, bytes, missed, seen, tools, sorter)
+        })
     }
 
     fn heard_out(&mut self, state: &mut FlowState, flow: &FlowHead, seen: Seen) {
-        let failures = self.failures.len();
-        self.told(state, |session, sorter| session.end(flow, at_end(seen), sorter));
-        self.failures.iter_mut().skip(failures).for_each(|failure| failure.seen = seen);
+        self.told(state, |session, tools, sorter| session.end_early(flow, seen, tools, sorter));
         state.facts.shrink();
     }
 
@@ -122,12 +128,12 @@ impl Handler for Collector {
     }
 
     fn shed(&mut self, state: FlowState) {
-        self.states = self.states.saturating_sub(state.bytes());
+        self.states = self.states.saturating_sub(state.counted as usize);
     }
 
     fn closed(&mut self, state: &mut FlowState, flow: &FlowHead, last: Seen) -> Option<Direction> {
-        self.told(state, |session, sorter| session.end(flow, last, sorter));
-        state.session.client
+        self.told(state, |session, tools, sorter| session.end(flow, last, tools, sorter));
+        state.session.client()
     }
 }
 
@@ -147,7 +153,7 @@ impl FlowState {
     /// Puts what was learnt where it belongs.
     pub(super) fn complete(&self, dictionary: &Dictionary, flow: &mut Flow) {
         flow.facts = self.facts.unpack(dictionary, flow.last);
-        flow.service = self.session.service.clone();
+        flow.service = self.session.services().collect();
     }
 }
 
@@ -156,17 +162,24 @@ const GROUP: usize = 16;
 
 impl Collector {
     /// Tells a flow's session something, and keeps account of what it takes.
-    fn told<T>(&mut self, state: &mut FlowState, tell: impl FnOnce(&mut Session, &mut Sorter<'_>) -> T) -> T {
-        let before = if state.session.is_new() { 0 } else { state.bytes() };
-        let result = tell(&mut state.session, &mut Sorter { collected: self, facts: &mut state.facts });
-        self.states = self.states.saturating_sub(before).saturating_add(state.bytes());
+    fn told<T>(
+        &mut self,
+        state: &mut FlowState,
+        tell: impl FnOnce(&mut Session, &mut Tools, &mut Sorter<'_>) -> T,
+    ) -> T {
+        let Self { names, hosts, dictionary, failures, states, tools } = self;
+        let FlowState { session, facts, .. } = state;
+        let result = tell(session, tools, &mut Sorter { names, hosts, dictionary, failures, facts });
+        let bytes = u32::try_from(state.bytes()).unwrap_or(u32::MAX);
+        *states = states.saturating_sub(state.counted as usize).saturating_add(bytes as usize);
+        state.counted = bytes;
         result
     }
 
     /// Hosts say where they are over and over; the first time is kept.
     fn note(&mut self, neighbour: Neighbour) {
         let Neighbour { seen, mac, ip } = neighbour;
-        self.hosts.host(HostTrait { mac: Some(mac), ip: Some(ip), kind: TraitKind::Neighbour, seen });
+        self.hosts.add(HostTrait { mac: Some(mac), ip: Some(ip), kind: TraitKind::Neighbour, seen });
     }
 }
 
@@ -178,6 +191,7 @@ impl Shard {
             dictionary: Dictionary::default(),
             failures: Vec::new(),
             states: 0,
+            tools: Tools::default(),
         };
         let limits = Limits { bytes: shares.flows, ..Limits::default() };
         Self { table: FlowTable::new(limits), collected }
