@@ -157,6 +157,12 @@ pub trait Analyzer: Send + Sync {
         let _ = sink;
     }
 
+    /// Whether [`Analyzer::end`] tells the same when it is called before the last packet, once no more bytes can come:
+    /// with a `sink.seen` that will be known to be the last packet's, but has the time of the latest so far.
+    fn may_end_early(&self) -> bool {
+        true
+    }
+
     /// About what it takes, with what it holds back. To be overridden by those that hold much.
     fn bytes(&self) -> usize {
         size_of_val(self)
@@ -196,12 +202,24 @@ pub struct Sink {
 impl Sink {
     /// An empty one.
     pub fn new(seen: Seen) -> Self {
-        Self::collecting(seen, Vec::new())
+        Self {
+            seen,
+            observations: Vec::new(),
+            forwarded: Vec::new(),
+            wants_payload: true,
+            next: None,
+            done: false,
+        }
     }
 
-    /// One that collects in `observations`, which is empty.
-    pub fn collecting(seen: Seen, observations: Vec<(Seen, Observation)>) -> Self {
-        Self { seen, observations, forwarded: Vec::new(), wants_payload: true, next: None, done: false }
+    /// Empties it for the next call.
+    pub fn reset(&mut self, seen: Seen) {
+        self.seen = seen;
+        self.observations.clear();
+        self.forwarded.clear();
+        self.wants_payload = true;
+        self.next = None;
+        self.done = false;
     }
 
     /// Observes that `field` has `value`, in the frame at hand.
@@ -280,6 +298,12 @@ pub const REGISTRY: &[&Definition] = &[
 /// The analyzer called `id`.
 pub fn by_id(id: &str) -> Option<&'static Definition> {
     REGISTRY.iter().copied().find(|definition| definition.id == id)
+}
+
+/// The place of the analyzer called `id` in [`REGISTRY`].
+pub(crate) fn number(id: &str) -> Option<u8> {
+    let place = REGISTRY.iter().position(|definition| definition.id == id)?;
+    u8::try_from(place).ok()
 }
 
 /// Text from the wire as a value, cut to at most `max` bytes, not within a UTF-8 character.

@@ -332,9 +332,9 @@ pub enum Observation {
     /// About the flow.
     Fact(&'static Field, Value),
     /// About an address.
-    Name(NameBinding),
+    Name(Box<NameBinding>),
     /// About a host.
-    Host(HostTrait),
+    Host(Box<HostTrait>),
 }
 
 #[cfg(test)]

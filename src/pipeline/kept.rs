@@ -1,11 +1,13 @@
 //! What is kept of what is said over and over: each thing once, within a bound.
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
+use std::net::IpAddr;
 
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::model::NameBinding;
 use crate::model::observation::{HostTrait, TraitKind};
+use crate::model::{MacAddr, NameBinding, NameSource};
 
 /// First sightings, as long as there is room. What comes first depends on the capture alone, so what is kept does too.
 #[derive(Debug)]
@@ -13,21 +15,11 @@ pub(super) struct Kept<T> {
     pub(super) items: Vec<T>,
     /// Sightings that found no room, of the same thing each time.
     pub(super) dropped: u64,
-    /// Places of the items, by what they say.
-    known: HashTable<usize>,
-    hasher: foldhash::fast::RandomState,
+    /// Places of the items that are kept once. Hashed with a random key, so that no sender can make items meet.
+    known: HashTable<u32>,
+    hasher: RandomState,
     /// Bytes that are left, as `add` counts them.
     room: usize,
-}
-
-/// Something that may be said again.
-pub(super) trait Said {
-    /// Hashes what it says.
-    fn say(&self, to: &mut impl Hasher);
-    /// Whether `other` says the same.
-    fn says_as(&self, other: &Self) -> bool;
-    /// About how many bytes it takes.
-    fn bytes(&self) -> usize;
 }
 
 /// Names of addresses: one for each name, address, kind of source and asker.
@@ -36,68 +28,41 @@ pub(super) type Names = Kept<NameBinding>;
 /// Traits of hosts: one for each host and trait, but every start of a host.
 pub(super) type Traits = Kept<HostTrait>;
 
-impl<T: Said> Kept<T> {
-    /// With room for about this many bytes.
-    pub(super) fn with_room(room: usize) -> Self {
-        Self {
-            items: Vec::new(),
-            dropped: 0,
-            known: HashTable::new(),
-            hasher: foldhash::fast::RandomState::default(),
-            room,
-        }
-    }
-
-    /// Keeps `item`, unless the same is kept or there is no room.
-    pub(super) fn add(&mut self, item: T) {
-        let Self { items, known, hasher, .. } = self;
-        let hash = |item: &T| {
-            let mut to = hasher.build_hasher();
-            item.say(&mut to);
-            to.finish()
-        };
-        let own = hash(&item);
-        if known.find(own, |at| items.get(*at).is_some_and(|kept| kept.says_as(&item))).is_some() {
-            return;
-        }
-        let Some(room) = self.room.checked_sub(item.bytes()) else {
-            // Smaller ones might fit, but then it would be hard to say what is missing.
-            self.room = 0;
-            self.dropped = self.dropped.saturating_add(1);
-            return;
-        };
-        self.room = room;
-        known.insert_unique(own, items.len(), |at| items.get(*at).map_or(0, hash));
-        items.push(item);
-    }
+/// What is kept.
+pub(super) trait Keep {
+    /// What it is known by.
+    fn key(&self) -> impl Eq + Hash;
+    /// Whether each sighting is kept.
+    fn repeats(&self) -> bool;
+    /// About what it takes, with what it is known by.
+    fn bytes(&self) -> usize;
 }
 
-impl Said for NameBinding {
-    fn say(&self, to: &mut impl Hasher) {
-        (&self.name, self.address, self.source, self.asked_by).hash(to);
+impl Keep for NameBinding {
+    fn key(&self) -> impl Eq + Hash {
+        let key: (&str, IpAddr, NameSource, Option<IpAddr>) =
+            (&self.name, self.address, self.source, self.asked_by);
+        key
     }
 
-    fn says_as(&self, other: &Self) -> bool {
-        self.name == other.name
-            && (self.address, self.source, self.asked_by) == (other.address, other.source, other.asked_by)
+    fn repeats(&self) -> bool {
+        false
     }
 
     fn bytes(&self) -> usize {
-        let texts = self.aliases.iter().map(|alias| alias.len()).fold(self.name.len(), usize::saturating_add);
-        // With what the allocator rounds up to.
-        texts.saturating_add(self.name.len()).saturating_add(ENTRY)
+        let texts: usize = self.aliases.iter().map(|alias| alias.len()).sum();
+        texts.saturating_add(self.name.len().saturating_mul(2)).saturating_add(ENTRY)
     }
 }
 
-impl Said for HostTrait {
-    fn say(&self, to: &mut impl Hasher) {
-        (self.mac, self.ip, &self.kind).hash(to);
+impl Keep for HostTrait {
+    fn key(&self) -> impl Eq + Hash {
+        let key: (Option<MacAddr>, Option<IpAddr>, &TraitKind) = (self.mac, self.ip, &self.kind);
+        key
     }
 
-    fn says_as(&self, other: &Self) -> bool {
-        // Every start of a host counts.
-        !matches!(self.kind, TraitKind::Boot)
-            && (self.mac, self.ip, &self.kind) == (other.mac, other.ip, &other.kind)
+    fn repeats(&self) -> bool {
+        matches!(self.kind, TraitKind::Boot)
     }
 
     fn bytes(&self) -> usize {
@@ -109,6 +74,38 @@ impl Said for HostTrait {
     }
 }
 
+impl<T: Keep> Kept<T> {
+    /// With room for about this many bytes.
+    pub(super) fn with_room(room: usize) -> Self {
+        let (known, hasher) = (HashTable::new(), RandomState::default());
+        Self { items: Vec::new(), dropped: 0, known, hasher, room }
+    }
+
+    /// Keeps `item`, unless the same is kept already or there is no room.
+    pub(super) fn add(&mut self, item: T) {
+        let Self { items, known, hasher, .. } = self;
+        let hash = hasher.hash_one(item.key());
+        let is_it = |place: &u32| items.get(*place as usize).is_some_and(|kept| kept.key() == item.key());
+        if !item.repeats() && known.find(hash, is_it).is_some() {
+            return;
+        }
+        let (Some(room), Ok(place)) = (self.room.checked_sub(item.bytes()), u32::try_from(items.len()))
+        else {
+            // Smaller ones might fit, but then it would be hard to say what is missing.
+            self.room = 0;
+            self.dropped = self.dropped.saturating_add(1);
+            return;
+        };
+        self.room = room;
+        if !item.repeats() {
+            let rehash =
+                |place: &u32| items.get(*place as usize).map_or(0, |kept| hasher.hash_one(kept.key()));
+            known.insert_unique(hash, place, rehash);
+        }
+        items.push(item);
+    }
+}
+
 /// About what an item and its key take beside their texts.
 const ENTRY: usize = 256;
 
@@ -116,7 +113,7 @@ const ENTRY: usize = 256;
 mod tests {
     use super::*;
     use crate::model::evidence::Seen;
-    use crate::model::{FrameRef, NameSource, Timestamp};
+    use crate::model::{FrameRef, Timestamp};
 
     fn binding(name: &str) -> NameBinding {
         NameBinding {

@@ -7,6 +7,7 @@ mod flows;
 pub mod judge;
 mod kept;
 mod lanes;
+mod layers;
 mod memory;
 mod session;
 mod shard;

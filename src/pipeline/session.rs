@@ -2,100 +2,65 @@
 //!
 //! A flow has a chain of layers, the outermost first. Each is waiting to be told who takes its bytes, probing,
 //! active, or dead. What layer *n* forwards goes to layer *n + 1*; a layer that is done passes its bytes on untouched.
+//!
+//! There may be millions of flows, of which few are at work at a time: what a session needs for that is freed as soon
+//! as nobody has anything more to say, and no packet allocates anything unless it has to wait.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::analyzers::{self, Analyzer, Context, Definition, Next, Probe, ProbeInput, Role, Sink};
+use super::layers::{Held, Layer, Layers, MAX_LAYERS, Services, Stage};
+use crate::analyzers::{self, Context, Next, Probe, ProbeInput, Role, Sink};
 use crate::flow::FlowHead;
 use crate::model::evidence::Seen;
-use crate::model::{Direction, FlowKey, Observation, Transport};
+use crate::model::packed::at_end;
+use crate::model::{Direction, FlowKey, FrameRef, Observation, Timestamp, Transport};
 
-/// Bytes kept of each flow (both directions together) until its protocol is known.
-const PROBE_BUDGET: usize = 8 * 1024;
 /// Datagrams that are offered to the probes before a flow is given up as unknown.
 const PROBE_DATAGRAMS: u8 = 8;
 /// Protocols that may begin after another one's preamble (STARTTLS and its like), recognised at the start of a segment.
 const STARTS_LATE: &[&str] = &["tls"];
 /// Segments of an unknown protocol in which such a beginning is looked for.
 const LATE_SEGMENTS: u8 = 64;
-/// Layers in a chain; an HTTP CONNECT inside an HTTP CONNECT inside … ends here.
-const MAX_LAYERS: usize = 5;
 
 /// What a session tells its owner.
 pub(crate) trait Listener {
-    /// Something was observed.
-    fn observed(&mut self, seen: Seen, observation: Observation);
-    /// An empty list to be taken for observations and given back.
-    fn spare(&mut self) -> &mut Vec<(Seen, Observation)>;
+    /// These were observed, in order; the list is to be emptied.
+    fn observed(&mut self, observations: &mut Vec<(Seen, Observation)>);
     /// An analyzer panicked; it is switched off for this flow.
     fn failed(&mut self, analyzer: &'static str, flow: FlowKey, seen: Seen);
+}
+
+/// What all sessions of a shard share: lists that are empty between calls.
+pub(crate) struct Tools {
+    sink: Sink,
+    queue: VecDeque<Work>,
+}
+
+impl Default for Tools {
+    fn default() -> Self {
+        let seen = Seen { at: Timestamp::default(), frame: FrameRef::default() };
+        Self { sink: Sink::new(seen), queue: VecDeque::new() }
+    }
 }
 
 /// The analyzers of one flow.
 #[derive(Default)]
 pub(crate) struct Session {
-    /// Outermost first; empty before the first byte.
-    layers: Vec<Layer>,
-    /// Identifiers of the protocols recognised, outermost first.
-    pub(crate) service: Vec<&'static str>,
-    /// Direction from client to server of the innermost protocol recognised.
-    pub(crate) client: Option<Direction>,
+    /// `None` before the first byte, and when nobody has anything more to say.
+    layers: Option<Box<Layers>>,
+    /// What it came to know of the flow.
+    known: Known,
     /// It was told something.
     begun: bool,
 }
 
-struct Layer {
-    stage: Stage,
-    /// Who took these bytes, kept after it is done: at the end it may have something to tell.
-    analyzer: Option<(&'static Definition, Box<dyn Analyzer>)>,
-    /// Direction from client to server; meaningful once active or bypassed.
-    client: Direction,
-}
-
-enum Stage {
-    /// The outer layer has not said yet who takes these bytes.
-    Waiting(Held),
-    /// Nobody has recognised these bytes yet.
-    Probing(Held),
-    /// Nobody has, but one that starts late still may; counts the segments seen.
-    Late(u8),
-    /// The layer's analyzer takes them.
-    Active,
-    /// Its analyzer is done: bytes go to the next layer.
-    Bypassed,
-    /// Nobody wants these bytes.
-    Dead,
-}
-
-type Chunk = (Direction, Seen, Vec<u8>);
-
-/// Bytes that wait, in order of arrival.
-#[derive(Default)]
-struct Held {
-    chunks: Vec<Chunk>,
-    bytes: usize,
-    /// Directions in which every probe has said no.
-    refused: [bool; 2],
-    datagrams: u8,
-    /// A gap came before the bytes of this direction.
-    broken: [bool; 2],
-}
-
-impl Held {
-    fn push(&mut self, from: Direction, seen: Seen, bytes: &[u8]) -> bool {
-        self.bytes = self.bytes.saturating_add(bytes.len());
-        if self.bytes > PROBE_BUDGET {
-            return false;
-        }
-        self.chunks.push((from, seen, bytes.to_vec()));
-        true
-    }
-
-    /// The bytes of one direction, in order.
-    fn stream(&self, from: Direction) -> Vec<u8> {
-        self.chunks.iter().filter(|(dir, ..)| *dir == from).flat_map(|(.., bytes)| bytes).copied().collect()
-    }
+#[derive(Debug, Default)]
+struct Known {
+    /// The protocols recognised, outermost first.
+    services: Services,
+    /// Direction from client to server of the outermost protocol recognised.
+    client: Option<Direction>,
 }
 
 /// One thing to feed to a layer.
@@ -104,24 +69,6 @@ struct Work {
     from: Direction,
     seen: Seen,
     bytes: Vec<u8>,
-}
-
-impl Layer {
-    /// About what it takes.
-    fn bytes(&self) -> usize {
-        let held = match &self.stage {
-            Stage::Waiting(held) | Stage::Probing(held) => {
-                held.bytes.saturating_add(held.chunks.capacity().saturating_mul(size_of::<Chunk>()))
-            }
-            _ => 0,
-        };
-        let analyzer = self.analyzer.as_ref().map_or(0, |(_, analyzer)| analyzer.bytes());
-        size_of::<Self>().saturating_add(held).saturating_add(analyzer)
-    }
-
-    fn new(stage: Stage, client: Direction) -> Self {
-        Self { stage, analyzer: None, client }
-    }
 }
 
 fn role(client: Direction, from: Direction) -> Role {
@@ -135,24 +82,20 @@ fn direction(client: Direction, role: Role) -> Direction {
     }
 }
 
-fn index(from: Direction) -> usize {
-    match from {
-        Direction::OrigToResp => 0,
-        Direction::RespToOrig => 1,
-    }
-}
-
 impl Session {
-    /// Whether it was never told anything.
-    pub(crate) fn is_new(&self) -> bool {
-        !self.begun
-    }
-
     /// About what it takes beside itself.
     pub(crate) fn bytes(&self) -> usize {
-        let layers = self.layers.iter().map(Layer::bytes).fold(0, usize::saturating_add);
-        let service = self.service.capacity().saturating_mul(size_of::<&str>());
-        layers.saturating_add(service)
+        self.layers.as_ref().map_or(0, |layers| layers.bytes())
+    }
+
+    /// Identifiers of the protocols recognised, outermost first.
+    pub(crate) fn services(&self) -> impl Iterator<Item = &'static str> {
+        self.known.services.ids()
+    }
+
+    /// Direction from client to server, if content tells.
+    pub(crate) fn client(&self) -> Option<Direction> {
+        self.known.client
     }
 
     /// In-order stream bytes. Returns whether more are wanted.
@@ -162,14 +105,14 @@ impl Session {
         from: Direction,
         bytes: &[u8],
         seen: Seen,
+        tools: &mut Tools,
         listener: &mut dyn Listener,
     ) -> bool {
-        self.begin(from);
-        let outermost = self.first_live();
-        let mut queue = VecDeque::new();
-        self.feed(outermost, flow, from, bytes, seen, listener, &mut queue);
-        self.drain(flow, listener, queue);
-        self.wants_more()
+        let Some(mut run) = self.run(flow, from, seen, tools, listener) else { return false };
+        let outermost = run.layers.first_live();
+        run.feed(outermost, from, bytes, seen);
+        run.drain();
+        self.rest(flow, seen, tools, listener)
     }
 
     /// Bytes that the capture does not hold. Returns whether more are wanted.
@@ -179,54 +122,18 @@ impl Session {
         from: Direction,
         missed: u64,
         seen: Seen,
+        tools: &mut Tools,
         listener: &mut dyn Listener,
     ) -> bool {
-        self.begin(from);
-        let at = self.first_live();
-        let mut queue = VecDeque::new();
-        self.gap_in(at, flow, from, missed, seen, listener, &mut queue);
-        self.drain(flow, listener, queue);
-        self.wants_more()
+        let Some(mut run) = self.run(flow, from, seen, tools, listener) else { return false };
+        let outermost = run.layers.first_live();
+        run.gap(outermost, from, missed, seen);
+        run.drain();
+        self.rest(flow, seen, tools, listener)
     }
 
+    /// One datagram, with how many bytes of it the snap length cut off. Returns whether more are wanted.
     #[expect(clippy::too_many_arguments, reason = "one packet's context, passed down one level")]
-    fn gap_in(
-        &mut self,
-        at: usize,
-        flow: &FlowHead,
-        from: Direction,
-        missed: u64,
-        seen: Seen,
-        listener: &mut dyn Listener,
-        queue: &mut VecDeque<Work>,
-    ) {
-        let payload_wanted = self.payload_wanted(at);
-        let Some(layer) = self.layers.get_mut(at) else { return };
-        let client = layer.client;
-        match &mut layer.stage {
-            Stage::Probing(held) | Stage::Waiting(held) => {
-                // What was held of this direction cannot be joined with what follows.
-                if held.stream(from).is_empty() {
-                    if let Some(broken) = held.broken.get_mut(index(from)) {
-                        *broken = true;
-                    }
-                } else {
-                    layer.stage = Stage::Late(0);
-                }
-            }
-            Stage::Active => {
-                let Some((definition, analyzer)) = &mut layer.analyzer else { return };
-                let mut sink = Sink::collecting(seen, std::mem::take(listener.spare()));
-                sink.wants_payload = payload_wanted;
-                let ok = guarded(|| analyzer.gap(role(client, from), missed, &mut sink));
-                let id = definition.id;
-                self.settle(at, id, ok, sink, flow, listener, queue);
-            }
-            Stage::Bypassed | Stage::Late(_) | Stage::Dead => {}
-        }
-    }
-
-    /// One datagram. Returns whether more are wanted.
     pub(crate) fn datagram(
         &mut self,
         flow: &FlowHead,
@@ -234,268 +141,323 @@ impl Session {
         bytes: &[u8],
         missed: u32,
         seen: Seen,
+        tools: &mut Tools,
         listener: &mut dyn Listener,
     ) -> bool {
-        self.begin(from);
-        let Some(layer) = self.layers.first_mut() else { return false };
-        if let Stage::Probing(held) = &mut layer.stage {
-            held.datagrams = held.datagrams.saturating_add(1);
-            let given_up = held.datagrams >= PROBE_DATAGRAMS;
-            match probe(flow, from, bytes, Beginning::Seen) {
-                Verdict::Is(definition, role) => {
-                    self.start(0, definition, direction(from, role), flow);
-                }
-                _ if given_up => layer.stage = Stage::Dead,
-                _ => {}
-            }
-        }
-        let mut queue = VecDeque::new();
-        if let Some(Layer { stage: Stage::Active, analyzer: Some((definition, analyzer)), client }) =
-            self.layers.first_mut()
-        {
-            let mut sink = Sink::collecting(seen, std::mem::take(listener.spare()));
-            let who = role(*client, from);
-            let ok = guarded(|| analyzer.datagram(who, bytes, missed, &mut sink));
-            let id = definition.id;
-            self.settle(0, id, ok, sink, flow, listener, &mut queue);
-        }
-        self.wants_more()
+        let Some(mut run) = self.run(flow, from, seen, tools, listener) else { return false };
+        run.datagram(from, bytes, missed, seen);
+        run.tools.queue.clear();
+        self.rest(flow, seen, tools, listener)
     }
 
-    /// The flow is over: every analyzer, the outermost first, tells what it still has to tell.
-    pub(crate) fn end(&mut self, flow: &FlowHead, last: Seen, listener: &mut dyn Listener) {
+    /// The flow is over, `last` was its last packet: every analyzer, the outermost first, tells what it still has to
+    /// tell.
+    pub(crate) fn end(
+        &mut self,
+        flow: &FlowHead,
+        last: Seen,
+        tools: &mut Tools,
+        listener: &mut dyn Listener,
+    ) {
+        self.end_at(last, flow, last, tools, listener);
+    }
+
+    /// No more bytes will come, but packets may: as [`Self::end`], with what is told of the last packet left to be found
+    /// out; `seen` is the latest so far. Does nothing if an analyzer must know when the end is.
+    pub(crate) fn end_early(
+        &mut self,
+        flow: &FlowHead,
+        seen: Seen,
+        tools: &mut Tools,
+        listener: &mut dyn Listener,
+    ) {
+        if self.layers.as_ref().is_some_and(|layers| layers.may_end_early()) {
+            self.end_at(at_end(seen), flow, seen, tools, listener);
+        }
+    }
+
+    fn end_at(
+        &mut self,
+        last: Seen,
+        flow: &FlowHead,
+        now: Seen,
+        tools: &mut Tools,
+        listener: &mut dyn Listener,
+    ) {
+        let Some(mut layers) = self.layers.take() else { return };
+        let mut run = Run { layers: &mut layers, known: &mut self.known, flow, now, tools, listener };
         // An analyzer's last words may start an inner one, so the list may grow.
         let mut at = 0;
-        while let Some(layer) = self.layers.get_mut(at) {
-            if let Some((definition, analyzer)) = &mut layer.analyzer {
-                let mut sink = Sink::collecting(last, std::mem::take(listener.spare()));
-                let ok = guarded(|| analyzer.end(&mut sink));
-                let id = definition.id;
-                let mut queue = VecDeque::new();
-                self.settle(at, id, ok, sink, flow, listener, &mut queue);
-                self.drain(flow, listener, queue);
-            }
+        while at < run.layers.len() {
+            run.end(at, last);
+            run.drain();
             at = at.saturating_add(1);
         }
-        self.layers = Vec::new();
     }
 
-    /// Begins with what comes from `from`.
-    fn begin(&mut self, from: Direction) {
+    /// `None` if nobody wants anything any more.
+    fn run<'a>(
+        &'a mut self,
+        flow: &'a FlowHead,
+        from: Direction,
+        now: Seen,
+        tools: &'a mut Tools,
+        listener: &'a mut dyn Listener,
+    ) -> Option<Run<'a>> {
         if !self.begun {
             self.begun = true;
-            self.layers.reserve_exact(1);
-            self.layers.push(Layer::new(Stage::Probing(Held::default()), from));
+            self.layers = Some(Box::new(Layers::new(from)));
         }
+        let layers = self.layers.as_deref_mut()?;
+        Some(Run { layers, known: &mut self.known, flow, now, tools, listener })
     }
 
-    fn first_live(&self) -> usize {
-        self.layers
-            .iter()
-            .position(|layer| !matches!(layer.stage, Stage::Bypassed))
-            .unwrap_or(self.layers.len())
-    }
-
-    /// Whether anybody may still take what layer `at` forwards.
-    fn payload_wanted(&self, at: usize) -> bool {
-        let inner = at.saturating_add(1);
-        inner < MAX_LAYERS && self.layers.get(inner).is_none_or(|layer| !matches!(layer.stage, Stage::Dead))
-    }
-
-    /// Bytes are wanted as long as the first layer that does not just pass them on takes them.
-    fn wants_more(&self) -> bool {
-        self.layers.get(self.first_live()).is_some_and(|layer| !matches!(layer.stage, Stage::Dead))
-    }
-
-    /// Works off what analyzers forwarded, in order.
-    fn drain(&mut self, flow: &FlowHead, listener: &mut dyn Listener, mut queue: VecDeque<Work>) {
-        while let Some(work) = queue.pop_front() {
-            self.feed(work.layer, flow, work.from, &work.bytes, work.seen, listener, &mut queue);
+    /// After a call: whether more are wanted. If not, nothing is kept that can be told now.
+    fn rest(&mut self, flow: &FlowHead, seen: Seen, tools: &mut Tools, listener: &mut dyn Listener) -> bool {
+        let more = self.layers.as_ref().is_some_and(|layers| layers.want_more());
+        if !more {
+            self.end_early(flow, seen, tools, listener);
         }
+        more
     }
+}
 
-    #[expect(clippy::too_many_arguments, reason = "one packet's context, passed down one level")]
-    fn feed(
-        &mut self,
-        at: usize,
-        flow: &FlowHead,
-        from: Direction,
-        bytes: &[u8],
-        seen: Seen,
-        listener: &mut dyn Listener,
-        queue: &mut VecDeque<Work>,
-    ) {
-        if bytes.is_empty() {
-            // How an outer analyzer passes a gap of unknown length on.
-            return self.gap_in(at, flow, from, 1, seen, listener, queue);
-        }
-        let payload_wanted = self.payload_wanted(at);
+/// A session at work.
+struct Run<'a> {
+    layers: &'a mut Layers,
+    known: &'a mut Known,
+    flow: &'a FlowHead,
+    /// The packet at hand; bytes may have waited since earlier ones.
+    now: Seen,
+    tools: &'a mut Tools,
+    listener: &'a mut dyn Listener,
+}
+
+impl Run<'_> {
+    fn gap(&mut self, at: usize, from: Direction, missed: u64, seen: Seen) {
+        let payload_wanted = self.layers.payload_wanted(at);
         let Some(layer) = self.layers.get_mut(at) else { return };
-        match &mut layer.stage {
-            Stage::Dead => {}
-            Stage::Bypassed => {
-                queue.push_back(Work { layer: at.saturating_add(1), from, seen, bytes: bytes.to_vec() });
-            }
-            Stage::Waiting(held) => {
-                if !held.push(from, seen, bytes) {
-                    layer.stage = Stage::Dead;
-                }
-            }
-            Stage::Probing(held) => {
-                if !held.push(from, seen, bytes) {
-                    layer.stage = Stage::Late(0);
-                    return;
-                }
-                self.try_start(at, flow, from, queue);
-            }
-            Stage::Late(segments) => {
-                *segments = segments.saturating_add(1);
-                if *segments > LATE_SEGMENTS {
-                    layer.stage = Stage::Dead;
-                } else if let Verdict::Is(definition, role) = probe(flow, from, bytes, Beginning::Late) {
-                    self.start(at, definition, direction(from, role), flow);
-                    queue.push_front(Work { layer: at, from, seen, bytes: bytes.to_vec() });
+        match layer.stage {
+            // What was held of this direction cannot be joined with what follows.
+            Stage::Probing | Stage::Waiting => {
+                if layer.held.as_ref().is_none_or(|held| held.stream(from).is_empty()) {
+                    layer.held.get_or_insert_default().broken.set(from);
+                } else {
+                    layer.set(Stage::Late);
                 }
             }
             Stage::Active => {
-                let Some((definition, analyzer)) = &mut layer.analyzer else { return };
-                let mut sink = Sink::collecting(seen, std::mem::take(listener.spare()));
-                sink.wants_payload = payload_wanted;
+                let Some(analyzer) = &mut layer.analyzer else { return };
                 let who = role(layer.client, from);
-                let ok = guarded(|| analyzer.data(who, bytes, &mut sink));
-                let id = definition.id;
-                self.settle(at, id, ok, sink, flow, listener, queue);
+                let sink = &mut self.tools.sink;
+                sink.reset(seen);
+                sink.wants_payload = payload_wanted;
+                let ok = guarded(|| analyzer.gap(who, missed, sink));
+                self.settle(at, ok);
             }
+            Stage::Bypassed | Stage::Late | Stage::Dead => {}
         }
     }
 
-    /// Probes what is held; on success starts the analyzer and queues the held bytes for it.
-    fn try_start(&mut self, at: usize, flow: &FlowHead, from: Direction, queue: &mut VecDeque<Work>) {
-        let Some(Layer { stage: Stage::Probing(held), .. }) = self.layers.get_mut(at) else { return };
-        let broken = held.broken.get(index(from)).copied().unwrap_or(true);
-        let beginning =
-            if at > 0 || (!flow.midstream && !broken) { Beginning::Seen } else { Beginning::Missed };
-        match probe(flow, from, &held.stream(from), beginning) {
-            Verdict::Is(definition, role) => {
-                let chunks = std::mem::take(&mut held.chunks);
-                self.start(at, definition, direction(from, role), flow);
+    fn datagram(&mut self, from: Direction, bytes: &[u8], missed: u32, seen: Seen) {
+        let Some(layer) = self.layers.get_mut(0) else { return };
+        if layer.stage == Stage::Probing {
+            layer.tries = layer.tries.saturating_add(1);
+            let given_up = layer.tries >= PROBE_DATAGRAMS;
+            match probe(self.flow, from, bytes, Beginning::Seen) {
+                Verdict::Is(number, role) => self.start(0, number, direction(from, role)),
+                _ if given_up => layer.set(Stage::Dead),
+                _ => {}
+            }
+        }
+        let Some(layer) = self.layers.get_mut(0) else { return };
+        if let (Stage::Active, Some(analyzer)) = (layer.stage, &mut layer.analyzer) {
+            let who = role(layer.client, from);
+            let sink = &mut self.tools.sink;
+            sink.reset(seen);
+            let ok = guarded(|| analyzer.datagram(who, bytes, missed, sink));
+            self.settle(0, ok);
+        }
+    }
+
+    fn end(&mut self, at: usize, last: Seen) {
+        let Some(analyzer) = self.layers.get_mut(at).and_then(|layer| layer.analyzer.as_mut()) else {
+            return;
+        };
+        let sink = &mut self.tools.sink;
+        sink.reset(last);
+        let ok = guarded(|| analyzer.end(sink));
+        self.settle(at, ok);
+    }
+
+    /// Works off what analyzers forwarded, in order.
+    fn drain(&mut self) {
+        while let Some(work) = self.tools.queue.pop_front() {
+            self.feed(work.layer, work.from, &work.bytes, work.seen);
+        }
+    }
+
+    fn feed(&mut self, at: usize, from: Direction, bytes: &[u8], seen: Seen) {
+        if bytes.is_empty() {
+            // How an outer analyzer passes a gap of unknown length on.
+            return self.gap(at, from, 1, seen);
+        }
+        let Some(layer) = self.layers.get_mut(at) else { return };
+        match layer.stage {
+            Stage::Dead => {}
+            Stage::Bypassed => {
+                let layer = at.saturating_add(1);
+                self.tools.queue.push_back(Work { layer, from, seen, bytes: bytes.to_vec() });
+            }
+            Stage::Waiting => {
+                if !layer.hold(from, seen, bytes) {
+                    layer.set(Stage::Dead);
+                }
+            }
+            Stage::Probing => self.probe(at, from, bytes, seen),
+            Stage::Late => {
+                layer.tries = layer.tries.saturating_add(1);
+                if layer.tries > LATE_SEGMENTS {
+                    layer.set(Stage::Dead);
+                } else if let Verdict::Is(number, role) = probe(self.flow, from, bytes, Beginning::Late) {
+                    self.start(at, number, direction(from, role));
+                    self.active(at, from, bytes, seen);
+                }
+            }
+            Stage::Active => self.active(at, from, bytes, seen),
+        }
+    }
+
+    /// Gives bytes to the layer's analyzer.
+    fn active(&mut self, at: usize, from: Direction, bytes: &[u8], seen: Seen) {
+        let payload_wanted = self.layers.payload_wanted(at);
+        let Some(layer) = self.layers.get_mut(at) else { return };
+        let Some(analyzer) = &mut layer.analyzer else { return };
+        let who = role(layer.client, from);
+        let sink = &mut self.tools.sink;
+        sink.reset(seen);
+        sink.wants_payload = payload_wanted;
+        let ok = guarded(|| analyzer.data(who, bytes, sink));
+        self.settle(at, ok);
+    }
+
+    /// Probes what is held with what comes; on success starts the analyzer and gives it all that.
+    fn probe(&mut self, at: usize, from: Direction, bytes: &[u8], seen: Seen) {
+        let midstream = at == 0 && self.flow.midstream;
+        let Some(layer) = self.layers.get_mut(at) else { return };
+        let held = layer.held.as_deref();
+        if !held.map_or_else(|| Held::default().has_room(bytes), |held| held.has_room(bytes)) {
+            return layer.set(Stage::Late);
+        }
+        let broken = at == 0 && held.is_some_and(|held| held.broken.has(from));
+        let beginning = if midstream || broken { Beginning::Missed } else { Beginning::Seen };
+        let verdict = match held.map(|held| held.stream(from)).filter(|stream| !stream.is_empty()) {
+            None => probe(self.flow, from, bytes, beginning),
+            Some(mut stream) => {
+                stream.extend_from_slice(bytes);
+                probe(self.flow, from, &stream, beginning)
+            }
+        };
+        match verdict {
+            Verdict::Is(number, role) => {
+                let chunks = layer.held.take().map(|held| held.chunks).unwrap_or_default();
+                self.start(at, number, direction(from, role));
+                if chunks.is_empty() {
+                    return self.active(at, from, bytes, seen);
+                }
                 // What is queued already came after what was held.
-                for (dir, seen, bytes) in chunks.into_iter().rev() {
-                    queue.push_front(Work { layer: at, from: dir, seen, bytes });
+                self.tools.queue.push_front(Work { layer: at, from, seen, bytes: bytes.to_vec() });
+                for (from, seen, bytes) in chunks.into_iter().rev() {
+                    self.tools.queue.push_front(Work { layer: at, from, seen, bytes });
                 }
             }
             Verdict::Nobody => {
-                if let Some(refused) = held.refused.get_mut(index(from)) {
-                    *refused = true;
-                }
-                if held.refused == [true, true] {
-                    self.set_stage(at, Stage::Late(0));
+                layer.hold(from, seen, bytes);
+                let held = layer.held.get_or_insert_default();
+                held.refused.set(from);
+                if held.refused.both() {
+                    layer.set(Stage::Late);
                 }
             }
-            Verdict::Undecided => {}
+            Verdict::Undecided => {
+                layer.hold(from, seen, bytes);
+            }
         }
     }
 
-    fn start(&mut self, at: usize, definition: &'static Definition, client: Direction, flow: &FlowHead) {
+    /// Starts the analyzer with this number in the registry.
+    fn start(&mut self, at: usize, number: u8, client: Direction) {
+        let key = &self.flow.key;
         let (client_end, server_end) = match client {
-            Direction::OrigToResp => (flow.key.orig, flow.key.resp),
-            Direction::RespToOrig => (flow.key.resp, flow.key.orig),
+            Direction::OrigToResp => (key.orig, key.resp),
+            Direction::RespToOrig => (key.resp, key.orig),
         };
         let context = Context {
-            transport: flow.key.transport,
+            transport: key.transport,
             client: client_end,
             server: server_end,
-            from_start: at > 0 || !flow.midstream,
+            from_start: at > 0 || !self.flow.midstream,
         };
-        let analyzer = (definition.start)(&context);
+        let Some(definition) = analyzers::REGISTRY.get(usize::from(number)) else { return };
         if let Some(layer) = self.layers.get_mut(at) {
-            *layer = Layer { stage: Stage::Active, analyzer: Some((definition, analyzer)), client };
-            self.service.push(definition.id);
-            self.client.get_or_insert(client);
+            *layer = Layer::active((definition.start)(&context), number, client);
+            self.known.services.push(number);
+            self.known.client.get_or_insert(client);
         }
     }
 
-    fn set_stage(&mut self, at: usize, stage: Stage) {
-        if let Some(layer) = self.layers.get_mut(at) {
-            layer.stage = stage;
+    /// Takes what one call to an analyzer left in the sink.
+    fn settle(&mut self, at: usize, ok: bool) {
+        let Tools { sink, queue } = &mut *self.tools;
+        if !sink.observations.is_empty() {
+            self.listener.observed(&mut sink.observations);
         }
-    }
-
-    /// Switches a layer off for good.
-    fn kill(&mut self, at: usize) {
-        if let Some(layer) = self.layers.get_mut(at) {
-            layer.stage = Stage::Dead;
-            layer.analyzer = None;
-        }
-    }
-
-    /// Takes what one call to an analyzer left in its sink.
-    #[expect(clippy::too_many_arguments, reason = "one packet's context, passed down one level")]
-    fn settle(
-        &mut self,
-        at: usize,
-        id: &'static str,
-        ok: bool,
-        sink: Sink,
-        flow: &FlowHead,
-        listener: &mut dyn Listener,
-        queue: &mut VecDeque<Work>,
-    ) {
-        let mut observations = sink.observations;
-        for (seen, observation) in observations.drain(..) {
-            listener.observed(seen, observation);
-        }
-        *listener.spare() = observations;
+        let Some(layer) = self.layers.get_mut(at) else { return };
         if !ok {
-            listener.failed(id, flow.key, sink.seen);
-            self.kill(at);
-            return;
+            let id = layer.id();
+            layer.kill();
+            return self.listener.failed(id, self.flow.key, self.now);
         }
+        let client = layer.client;
         let inner = at.saturating_add(1);
         if (sink.next.is_some() || !sink.forwarded.is_empty())
             && self.layers.len() == inner
             && inner < MAX_LAYERS
         {
-            let client = self.layers.get(at).map_or(Direction::OrigToResp, |layer| layer.client);
-            self.layers.push(Layer::new(Stage::Waiting(Held::default()), client));
+            self.layers.push(Layer::new(Stage::Waiting, client));
         }
-        let client = self.layers.get(at).map_or(Direction::OrigToResp, |layer| layer.client);
         // Bytes of this call are newer than what waits, so they are fed after it.
         let first_new = queue.len();
-        for (role, bytes) in sink.forwarded {
-            queue.push_back(Work { layer: inner, from: direction(client, role), seen: sink.seen, bytes });
+        let seen = sink.seen;
+        for (role, bytes) in sink.forwarded.drain(..) {
+            queue.push_back(Work { layer: inner, from: direction(client, role), seen, bytes });
         }
-        if let Some(next) = sink.next {
-            self.assign(inner, next, client, flow, queue, first_new);
+        let (next, done) = (sink.next, sink.done);
+        if let Some(next) = next {
+            self.assign(inner, next, client, first_new);
         }
-        if sink.done {
+        if done {
             let has_inner = self.layers.len() > inner;
             if let Some(layer) = self.layers.get_mut(at) {
-                layer.stage = if has_inner { Stage::Bypassed } else { Stage::Dead };
+                layer.set(if has_inner { Stage::Bypassed } else { Stage::Dead });
             }
         }
     }
 
     /// The outer layer has said who takes the inner bytes.
-    fn assign(
-        &mut self,
-        inner: usize,
-        next: Next,
-        client: Direction,
-        flow: &FlowHead,
-        queue: &mut VecDeque<Work>,
-        first_new: usize,
-    ) {
-        let Some(layer) = self.layers.get_mut(inner) else { return };
-        let Stage::Waiting(held) = &mut layer.stage else { return };
-        let chunks = std::mem::take(&mut held.chunks);
+    fn assign(&mut self, inner: usize, next: Next, client: Direction, first_new: usize) {
+        let Some(layer) = self.layers.get_mut(inner).filter(|layer| layer.stage == Stage::Waiting) else {
+            return;
+        };
+        let chunks = layer.held.take().map(|held| held.chunks).unwrap_or_default();
         match next {
-            Next::Named(id) => match analyzers::by_id(id) {
-                Some(definition) => self.start(inner, definition, client, flow),
-                None => self.kill(inner),
+            Next::Named(id) => match analyzers::number(id) {
+                Some(number) => self.start(inner, number, client),
+                None => layer.kill(),
             },
-            Next::Probe => layer.stage = Stage::Probing(Held::default()),
+            Next::Probe => layer.set(Stage::Probing),
         }
+        let queue = &mut self.tools.queue;
         for (offset, (from, seen, bytes)) in chunks.into_iter().enumerate() {
             let at = first_new.saturating_add(offset).min(queue.len());
             queue.insert(at, Work { layer: inner, from, seen, bytes });
@@ -504,7 +466,8 @@ impl Session {
 }
 
 enum Verdict {
-    Is(&'static Definition, Role),
+    /// The one with this number in the registry; the bytes come from this role.
+    Is(u8, Role),
     Nobody,
     Undecided,
 }
@@ -536,13 +499,13 @@ fn probe(flow: &FlowHead, from: Direction, bytes: &[u8], beginning: Beginning) -
         at_start: beginning != Beginning::Missed,
     };
     let mut undecided = false;
-    for definition in analyzers::REGISTRY {
+    for (number, definition) in (0..).zip(analyzers::REGISTRY) {
         let too_late = beginning == Beginning::Late && !STARTS_LATE.contains(&definition.id);
         if too_late || !definition.transports.contains(&flow.key.transport) {
             continue;
         }
         match (definition.probe)(&input) {
-            Probe::Is(role) => return Verdict::Is(definition, role),
+            Probe::Is(role) => return Verdict::Is(number, role),
             Probe::More => undecided = true,
             Probe::Not => {}
         }

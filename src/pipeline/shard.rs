@@ -2,14 +2,14 @@
 
 use super::kept::{Names, Traits};
 use super::memory::Shares;
-use super::session::{Listener, Session};
+use super::session::{Listener, Session, Tools};
 use super::sorted::{Sorted, Task};
 use crate::decode::{self, Decoded};
 use crate::flow::{FlowHead, FlowTable, Handler, Limits};
 use crate::model::evidence::Seen;
 use crate::model::observation::{HostTrait, TraitKind};
 use crate::model::outline::Said;
-use crate::model::packed::{Dictionary, Packed, at_end};
+use crate::model::packed::{Dictionary, Packed};
 use crate::model::packet::{Neighbour, Packet};
 use crate::model::{Direction, Flow, FlowKey, Observation};
 
@@ -42,8 +42,7 @@ pub(crate) struct Collector {
     pub(crate) failures: Vec<InternalError>,
     /// About what the states of all flows take.
     states: usize,
-    /// A list that observations are collected in, used again for each call.
-    spare: Vec<(Seen, Observation)>,
+    tools: Tools,
 }
 
 /// A flow's session with the facts gathered so far.
@@ -51,31 +50,32 @@ pub(crate) struct Collector {
 pub(crate) struct FlowState {
     session: Session,
     facts: Packed,
+    /// As which it is counted in what all states take.
+    counted: u32,
 }
 
 /// Puts observations where they belong: facts with the flow, names and traits with the shard.
 struct Sorter<'a> {
-    collected: &'a mut Collector,
+    names: &'a mut Names,
+    hosts: &'a mut Traits,
+    dictionary: &'a mut Dictionary,
+    failures: &'a mut Vec<InternalError>,
     facts: &'a mut Packed,
 }
 
 impl Listener for Sorter<'_> {
-    fn observed(&mut self, seen: Seen, observation: Observation) {
-        match observation {
-            Observation::Fact(field, value) => {
-                self.facts.add(&mut self.collected.dictionary, field, value, seen);
+    fn observed(&mut self, observations: &mut Vec<(Seen, Observation)>) {
+        for (seen, observation) in observations.drain(..) {
+            match observation {
+                Observation::Fact(field, value) => self.facts.add(self.dictionary, field, value, seen),
+                Observation::Name(binding) => self.names.add(*binding),
+                Observation::Host(host) => self.hosts.add(*host),
             }
-            Observation::Name(binding) => self.collected.names.add(binding),
-            Observation::Host(host) => self.collected.hosts.add(host),
         }
     }
 
-    fn spare(&mut self) -> &mut Vec<(Seen, Observation)> {
-        &mut self.collected.spare
-    }
-
     fn failed(&mut self, analyzer: &'static str, flow: FlowKey, seen: Seen) {
-        self.collected.failures.push(InternalError { analyzer, flow, seen });
+        self.failures.push(InternalError { analyzer, flow, seen });
     }
 }
 
@@ -90,7 +90,7 @@ impl Handler for Collector {
         bytes: &[u8],
         seen: Seen,
     ) -> bool {
-        self.told(state, |session, sorter| session.data(flow, from, bytes, seen, sorter))
+        self.told(state, |session, tools, sorter| session.data(flow, from, bytes, seen, tools, sorter))
     }
 
     fn gap(
@@ -101,7 +101,7 @@ impl Handler for Collector {
         missed: u64,
         seen: Seen,
     ) -> bool {
-        self.told(state, |session, sorter| session.gap(flow, from, missed, seen, sorter))
+        self.told(state, |session, tools, sorter| session.gap(flow, from, missed, seen, tools, sorter))
     }
 
     fn datagram(
@@ -113,13 +113,13 @@ impl Handler for Collector {
         missed: u32,
         seen: Seen,
     ) -> bool {
-        self.told(state, |session, sorter| session.datagram(flow, from, bytes, missed, seen, sorter))
+        self.told(state, |session, tools, sorter| {
+            session.datagram(flow, from, bytes, missed, seen, tools, sorter)
+        })
     }
 
     fn heard_out(&mut self, state: &mut FlowState, flow: &FlowHead, seen: Seen) {
-        let failures = self.failures.len();
-        self.told(state, |session, sorter| session.end(flow, at_end(seen), sorter));
-        self.failures.iter_mut().skip(failures).for_each(|failure| failure.seen = seen);
+        self.told(state, |session, tools, sorter| session.end_early(flow, seen, tools, sorter));
         state.facts.shrink();
     }
 
@@ -128,12 +128,12 @@ impl Handler for Collector {
     }
 
     fn shed(&mut self, state: FlowState) {
-        self.states = self.states.saturating_sub(state.bytes());
+        self.states = self.states.saturating_sub(state.counted as usize);
     }
 
     fn closed(&mut self, state: &mut FlowState, flow: &FlowHead, last: Seen) -> Option<Direction> {
-        self.told(state, |session, sorter| session.end(flow, last, sorter));
-        state.session.client
+        self.told(state, |session, tools, sorter| session.end(flow, last, tools, sorter));
+        state.session.client()
     }
 }
 
@@ -153,7 +153,7 @@ impl FlowState {
     /// Puts what was learnt where it belongs.
     pub(super) fn complete(&self, dictionary: &Dictionary, flow: &mut Flow) {
         flow.facts = self.facts.unpack(dictionary, flow.last);
-        flow.service.clone_from(&self.session.service);
+        flow.service = self.session.services().collect();
     }
 }
 
@@ -162,10 +162,17 @@ const GROUP: usize = 16;
 
 impl Collector {
     /// Tells a flow's session something, and keeps account of what it takes.
-    fn told<T>(&mut self, state: &mut FlowState, tell: impl FnOnce(&mut Session, &mut Sorter<'_>) -> T) -> T {
-        let before = if state.session.is_new() { 0 } else { state.bytes() };
-        let result = tell(&mut state.session, &mut Sorter { collected: self, facts: &mut state.facts });
-        self.states = self.states.saturating_sub(before).saturating_add(state.bytes());
+    fn told<T>(
+        &mut self,
+        state: &mut FlowState,
+        tell: impl FnOnce(&mut Session, &mut Tools, &mut Sorter<'_>) -> T,
+    ) -> T {
+        let Self { names, hosts, dictionary, failures, states, tools } = self;
+        let FlowState { session, facts, .. } = state;
+        let result = tell(session, tools, &mut Sorter { names, hosts, dictionary, failures, facts });
+        let bytes = u32::try_from(state.bytes()).unwrap_or(u32::MAX);
+        *states = states.saturating_sub(state.counted as usize).saturating_add(bytes as usize);
+        state.counted = bytes;
         result
     }
 
@@ -184,7 +191,7 @@ impl Shard {
             dictionary: Dictionary::default(),
             failures: Vec::new(),
             states: 0,
-            spare: Vec::new(),
+            tools: Tools::default(),
         };
         let limits = Limits { bytes: shares.flows, ..Limits::default() };
         Self { table: FlowTable::new(limits), collected }

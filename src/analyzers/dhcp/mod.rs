@@ -359,7 +359,7 @@ fn refusal(options: &Options<'_>, sink: &mut Sink) {
 
 fn observe(mac: Option<MacAddr>, ip: Option<IpAddr>, kind: TraitKind, sink: &mut Sink) {
     let seen = sink.seen;
-    sink.observe(Observation::Host(HostTrait { mac, ip, kind, seen }));
+    sink.observe(Observation::Host(Box::new(HostTrait { mac, ip, kind, seen })));
 }
 
 fn some(address: Ipv4Addr) -> Option<Ipv4Addr> {

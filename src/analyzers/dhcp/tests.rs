@@ -27,7 +27,8 @@ fn run(bytes: &[u8], missed: u32) -> Vec<String> {
     Dhcp.datagram(Role::Client, bytes, missed, &mut sink);
     let shown = sink.observations.into_iter().map(|(_, observation)| match observation {
         Observation::Fact(field, value) => format!("{}={value}", field.name),
-        Observation::Host(HostTrait { mac, ip, kind, .. }) => {
+        Observation::Host(host) => {
+            let HostTrait { mac, ip, kind, .. } = *host;
             assert_eq!(mac, Some(MacAddr(MAC)));
             format!("{} {kind:?}", ip.map_or_else(|| String::from("-"), |ip| ip.to_string()))
         }

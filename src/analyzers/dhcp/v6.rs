@@ -188,7 +188,7 @@ fn duid_mac(duid: &[u8]) -> Option<MacAddr> {
 fn observe(mac: Option<MacAddr>, ip: Option<IpAddr>, kind: TraitKind, sink: &mut Sink) {
     let seen = sink.seen;
     if mac.is_some() {
-        sink.observe(Observation::Host(HostTrait { mac, ip, kind, seen }));
+        sink.observe(Observation::Host(Box::new(HostTrait { mac, ip, kind, seen })));
     }
 }
 
@@ -249,7 +249,7 @@ mod tests {
         Dhcpv6.datagram(Role::Client, bytes, missed, &mut sink);
         let shown = sink.observations.into_iter().map(|(_, observation)| match observation {
             Observation::Fact(field, value) => format!("{}={value}", field.name),
-            Observation::Host(HostTrait { ip, kind, .. }) => format!("{ip:?} {kind:?}"),
+            Observation::Host(host) => format!("{:?} {:?}", host.ip, host.kind),
             Observation::Name(name) => panic!("{name:?}"),
         });
         shown.collect()

@@ -145,14 +145,14 @@ impl Bindings<'_> {
         };
         self.left = left;
         let aliases = aliases.iter().copied().chain(target).take(MAX_ALIASES);
-        self.sink.observe(Observation::Name(NameBinding {
+        self.sink.observe(Observation::Name(Box::new(NameBinding {
             name: (*name).into(),
             aliases: aliases.map(Into::into).collect(),
             address,
             source,
             asked_by: self.asked_by,
             seen: Some(self.sink.seen),
-        }));
+        })));
     }
 }
 

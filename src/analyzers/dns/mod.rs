@@ -288,12 +288,12 @@ impl Dns {
         };
         let mut displaced = Vec::new();
         if self.exchanges.ask(asker, message.header.id, question, sink.seen, &mut displaced) {
-            sink.observe(Observation::Host(HostTrait {
+            sink.observe(Observation::Host(Box::new(HostTrait {
                 mac: None,
                 ip: Some(self.address(asker)),
                 kind: TraitKind::Lookup(question.name.clone()),
                 seen: sink.seen,
-            }));
+            })));
         }
         self.unanswered(displaced.into_iter(), sink);
     }

@@ -30,10 +30,12 @@ fn shown(observations: Vec<(crate::model::Seen, Observation)>) -> Vec<String> {
                 let asker = binding.asked_by.unwrap();
                 format!("{no} {} {} {} by {asker}", binding.source, names.join(">"), binding.address)
             }
-            Observation::Host(HostTrait { ip, kind: TraitKind::Lookup(name), mac: None, .. }) => {
-                format!("{no} {} looked up {name}", ip.unwrap())
-            }
-            Observation::Host(other) => panic!("{other:?}"),
+            Observation::Host(host) => match *host {
+                HostTrait { ip, kind: TraitKind::Lookup(name), mac: None, .. } => {
+                    format!("{no} {} looked up {name}", ip.unwrap())
+                }
+                other => panic!("{other:?}"),
+            },
         }
     });
     shown.collect()

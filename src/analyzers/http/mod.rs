@@ -154,6 +154,11 @@ impl Analyzer for Http {
         }
     }
 
+    /// What is held back may go to a protocol whose analyzer reads the clock.
+    fn may_end_early(&self) -> bool {
+        self.switched || self.held.as_ref().is_none_or(|held| held.unread().is_empty())
+    }
+
     fn end(&mut self, sink: &mut Sink) {
         if self.switched {
             return;

@@ -189,6 +189,11 @@ impl Analyzer for Mqtt {
         }
     }
 
+    /// How long the client was silent at the end depends on when that is.
+    fn may_end_early(&self) -> bool {
+        self.client_spoke.is_none() || self.keep_alive.is_zero()
+    }
+
     fn end(&mut self, sink: &mut Sink) {
         // A client that sent nothing but a CONNECT, and got no answer, is not in a session to be
         // kept alive.
