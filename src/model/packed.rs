@@ -1,14 +1,14 @@
 //! The facts of many flows, kept small: each field with its value once for all of them.
 //!
 //! Most flows say what others have said: the same suites, the same topic, the same host. A flow keeps eight bytes for
-//! each of its facts, and sixteen for each packet that showed some.
+//! each of its facts, sixteen for each packet that showed some, and a little for what was seen again.
 
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
-use hashbrown::{HashMap, HashTable};
+use hashbrown::HashTable;
 
-use super::evidence::{Evidence, Seen};
+use super::evidence::{Evidence, MAX_FRAMES, Seen};
 use super::observation::{Fact, Facts, Field, MAX_VALUES, Value};
 use super::{FrameRef, NO_FRAME};
 
@@ -66,15 +66,12 @@ fn hash_of(hasher: &RandomState, field: &'static Field, value: &Value) -> u64 {
 
 /// The facts of one flow; [`Facts`] is what it is the small form of. Nothing is allocated before the first.
 #[derive(Debug, Default)]
-pub struct Packed(Option<Box<Inner>>);
-
-#[derive(Debug, Default)]
-struct Inner {
+pub struct Packed {
     facts: Vec<Entry>,
     /// Packets in which facts were first seen.
     moments: Vec<Seen>,
     /// Sightings of what was seen more than once.
-    repeats: Vec<Evidence>,
+    repeats: Vec<Repeat>,
     index: Option<Box<Index>>,
     dropped: u64,
 }
@@ -88,81 +85,85 @@ struct Entry {
     repeat: u16,
 }
 
+/// All sightings of what was seen more than once.
+#[derive(Debug)]
+enum Repeat {
+    /// In the first packet and at most one other.
+    Twice { last: Seen, count: u64 },
+    /// In more packets.
+    Often(Box<Evidence>),
+}
+
 /// Where to find facts, once there are too many to look through.
 #[derive(Debug, Default)]
 struct Index {
-    places: HashMap<u32, usize, RandomState>,
-    /// Values of each field, by the field's address.
-    values: HashMap<usize, usize, RandomState>,
+    /// Places of the facts, by their numbers.
+    places: HashTable<u16>,
+    /// How many values each field has, by the field's address.
+    values: Vec<(usize, usize)>,
 }
 
 /// As many facts are looked through one by one; most flows have fewer.
-const WITHOUT_INDEX: usize = 32;
+const WITHOUT_INDEX: usize = 64;
 
 impl Packed {
     /// Records that `field` had `value`. `seen` may be [`at_end`], which stands for the last packet of the flow.
     pub fn add(&mut self, dictionary: &mut Dictionary, field: &'static Field, value: Value, seen: Seen) {
-        let inner = self.0.get_or_insert_default();
         let known = dictionary.find(field, &value);
-        if let Some(place) = known.and_then(|id| inner.find(id)) {
-            inner.again(place, seen);
+        if let Some(place) = known.and_then(|id| self.find(id)) {
+            self.again(place, seen);
             return;
         }
-        if inner.is_full(field) {
-            inner.dropped = inner.dropped.saturating_add(1);
+        if self.is_full(field) {
+            self.dropped = self.dropped.saturating_add(1);
             return;
         }
-        let (Some(id), Some(moment)) =
-            (known.or_else(|| dictionary.insert(field, value)), inner.moment(seen))
+        let (Some(id), Some(moment)) = (known.or_else(|| dictionary.insert(field, value)), self.moment(seen))
         else {
-            inner.dropped = inner.dropped.saturating_add(1);
+            self.dropped = self.dropped.saturating_add(1);
             return;
         };
-        inner.push(Entry { id, moment, repeat: 0 }, field, dictionary);
+        self.push(Entry { id, moment, repeat: 0 }, field, dictionary);
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.as_ref().is_none_or(|inner| inner.facts.is_empty())
+        self.facts.is_empty()
     }
 
     /// Takes no more room than it needs: nothing will be added soon.
     pub fn shrink(&mut self) {
-        if let Some(inner) = &mut self.0 {
-            inner.facts.shrink_to_fit();
-            inner.moments.shrink_to_fit();
-        }
+        self.facts.shrink_to_fit();
+        self.moments.shrink_to_fit();
+        self.repeats.shrink_to_fit();
     }
 
     /// About what it takes beside itself.
     pub fn bytes(&self) -> usize {
-        self.0.as_ref().map_or(0, |inner| {
-            let index = inner.index.as_ref().map_or(0, |index| index.places.capacity().saturating_mul(17));
-            [
-                size_of::<Inner>(),
-                inner.facts.capacity().saturating_mul(size_of::<Entry>()),
-                inner.moments.capacity().saturating_mul(size_of::<Seen>()),
-                inner.repeats.capacity().saturating_mul(size_of::<Evidence>()),
-                index,
-            ]
-            .into_iter()
-            .fold(0, usize::saturating_add)
-        })
+        // What the frames of one that was seen often take.
+        const OFTEN: usize = size_of::<Evidence>() + MAX_FRAMES * size_of::<FrameRef>();
+        [
+            self.facts.capacity().saturating_mul(size_of::<Entry>()),
+            self.moments.capacity().saturating_mul(size_of::<Seen>()),
+            self.repeats.capacity().saturating_mul(size_of::<Repeat>()),
+            self.repeats.len().saturating_mul(OFTEN),
+            self.index.as_ref().map_or(0, |index| index.bytes()),
+        ]
+        .into_iter()
+        .fold(0, usize::saturating_add)
     }
 
     /// The whole facts of a flow whose last packet is `last`.
     pub fn unpack(&self, dictionary: &Dictionary, last: Seen) -> Facts {
-        let Some(inner) = &self.0 else { return Facts::default() };
         let whole = |entry: &Entry| {
             let (field, value) = dictionary.get(entry.id)?;
-            let mut evidence = match entry.repeat.checked_sub(1) {
-                Some(repeat) => inner.repeats.get(usize::from(repeat))?.clone(),
-                None => Evidence::once(*inner.moments.get(usize::from(entry.moment))?),
-            };
+            let first = *self.moments.get(usize::from(entry.moment))?;
+            let repeat = entry.repeat.checked_sub(1).and_then(|at| self.repeats.get(usize::from(at)));
+            let mut evidence = repeat.map_or_else(|| Evidence::once(first), |repeat| repeat.evidence(first));
             evidence.resolve(AT_END, last);
             Some(Fact { field, value: value.clone(), evidence })
         };
-        Facts::of_parts(inner.facts.iter().filter_map(whole).collect(), inner.dropped)
+        Facts::of_parts(self.facts.iter().filter_map(whole).collect(), self.dropped)
     }
 
     /// The texts that a field had, in order of first sighting.
@@ -171,13 +172,103 @@ impl Packed {
         dictionary: &'a Dictionary,
         field: &'static Field,
     ) -> impl Iterator<Item = &'a str> {
-        let facts = self.0.as_ref().map_or(&[] as &[Entry], |inner| inner.facts.as_slice());
-        facts
+        self.facts
             .iter()
             .filter_map(|entry| dictionary.get(entry.id))
             .filter(move |(known, _)| std::ptr::eq(*known, field))
             .filter_map(|(_, value)| value.as_str())
     }
+
+    fn find(&self, id: u32) -> Option<usize> {
+        let Some(index) = &self.index else { return self.facts.iter().position(|entry| entry.id == id) };
+        let is_it = |place: &u16| self.facts.get(usize::from(*place)).is_some_and(|entry| entry.id == id);
+        index.places.find(spread(id), is_it).map(|place| usize::from(*place))
+    }
+
+    fn again(&mut self, place: usize, seen: Seen) {
+        let Self { facts, moments, repeats, .. } = self;
+        let Some(entry) = facts.get_mut(place) else { return };
+        let Some(first) = moments.get(usize::from(entry.moment)) else { return };
+        if let Some(repeat) = usize::from(entry.repeat).checked_sub(1).and_then(|at| repeats.get_mut(at)) {
+            repeat.again(*first, seen);
+        } else if let Ok(repeat) = u16::try_from(repeats.len().saturating_add(1)) {
+            grow(repeats, 2);
+            repeats.push(Repeat::Twice { last: seen, count: 2 });
+            entry.repeat = repeat;
+        }
+    }
+
+    /// Whether a flow keeps no more values of `field`.
+    fn is_full(&self, field: &'static Field) -> bool {
+        self.index.as_ref().is_some_and(|index| index.values(field) >= MAX_VALUES)
+    }
+
+    fn moment(&mut self, seen: Seen) -> Option<u16> {
+        if self.moments.last() != Some(&seen) {
+            // One for each of several packets is enough for most.
+            grow(&mut self.moments, 2);
+            self.moments.push(seen);
+        }
+        u16::try_from(self.moments.len().checked_sub(1)?).ok()
+    }
+
+    fn push(&mut self, entry: Entry, field: &'static Field, dictionary: &Dictionary) {
+        grow(&mut self.facts, 6);
+        self.facts.push(entry);
+        if self.facts.len() == WITHOUT_INDEX {
+            let mut index = Box::<Index>::default();
+            for (at, entry) in self.facts.iter().enumerate() {
+                if let Some((field, _)) = dictionary.get(entry.id) {
+                    index.insert(at, field, &self.facts);
+                }
+            }
+            self.index = Some(index);
+        } else if let Some(index) = &mut self.index {
+            index.insert(self.facts.len().saturating_sub(1), field, &self.facts);
+        }
+    }
+}
+
+impl Repeat {
+    /// Seen once more, later or in the same packet.
+    fn again(&mut self, first: Seen, seen: Seen) {
+        match self {
+            Self::Often(evidence) => evidence.again(seen),
+            Self::Twice { last, count } if [first.frame, seen.frame].contains(&last.frame) => {
+                *last = seen;
+                *count = count.saturating_add(1);
+            }
+            Self::Twice { .. } => {
+                let mut evidence = self.evidence(first);
+                evidence.again(seen);
+                *self = Self::Often(Box::new(evidence));
+            }
+        }
+    }
+
+    fn evidence(&self, first: Seen) -> Evidence {
+        match self {
+            Self::Twice { last, count } => {
+                let mut evidence = Evidence::once(first);
+                evidence.again(*last);
+                evidence.count = *count;
+                evidence
+            }
+            Self::Often(evidence) => Evidence::clone(evidence),
+        }
+    }
+}
+
+/// Makes room for one more, at first for so many.
+fn grow<T>(list: &mut Vec<T>, at_first: usize) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(list.len().max(at_first));
+    }
+}
+
+/// A hash of the number of a fact: they are given in order, so nobody can choose them.
+fn spread(id: u32) -> u64 {
+    u64::from(id).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Stands for the last packet of a flow while more may come; the time is that of the latest packet so far.
@@ -188,71 +279,30 @@ pub fn at_end(latest: Seen) -> Seen {
 /// No capture has this frame.
 const AT_END: FrameRef = NO_FRAME;
 
-impl Inner {
-    fn find(&self, id: u32) -> Option<usize> {
-        match &self.index {
-            Some(index) => index.places.get(&id).copied(),
-            None => self.facts.iter().position(|entry| entry.id == id),
-        }
-    }
-
-    fn again(&mut self, place: usize, seen: Seen) {
-        let Self { facts, moments, repeats, .. } = self;
-        let Some(entry) = facts.get_mut(place) else { return };
-        if entry.repeat == 0
-            && let Some(first) = moments.get(usize::from(entry.moment))
-            && let Ok(repeat) = u16::try_from(repeats.len().saturating_add(1))
-        {
-            repeats.push(Evidence::once(*first));
-            entry.repeat = repeat;
-        }
-        if let Some(evidence) = usize::from(entry.repeat).checked_sub(1).and_then(|at| repeats.get_mut(at)) {
-            evidence.again(seen);
-        }
-    }
-
-    /// Whether a flow keeps no more values of `field`.
-    fn is_full(&self, field: &'static Field) -> bool {
-        let values =
-            self.index.as_ref().and_then(|index| index.values.get(&std::ptr::from_ref(field).addr()));
-        values.is_some_and(|count| *count >= MAX_VALUES)
-    }
-
-    fn moment(&mut self, seen: Seen) -> Option<u16> {
-        if self.moments.last() != Some(&seen) {
-            // One for each of several packets is enough for most.
-            if self.moments.len() == self.moments.capacity() {
-                self.moments.reserve_exact(self.moments.len().max(2));
-            }
-            self.moments.push(seen);
-        }
-        u16::try_from(self.moments.len().checked_sub(1)?).ok()
-    }
-
-    fn push(&mut self, entry: Entry, field: &'static Field, dictionary: &Dictionary) {
-        if self.facts.len() == WITHOUT_INDEX {
-            let mut index = Box::<Index>::default();
-            for (place, entry) in self.facts.iter().enumerate() {
-                if let Some((field, _)) = dictionary.get(entry.id) {
-                    index.insert(entry.id, field, place);
-                }
-            }
-            self.index = Some(index);
-        }
-        if let Some(index) = &mut self.index {
-            index.insert(entry.id, field, self.facts.len());
-        }
-        if self.facts.len() == self.facts.capacity() {
-            self.facts.reserve_exact(self.facts.len().max(6));
-        }
-        self.facts.push(entry);
-    }
-}
-
 impl Index {
-    fn insert(&mut self, id: u32, field: &'static Field, place: usize) {
-        self.places.insert(id, place);
-        *self.values.entry(std::ptr::from_ref(field).addr()).or_default() += 1;
+    /// Adds the fact at a place.
+    fn insert(&mut self, at: usize, field: &'static Field, facts: &[Entry]) {
+        let hash = |at: usize| facts.get(at).map_or(0, |entry| spread(entry.id));
+        // There are as many moments at most, and they are counted in sixteen bits too.
+        if let Ok(place) = u16::try_from(at) {
+            self.places.insert_unique(hash(at), place, |place| hash(usize::from(*place)));
+        }
+        let address = std::ptr::from_ref(field).addr();
+        match self.values.iter_mut().find(|(known, _)| *known == address) {
+            Some((_, count)) => *count += 1,
+            None => self.values.push((address, 1)),
+        }
+    }
+
+    fn values(&self, field: &'static Field) -> usize {
+        let address = std::ptr::from_ref(field).addr();
+        self.values.iter().find(|(known, _)| *known == address).map_or(0, |(_, count)| *count)
+    }
+
+    fn bytes(&self) -> usize {
+        let values = self.values.capacity().saturating_mul(size_of::<(usize, usize)>());
+        // A control byte for each place.
+        self.places.capacity().saturating_mul(size_of::<u16>() + 1).saturating_add(values)
     }
 }
 
@@ -323,6 +373,6 @@ mod tests {
             |field| facts.first(field).unwrap().evidence.frames().map(|f| f.no().0).collect::<Vec<_>>();
         assert_eq!((frames(&FIELDS[0]), frames(&FIELDS[1])), (vec![1, 9], vec![9]));
         assert_eq!(facts.first(&FIELDS[0]).unwrap().evidence.last, seen(9));
-        assert_eq!((size_of::<Packed>(), size_of::<Entry>()), (8, 8));
+        assert_eq!((size_of::<Packed>(), size_of::<Entry>(), size_of::<Repeat>()), (88, 8, 24));
     }
 }
