@@ -132,11 +132,11 @@ fn tcp(found: Found<'_>) -> Option<(Segment, Found<'_>)> {
     let header = found.bytes.first_chunk::<20>()?;
     let [s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, w0, w1, ..] = *header;
     let len = usize::from(offset >> 4).saturating_mul(4);
-    // Without options, or with the ones of most segments; a SYN has others.
+    // Without options, or with the ones of most segments.
     let has_timestamp = match (len, found.bytes.get(20..len)?) {
         (20, _) => false,
         (32, [1, 1, 8, 10, ..]) => true,
-        _ => return None,
+        (_, options) => timestamp(options)?,
     };
     let segment = Segment::Tcp(TcpHeader {
         src_port: u16::from_be_bytes([s0, s1]),
@@ -148,6 +148,21 @@ fn tcp(found: Found<'_>) -> Option<(Segment, Found<'_>)> {
         has_timestamp,
     });
     Some((segment, Found { bytes: found.bytes.get(len..)?, wire: found.wire.checked_sub(len)? }))
+}
+
+/// Whether there is a timestamp among the options of a SYN or of a segment that acknowledges selectively, if they are usual.
+#[inline(never)]
+fn timestamp(mut options: &[u8]) -> Option<bool> {
+    loop {
+        options = match options {
+            [] | [0, ..] => return Some(false),
+            // No operation, maximum segment size, window scale, SACK permitted.
+            [1, rest @ ..] | [2, 4, _, _, rest @ ..] | [3, 3, _, rest @ ..] | [4, 2, rest @ ..] => rest,
+            [5, len @ (10 | 18 | 26 | 34), ..] => options.get(usize::from(*len)..)?,
+            [8, 10, _, _, _, _, _, _, _, _, ..] => return Some(true),
+            _ => return None,
+        }
+    }
 }
 
 #[inline(always)]

@@ -91,11 +91,16 @@ impl<H: Handler> FlowTable<H> {
         self.len() == 0
     }
 
-    fn find(&self, key: &FlowKey, hash: u32) -> Option<Place> {
+    /// The flow with these ends, and which way a packet with `key` travels in it.
+    fn find(&self, key: &FlowKey, hash: u32) -> Option<(Place, Direction)> {
+        let mut from = None;
         let is_it = |place: &Place| {
-            place.hash == hash && self.entry(*place).is_some_and(|entry| entry.direction(key).is_some())
+            if place.hash == hash {
+                from = self.entry(*place).and_then(|entry| entry.direction(key));
+            }
+            place.hash == hash && from.is_some()
         };
-        self.open.find(Place::spread(hash), is_it).copied()
+        self.open.find(Place::spread(hash), is_it).copied().zip(from)
     }
 
     pub(super) fn entry(&self, place: Place) -> Option<&Entry<H::State>> {
@@ -131,30 +136,30 @@ impl<H: Handler> FlowTable<H> {
     /// Counts a packet for its flow, see [`Self::packets`].
     pub fn packet(&mut self, packet: &Packet<'_>, hash: u32, handler: &mut H) {
         let key = packet.key();
-        let mut place = self.find(&key, hash);
-        if let (Some(used), Segment::Tcp(header)) = (place, packet.segment)
+        let mut found = self.find(&key, hash);
+        if let (Some((used, from)), Segment::Tcp(header)) = (found, packet.segment)
             && let Some(tcp) = self.tcp.get_mut(used.index())
-            && let Some(from) = tcp.entry.direction(&key)
             && tcp.connection.is_new_use(from, packet, &header)
         {
             self.waiting = self.waiting.saturating_sub(tcp.connection.waiting());
             tcp.close(handler);
             self.forget(used);
-            place = None;
+            found = None;
         }
-        let place = place.unwrap_or_else(|| self.open(packet, &key, hash));
+        let (place, from) = found.unwrap_or_else(|| self.open(packet, &key, hash));
         match packet.segment {
             Segment::Tcp(header) => {
                 if let Some(tcp) = self.tcp.get_mut(place.index()) {
                     let before = tcp.connection.waiting();
-                    tcp.packet(packet, &header, &key, &self.limits, handler);
+                    let from = tcp.learn_roles(from, &key, &header);
+                    tcp.packet(from, packet, &header, &self.limits, handler);
                     self.waiting =
                         self.waiting.saturating_sub(before).saturating_add(tcp.connection.waiting());
                 }
             }
             _ => {
                 if let Some(entry) = self.other.get_mut(place.index()) {
-                    datagram(entry, packet, &key, handler);
+                    datagram(entry, from, packet, handler);
                 }
             }
         }
@@ -177,18 +182,19 @@ impl<H: Handler> FlowTable<H> {
         &self.shed
     }
 
-    fn open(&mut self, packet: &Packet<'_>, key: &FlowKey, hash: u32) -> Place {
+    fn open(&mut self, packet: &Packet<'_>, key: &FlowKey, hash: u32) -> (Place, Direction) {
         let entry = Entry::open(packet, key);
+        let from = entry.direction(key).unwrap_or(Direction::OrigToResp);
         let tcp = key.transport == Transport::Tcp;
         let at = if tcp {
-            let connection = Connection::new(packet.seen, entry.key() != *key);
+            let connection = Connection::new(packet.seen, from == Direction::RespToOrig);
             self.tcp.push(TcpEntry { entry, connection })
         } else {
             self.other.push(entry)
         };
         let place = Place::new(hash, at, tcp);
         self.open.insert_unique(Place::spread(hash), place, |place| Place::spread(place.hash));
-        place
+        (place, from)
     }
 
     /// No packet finds this flow any more.
@@ -203,17 +209,15 @@ impl<H: Handler> FlowTable<H> {
     /// known: an error about something that was not captured opens none.
     pub fn icmp_error(&mut self, packet: &Packet<'_>, quoted: &FlowKey, hash: u32) -> bool {
         let Segment::Icmp(icmp) = packet.segment else { return false };
-        let Some(place) = self.find(quoted, hash) else { return false };
+        let Some((place, about)) = self.find(quoted, hash) else { return false };
         let entry = if place.is_tcp() {
             self.tcp.get_mut(place.index()).map(|tcp| &mut tcp.entry)
         } else {
             self.other.get_mut(place.index())
         };
         let Some(entry) = entry else { return false };
-        if let Some(about) = entry.direction(quoted) {
-            let (seen, from) = (packet.seen, packet.src);
-            entry.icmp_error(IcmpError { seen, from, kind: icmp.kind, code: icmp.code, about });
-        }
+        let (seen, from) = (packet.seen, packet.src);
+        entry.icmp_error(IcmpError { seen, from, kind: icmp.kind, code: icmp.code, about });
         true
     }
 
@@ -257,17 +261,13 @@ impl<H: Handler> FlowTable<H> {
 impl<S: Default> TcpEntry<S> {
     fn packet<H: Handler<State = S>>(
         &mut self,
+        from: Direction,
         packet: &Packet<'_>,
         header: &TcpHeader,
-        key: &FlowKey,
         limits: &Limits,
         handler: &mut H,
     ) {
-        if header.flags.has(TcpFlags::SYN) {
-            self.learn_roles(key, header);
-        }
         let Self { entry, connection } = self;
-        let Some(from) = entry.direction(key) else { return };
         entry.count(from, packet);
         let midstream = connection.midstream() && !header.flags.has(TcpFlags::SYN);
         connection.packet(from, packet, header, limits, &mut outlet(entry, midstream, packet.seen, handler));
@@ -281,11 +281,14 @@ impl<S: Default> TcpEntry<S> {
     }
 
     /// A SYN that comes after other packets of its connection (captured out of order) corrects what was
-    /// guessed before, unless the handler has been told bytes with the old roles.
-    fn learn_roles(&mut self, key: &FlowKey, header: &TcpHeader) {
+    /// guessed before, unless the handler has been told bytes with the old roles. Returns which way it travels then.
+    fn learn_roles(&mut self, from: Direction, key: &FlowKey, header: &TcpHeader) -> Direction {
         let Self { entry, connection } = self;
-        if entry.roles == RoleBasis::Syn || header.flags.has(TcpFlags::RST) {
-            return;
+        if !header.flags.has(TcpFlags::SYN)
+            || header.flags.has(TcpFlags::RST)
+            || entry.roles == RoleBasis::Syn
+        {
+            return from;
         }
         let opener = if header.flags.has(TcpFlags::ACK) { key.resp } else { key.orig };
         if opener == entry.key().orig {
@@ -294,7 +297,9 @@ impl<S: Default> TcpEntry<S> {
             entry.roles = RoleBasis::Syn;
             connection.swap_roles();
             entry.swap_roles();
+            return from.reverse();
         }
+        from
     }
 
     fn close<H: Handler<State = S>>(&mut self, handler: &mut H) {
@@ -306,8 +311,7 @@ impl<S: Default> TcpEntry<S> {
 }
 
 /// A packet of a flow that is not TCP.
-fn datagram<H: Handler>(entry: &mut Entry<H::State>, packet: &Packet<'_>, key: &FlowKey, handler: &mut H) {
-    let Some(from) = entry.direction(key) else { return };
+fn datagram<H: Handler>(entry: &mut Entry<H::State>, from: Direction, packet: &Packet<'_>, handler: &mut H) {
     entry.count(from, packet);
     if entry.wanted && matches!(packet.segment, Segment::Udp { .. }) {
         let head = entry.head(false);

@@ -17,17 +17,38 @@ use super::{FrameRef, NO_FRAME};
 pub struct Dictionary {
     hasher: RandomState,
     ids: HashTable<u32>,
-    items: Vec<(&'static Field, Value)>,
+    items: Vec<Item>,
+    /// The number that was asked for last.
+    last: u32,
     /// Of texts.
     bytes: usize,
 }
 
+#[derive(Debug)]
+struct Item {
+    field: &'static Field,
+    value: Value,
+    /// What was asked for next the last time: conversations say the same things in the same order.
+    next: u32,
+}
+
 impl Dictionary {
-    fn find(&self, field: &'static Field, value: &Value) -> Option<u32> {
+    fn find(&mut self, field: &'static Field, value: &Value) -> Option<u32> {
         let is_it = |id: &u32| {
-            self.get(*id).is_some_and(|(known, other)| std::ptr::eq(*known, field) && other == value)
+            self.get(*id).is_some_and(|item| std::ptr::eq(item.field, field) && item.value == *value)
         };
-        self.ids.find(self.hash(field, value), is_it).copied()
+        let next = self.get(self.last).map(|item| item.next);
+        let id = next.filter(is_it).or_else(|| self.ids.find(self.hash(field, value), is_it).copied())?;
+        self.follow(id);
+        Some(id)
+    }
+
+    /// Notes what was asked for.
+    fn follow(&mut self, id: u32) {
+        if let Some(last) = self.items.get_mut(self.last as usize) {
+            last.next = id;
+        }
+        self.last = id;
     }
 
     /// Adds what is not there yet; `None` if there is no number left for it.
@@ -37,15 +58,16 @@ impl Dictionary {
         if let Value::Text(text) = &value {
             self.bytes = self.bytes.saturating_add(text.len());
         }
-        self.items.push((field, value));
+        self.items.push(Item { field, value, next: id });
         let Self { hasher, ids, items, .. } = self;
         ids.insert_unique(hash, id, |id| {
-            items.get(*id as usize).map_or(0, |(field, value)| hash_of(hasher, field, value))
+            items.get(*id as usize).map_or(0, |item| hash_of(hasher, item.field, &item.value))
         });
+        self.follow(id);
         Some(id)
     }
 
-    fn get(&self, id: u32) -> Option<&(&'static Field, Value)> {
+    fn get(&self, id: u32) -> Option<&Item> {
         self.items.get(id as usize)
     }
 
@@ -55,7 +77,7 @@ impl Dictionary {
 
     /// About what it takes.
     pub fn bytes(&self) -> usize {
-        let items = self.items.capacity().saturating_mul(size_of::<(&Field, Value)>());
+        let items = self.items.capacity().saturating_mul(size_of::<Item>());
         items.saturating_add(self.ids.capacity().saturating_mul(5)).saturating_add(self.bytes)
     }
 }
@@ -156,7 +178,7 @@ impl Packed {
     /// The whole facts of a flow whose last packet is `last`.
     pub fn unpack(&self, dictionary: &Dictionary, last: Seen) -> Facts {
         let whole = |entry: &Entry| {
-            let (field, value) = dictionary.get(entry.id)?;
+            let Item { field, value, .. } = dictionary.get(entry.id)?;
             let first = *self.moments.get(usize::from(entry.moment))?;
             let repeat = entry.repeat.checked_sub(1).and_then(|at| self.repeats.get(usize::from(at)));
             let mut evidence = repeat.map_or_else(|| Evidence::once(first), |repeat| repeat.evidence(first));
@@ -175,8 +197,8 @@ impl Packed {
         self.facts
             .iter()
             .filter_map(|entry| dictionary.get(entry.id))
-            .filter(move |(known, _)| std::ptr::eq(*known, field))
-            .filter_map(|(_, value)| value.as_str())
+            .filter(move |item| std::ptr::eq(item.field, field))
+            .filter_map(|item| item.value.as_str())
     }
 
     fn find(&self, id: u32) -> Option<usize> {
@@ -218,8 +240,8 @@ impl Packed {
         if self.facts.len() == WITHOUT_INDEX {
             let mut index = Box::<Index>::default();
             for (at, entry) in self.facts.iter().enumerate() {
-                if let Some((field, _)) = dictionary.get(entry.id) {
-                    index.insert(at, field, &self.facts);
+                if let Some(item) = dictionary.get(entry.id) {
+                    index.insert(at, item.field, &self.facts);
                 }
             }
             self.index = Some(index);
