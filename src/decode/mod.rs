@@ -26,7 +26,7 @@ use crate::model::Packet;
 use crate::model::evidence::Seen;
 use crate::model::frame::Frame;
 use crate::model::packet::{Link, Neighbour};
-use crate::model::stats::{SkipReason, Stats};
+use crate::model::stats::SkipReason;
 pub use neighbour::neighbour;
 pub use transport::quoted;
 
@@ -44,10 +44,15 @@ pub enum Decoded<'a> {
 }
 
 /// Decodes a frame as far as its transport header.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "who only wants the 5-tuple pays for no more")]
 pub fn decode<'a>(frame: &Frame<'a>) -> Decoded<'a> {
     usual::read(frame).map_or_else(|| layer_by_layer(frame), Decoded::Packet)
+}
+
+/// The packet of a usual frame, as nearly every one is; `None` says that [`decode`] may know more.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "who only wants the 5-tuple pays for no more")]
+pub fn usual<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
+    usual::read(frame)
 }
 
 /// Decodes any frame.
@@ -58,17 +63,11 @@ fn layer_by_layer<'a>(frame: &Frame<'a>) -> Decoded<'a> {
 }
 
 impl Decoded<'_> {
-    /// Counts the frame that gave this, so that frames always equal those analysed and those skipped.
-    pub fn count(&self, frame: &Frame<'_>, stats: &mut Stats) {
-        stats.frames = stats.frames.saturating_add(1);
-        stats.captured_bytes = stats.captured_bytes.saturating_add(frame.data.len() as u64);
-        let truncated = frame.data.len() < frame.orig_len as usize;
-        stats.truncated = stats.truncated.saturating_add(u64::from(truncated));
+    /// Why it gives nothing, if that is so.
+    pub fn skipped(&self) -> Option<SkipReason> {
         match self {
-            Self::Skipped(reason) => stats.skip(*reason),
-            Self::Packet(_) | Self::Neighbour(_) | Self::Other => {
-                stats.analysed = stats.analysed.saturating_add(1);
-            }
+            Self::Skipped(reason) => Some(*reason),
+            Self::Packet(_) | Self::Neighbour(_) | Self::Other => None,
         }
     }
 }

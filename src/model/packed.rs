@@ -37,10 +37,16 @@ impl Dictionary {
         let is_it = |id: &u32| {
             self.get(*id).is_some_and(|item| std::ptr::eq(item.field, field) && item.value == *value)
         };
-        let next = self.get(self.last).map(|item| item.next);
-        let id = next.filter(is_it).or_else(|| self.ids.find(self.hash(field, value), is_it).copied())?;
+        let id = Some(self.guess())
+            .filter(is_it)
+            .or_else(|| self.ids.find(self.hash(field, value), is_it).copied())?;
         self.follow(id);
         Some(id)
+    }
+
+    /// What was asked for next when what was asked for last was so before.
+    fn guess(&self) -> u32 {
+        self.get(self.last).map_or(0, |item| item.next)
     }
 
     /// Notes what was asked for.
@@ -58,7 +64,9 @@ impl Dictionary {
         if let Value::Text(text) = &value {
             self.bytes = self.bytes.saturating_add(text.len());
         }
-        self.items.push(Item { field, value, next: id });
+        // Whatever the value of this field is, what comes next is likely to be what came next with another.
+        let next = self.get(self.guess()).map_or(id, |other| other.next);
+        self.items.push(Item { field, value, next });
         let Self { hasher, ids, items, .. } = self;
         ids.insert_unique(hash, id, |id| {
             items.get(*id as usize).map_or(0, |item| hash_of(hasher, item.field, &item.value))
@@ -155,9 +163,9 @@ impl Packed {
 
     /// Takes no more room than it needs: nothing will be added soon.
     pub fn shrink(&mut self) {
-        self.facts.shrink_to_fit();
-        self.moments.shrink_to_fit();
-        self.repeats.shrink_to_fit();
+        fit(&mut self.facts);
+        fit(&mut self.moments);
+        fit(&mut self.repeats);
     }
 
     /// About what it takes beside itself.
@@ -228,14 +236,14 @@ impl Packed {
     fn moment(&mut self, seen: Seen) -> Option<u16> {
         if self.moments.last() != Some(&seen) {
             // One for each of several packets is enough for most.
-            grow(&mut self.moments, 2);
+            grow(&mut self.moments, 3);
             self.moments.push(seen);
         }
         u16::try_from(self.moments.len().checked_sub(1)?).ok()
     }
 
     fn push(&mut self, entry: Entry, field: &'static Field, dictionary: &Dictionary) {
-        grow(&mut self.facts, 6);
+        grow(&mut self.facts, 8);
         self.facts.push(entry);
         if self.facts.len() == WITHOUT_INDEX {
             let mut index = Box::<Index>::default();
@@ -285,6 +293,13 @@ impl Repeat {
 fn grow<T>(list: &mut Vec<T>, at_first: usize) {
     if list.len() == list.capacity() {
         list.reserve_exact(list.len().max(at_first));
+    }
+}
+
+/// Gives back what is not used, if it is worth it.
+fn fit<T>(list: &mut Vec<T>) {
+    if list.len().saturating_mul(4) <= list.capacity().saturating_mul(3) {
+        list.shrink_to_fit();
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::evidence::{Evidence, Seen};
+use super::frame::Frame;
 use super::{CaptureId, LinkType, Timestamp};
 
 /// Why a frame, or part of it, was not analysed. One per frame: the first that applied.
@@ -150,6 +151,18 @@ impl Shed {
 }
 
 impl Stats {
+    /// Counts a frame, which is analysed unless it is skipped: so frames always equal the sum of both.
+    pub fn frame(&mut self, frame: &Frame<'_>, skipped: Option<SkipReason>) {
+        let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
+        add(&mut self.frames, 1);
+        add(&mut self.captured_bytes, frame.data.len() as u64);
+        add(&mut self.truncated, u64::from(frame.data.len() < frame.orig_len as usize));
+        match skipped {
+            Some(reason) => self.skip(reason),
+            None => add(&mut self.analysed, 1),
+        }
+    }
+
     /// Counts one skipped frame.
     pub fn skip(&mut self, reason: SkipReason) {
         let count = self.skipped.entry(reason).or_default();

@@ -202,9 +202,12 @@ impl Shard {
         let mut group: Vec<(Packet<'_>, u32)> = Vec::with_capacity(GROUP);
         for job in sorted.jobs(number) {
             let Some(frame) = sorted.batch.frame(job.frame as usize) else { continue };
-            let decoded = decode::decode(&frame);
-            if let (Task::Packet, Decoded::Packet(packet)) = (job.task, decoded) {
-                group.push((packet, job.hash));
+            if job.task == Task::Packet {
+                let packet = decode::usual(&frame).or_else(|| match decode::decode(&frame) {
+                    Decoded::Packet(packet) => Some(packet),
+                    _ => None,
+                });
+                group.extend(packet.map(|packet| (packet, job.hash)));
                 if group.len() == GROUP {
                     self.table.packets(&group, &mut self.collected);
                     group.clear();
@@ -214,7 +217,7 @@ impl Shard {
             // In order: what comes before may open the flow that this is about.
             self.table.packets(&group, &mut self.collected);
             group.clear();
-            match (job.task, decoded) {
+            match (job.task, decode::decode(&frame)) {
                 (Task::Error, Decoded::Packet(packet)) => {
                     let quoted = decode::quoted(&packet);
                     quoted.map(|quoted| self.table.icmp_error(&packet, &quoted, job.hash));

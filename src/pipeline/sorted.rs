@@ -44,8 +44,13 @@ impl Sorted {
     pub(super) fn new(batch: Batch, hasher: &KeyHasher, stats: &mut Stats) -> Self {
         let mut sorter = Sorter { hasher, jobs: Vec::with_capacity(batch.len()), counts: [0; SHARDS] };
         for (at, frame) in (0_u32..).zip(batch.frames()) {
+            if let Some(packet) = decode::usual(&frame) {
+                stats.frame(&frame, None);
+                sorter.flow(at, &packet.key(), Task::Packet);
+                continue;
+            }
             let decoded = decode::decode(&frame);
-            decoded.count(&frame, stats);
+            stats.frame(&frame, decoded.skipped());
             match decoded {
                 Decoded::Packet(packet) => {
                     sorter.flow(at, &packet.key(), Task::Packet);

@@ -82,6 +82,14 @@ pub(super) fn reverse(name: &str) -> Option<IpAddr> {
 }
 
 fn push_label(text: &mut String, label: &[u8]) {
+    // Nearly every label of nearly every name.
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'.' | b'\\');
+    if label.iter().all(is_plain)
+        && let Ok(label) = std::str::from_utf8(label)
+    {
+        text.extend(label.chars().map(|c| c.to_ascii_lowercase()));
+        return;
+    }
     for chunk in label.utf8_chunks() {
         for c in chunk.valid().chars() {
             if matches!(c, '.' | '\\') {

@@ -98,6 +98,10 @@ fn begins_response(bytes: &[u8]) -> Probe {
 
 /// `method target HTTP/1.x` and the end of the line; any token will do as the method.
 fn request_line(bytes: &[u8]) -> Probe {
+    // What is no text is not worth looking for the end of a line in.
+    if bytes.first().is_some_and(|byte| !is_token(*byte)) {
+        return Probe::Not;
+    }
     let (line, whole) = match bytes.iter().take(MAX_LINE).position(|&byte| byte == b'\n') {
         Some(end) => (bytes.get(..end).unwrap_or_default(), true),
         None => (bytes.get(..MAX_LINE).unwrap_or(bytes), false),

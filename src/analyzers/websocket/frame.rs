@@ -113,7 +113,11 @@ impl Header {
 pub(super) fn unmasked(bytes: &[u8], key: Option<[u8; 4]>, before: u64) -> Vec<u8> {
     let Some(key) = key else { return bytes.to_vec() };
     let key = u32::from_be_bytes(key).rotate_left((before as u32 & 3).wrapping_mul(8)).to_be_bytes();
-    bytes.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect()
+    let mut plain = bytes.to_vec();
+    for four in plain.chunks_mut(key.len()) {
+        four.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
+    }
+    plain
 }
 
 #[cfg(test)]
