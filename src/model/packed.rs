@@ -18,8 +18,6 @@ pub struct Dictionary {
     hasher: RandomState,
     ids: HashTable<u32>,
     items: Vec<Item>,
-    /// The number that was asked for last.
-    last: u32,
     /// Of texts.
     bytes: usize,
 }
@@ -28,50 +26,42 @@ pub struct Dictionary {
 struct Item {
     field: &'static Field,
     value: Value,
-    /// What was asked for next the last time: conversations say the same things in the same order.
+    /// What a flow that said this said next the last time: conversations say the same things in the same order.
     next: u32,
 }
 
 impl Dictionary {
-    fn find(&mut self, field: &'static Field, value: &Value) -> Option<u32> {
+    /// The number of a fact that a flow says after the one with the number `after`, if it was said before.
+    fn find(&self, field: &'static Field, value: &Value, after: u32) -> Option<u32> {
         let is_it = |id: &u32| {
             self.get(*id).is_some_and(|item| std::ptr::eq(item.field, field) && item.value == *value)
         };
-        let id = Some(self.guess())
-            .filter(is_it)
-            .or_else(|| self.ids.find(self.hash(field, value), is_it).copied())?;
-        self.follow(id);
-        Some(id)
+        let next = self.get(after).map(|item| item.next);
+        next.filter(is_it).or_else(|| self.ids.find(self.hash(field, value), is_it).copied())
     }
 
-    /// What was asked for next when what was asked for last was so before.
-    fn guess(&self) -> u32 {
-        self.get(self.last).map_or(0, |item| item.next)
-    }
-
-    /// Notes what was asked for.
-    fn follow(&mut self, id: u32) {
-        if let Some(last) = self.items.get_mut(self.last as usize) {
-            last.next = id;
+    /// Notes that a flow said `id` after another.
+    fn follow(&mut self, after: u32, id: u32) {
+        if let Some(item) = self.items.get_mut(after as usize) {
+            item.next = id;
         }
-        self.last = id;
     }
 
     /// Adds what is not there yet; `None` if there is no number left for it.
-    fn insert(&mut self, field: &'static Field, value: Value) -> Option<u32> {
+    fn insert(&mut self, field: &'static Field, value: Value, after: u32) -> Option<u32> {
         let id = u32::try_from(self.items.len()).ok()?;
         let hash = self.hash(field, &value);
         if let Value::Text(text) = &value {
             self.bytes = self.bytes.saturating_add(text.len());
         }
         // Whatever the value of this field is, what comes next is likely to be what came next with another.
-        let next = self.get(self.guess()).map_or(id, |other| other.next);
+        let other = self.get(after).and_then(|item| self.get(item.next));
+        let next = other.map_or(id, |other| other.next);
         self.items.push(Item { field, value, next });
         let Self { hasher, ids, items, .. } = self;
         ids.insert_unique(hash, id, |id| {
             items.get(*id as usize).map_or(0, |item| hash_of(hasher, item.field, &item.value))
         });
-        self.follow(id);
         Some(id)
     }
 
@@ -103,7 +93,9 @@ pub struct Packed {
     /// Sightings of what was seen more than once.
     repeats: Vec<Repeat>,
     index: Option<Box<Index>>,
-    dropped: u64,
+    dropped: u32,
+    /// The number of what was said last.
+    last: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -139,8 +131,13 @@ const WITHOUT_INDEX: usize = 64;
 impl Packed {
     /// Records that `field` had `value`. `seen` may be [`at_end`], which stands for the last packet of the flow.
     pub fn add(&mut self, dictionary: &mut Dictionary, field: &'static Field, value: Value, seen: Seen) {
-        let known = dictionary.find(field, &value);
-        if let Some(place) = known.and_then(|id| self.find(id)) {
+        let last = self.last;
+        let known = dictionary.find(field, &value, last);
+        if let Some(id) = known
+            && let Some(place) = self.find(id)
+        {
+            dictionary.follow(last, id);
+            self.last = id;
             self.again(place, seen);
             return;
         }
@@ -148,11 +145,13 @@ impl Packed {
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
-        let (Some(id), Some(moment)) = (known.or_else(|| dictionary.insert(field, value)), self.moment(seen))
-        else {
+        let id = known.or_else(|| dictionary.insert(field, value, last));
+        let (Some(id), Some(moment)) = (id, self.moment(seen)) else {
             self.dropped = self.dropped.saturating_add(1);
             return;
         };
+        dictionary.follow(last, id);
+        self.last = id;
         self.push(Entry { id, moment, repeat: 0 }, field, dictionary);
     }
 
@@ -193,7 +192,7 @@ impl Packed {
             evidence.resolve(AT_END, last);
             Some(Fact { field, value: value.clone(), evidence })
         };
-        Facts::of_parts(self.facts.iter().filter_map(whole).collect(), self.dropped)
+        Facts::of_parts(self.facts.iter().filter_map(whole).collect(), u64::from(self.dropped))
     }
 
     /// The texts that a field had, in order of first sighting.

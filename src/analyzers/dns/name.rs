@@ -3,7 +3,7 @@
 //! Compression pointers are followed in a loop, and only backwards: each must lead before the place where the
 //! labels read so far began, so that no name can lead to itself.
 
-use std::fmt::Write;
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::message::Problem;
@@ -14,7 +14,7 @@ use super::message::Problem;
 /// a label is escaped with a backslash, control characters and bytes that are not UTF-8 as `\DDD` (RFC 1035
 /// section 5.1). Other UTF-8, as multicast DNS uses it, stays.
 pub(in crate::analyzers) fn read(message: &[u8], start: usize) -> Result<(Box<str>, usize), Problem> {
-    let mut text = String::new();
+    let mut text = Vec::with_capacity(USUAL);
     let mut at = start;
     // Pointers lead before this.
     let mut bound = start;
@@ -27,8 +27,11 @@ pub(in crate::analyzers) fn read(message: &[u8], start: usize) -> Result<(Box<st
         match length >> 6 {
             0 if length == 0 => {
                 if text.is_empty() {
-                    text.push('.');
+                    text.push(b'.');
                 }
+                text.make_ascii_lowercase();
+                // What is written is UTF-8.
+                let text = String::from_utf8(text).unwrap_or_default();
                 return Ok((text.into(), after.unwrap_or(body)));
             }
             0 => {
@@ -39,7 +42,7 @@ pub(in crate::analyzers) fn read(message: &[u8], start: usize) -> Result<(Box<st
                     return Err(Problem::LongName);
                 }
                 if !text.is_empty() {
-                    text.push('.');
+                    text.push(b'.');
                 }
                 push_label(&mut text, label);
                 at = end;
@@ -81,36 +84,38 @@ pub(super) fn reverse(name: &str) -> Option<IpAddr> {
     labels.next().is_none().then(|| Ipv6Addr::from(bits).into())
 }
 
-fn push_label(text: &mut String, label: &[u8]) {
+fn push_label(text: &mut Vec<u8>, label: &[u8]) {
     // Nearly every label of nearly every name.
     let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'.' | b'\\');
-    if label.iter().all(is_plain)
-        && let Ok(label) = std::str::from_utf8(label)
-    {
-        text.extend(label.chars().map(|c| c.to_ascii_lowercase()));
+    if label.iter().all(is_plain) {
+        text.extend_from_slice(label);
         return;
     }
     for chunk in label.utf8_chunks() {
         for c in chunk.valid().chars() {
+            let mut bytes = [0; 4];
+            let bytes = c.encode_utf8(&mut bytes).as_bytes();
             if matches!(c, '.' | '\\') {
-                text.push('\\');
-                text.push(c);
+                text.push(b'\\');
+                text.extend_from_slice(bytes);
             } else if c.is_control() {
-                let mut bytes = [0; 4];
-                push_escaped(text, c.encode_utf8(&mut bytes).as_bytes());
+                push_escaped(text, bytes);
             } else {
-                text.push(c.to_ascii_lowercase());
+                text.extend_from_slice(bytes);
             }
         }
         push_escaped(text, chunk.invalid());
     }
 }
 
-fn push_escaped(text: &mut String, bytes: &[u8]) {
+fn push_escaped(text: &mut Vec<u8>, bytes: &[u8]) {
     for byte in bytes {
         let _ = write!(text, "\\{byte:03}");
     }
 }
+
+/// Names are rarely longer.
+const USUAL: usize = 48;
 
 /// Longest name, with length octets and root (RFC 1035 section 2.3.4).
 const MAX_OCTETS: usize = 255;
