@@ -66,12 +66,18 @@ impl Sightings {
         for ip in others {
             self.of(ip);
         }
-        let v4 = self.v4.into_iter().map(|(ip, sighting)| (Ipv4Addr::from_bits(ip).into(), sighting));
-        let v6 = self.v6.into_iter().map(|(ip, sighting)| (Ipv6Addr::from_bits(ip).into(), sighting));
-        let mut rows: Vec<(IpAddr, Sighting)> = v4.chain(v6).collect();
-        rows.sort_unstable_by_key(|(ip, _)| *ip);
-        rows
+        let v4 = by_number(self.v4).into_iter();
+        let v6 = by_number(self.v6).into_iter();
+        v4.map(|(ip, sighting)| (Ipv4Addr::from_bits(ip).into(), sighting))
+            .chain(v6.map(|(ip, sighting)| (Ipv6Addr::from_bits(ip).into(), sighting)))
+            .collect()
     }
+}
+
+fn by_number<A: Ord + Copy>(sightings: HashMap<A, Sighting>) -> Vec<(A, Sighting)> {
+    let mut rows: Vec<(A, Sighting)> = sightings.into_iter().collect();
+    rows.sort_unstable_by_key(|(ip, _)| *ip);
+    rows
 }
 
 fn merge<A: Eq + Hash>(all: &mut HashMap<A, Sighting>, some: HashMap<A, Sighting>) {

@@ -203,11 +203,11 @@ impl Shard {
         for job in sorted.jobs(number) {
             let Some(frame) = sorted.batch.frame(job.frame as usize) else { continue };
             if job.task == Task::Packet {
-                let packet = decode::usual(&frame).or_else(|| match decode::decode(&frame) {
-                    Decoded::Packet(packet) => Some(packet),
-                    _ => None,
-                });
-                group.extend(packet.map(|packet| (packet, job.hash)));
+                if let Some(packet) = decode::usual(&frame) {
+                    group.push((packet, job.hash));
+                } else if let Decoded::Packet(packet) = decode::decode(&frame) {
+                    group.push((packet, job.hash));
+                }
                 if group.len() == GROUP {
                     self.table.packets(&group, &mut self.collected);
                     group.clear();
