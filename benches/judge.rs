@@ -70,7 +70,7 @@ fn recognise(bencher: Bencher<'_, '_>) {
 }
 
 /// So many devices with the same number of flows each.
-#[divan::bench(args = [1, 10, 100, 1_000], sample_count = 3)]
+#[divan::bench(args = [1, 10, 100, 1_000, 10_000], sample_count = 3)]
 fn devices(bencher: Bencher<'_, '_>, devices: u32) {
     let devices = devices * times();
     let analysis = analysis(devices * 20, devices, 100, 1);

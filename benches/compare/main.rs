@@ -16,6 +16,7 @@
 #[path = "../captures/mod.rs"]
 mod captures;
 mod forms;
+mod growth;
 mod hop;
 mod measure;
 mod peers;
@@ -59,6 +60,8 @@ enum What {
     Forms,
     /// Twice as much on the same connections
     Double,
+    /// More packets, connections, devices, claims, threads
+    Growth,
     /// Other tools
     Peers {
         /// Install those that are missing, by apt
@@ -158,6 +161,7 @@ fn main() -> ExitCode {
         Some(What::Shapes) => shapes::compare(&bench, &or(&SHAPES)),
         Some(What::Forms) => forms::compare(&bench, &or(&SHAPES)),
         Some(What::Double) => forms::double(&bench),
+        Some(What::Growth) => growth::compare(&bench),
         Some(What::Peers { install }) => peers::compare(&bench, &or(&SHAPES[..2]), install),
         None => {
             shapes::compare(&bench, &or(&SHAPES));
