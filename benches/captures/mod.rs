@@ -6,6 +6,7 @@
 //! recorded                  shipped recordings     talk records  data beyond the recording
 //! packet                    frames and checksums   script        conversations without a recording
 //! savefile                  pcap and other forms   random        numbers
+//! hostile                                         floods around a recording
 //! ```
 //!
 //! Nothing is held but the conversations that are open. Files are made once, and again when [`VERSION`] changes.
@@ -13,6 +14,7 @@
 mod cast;
 mod conversation;
 mod elephants;
+pub(crate) mod hostile;
 mod mixed;
 mod packet;
 mod random;
@@ -50,6 +52,12 @@ pub(crate) enum Kind {
     Small,
     /// 1 GB in four connections.
     Elephants,
+    /// Ten million SYNs.
+    Syns,
+    /// A million names.
+    Names,
+    /// Ten million segments, each behind a hole.
+    Holes,
 }
 
 /// A capture on disk, with what is in it.
@@ -67,12 +75,18 @@ pub(crate) struct Made {
 impl Kind {
     pub(crate) const ALL: [Self; 4] = [Self::Mixed, Self::Double, Self::Small, Self::Elephants];
 
+    /// Those that are made to fill memory.
+    pub(crate) const HOSTILE: [Self; 3] = [Self::Syns, Self::Names, Self::Holes];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Mixed => "mixed",
             Self::Double => "double",
             Self::Small => "small",
             Self::Elephants => "elephants",
+            Self::Syns => "syns",
+            Self::Names => "names",
+            Self::Holes => "holes",
         }
     }
 
@@ -125,12 +139,22 @@ impl Kind {
                 timeline = Timeline::until(elephants::END);
                 cause = Box::new(elephants::open(SEED, &mut timeline));
             }
+            Self::Syns => return flood(&hostile::SYNS, writer, path),
+            Self::Names => return flood(&hostile::NAMES, writer, path),
+            Self::Holes => return flood(&hostile::SEGMENTS_BEHIND_HOLES, writer, path),
         }
         timeline.run(cause.as_mut(), &mut writer)?;
         let (frames, bytes) = (writer.frames, writer.bytes);
         writer.finish()?;
         Ok(Made { path: path.to_owned(), bytes, frames, tcp: timeline.tcp, udp: timeline.udp })
     }
+}
+
+fn flood(flood: &hostile::Flood, mut writer: Writer, path: &Path) -> io::Result<Made> {
+    flood.write(&mut writer)?;
+    let (frames, bytes) = (writer.frames, writer.bytes);
+    writer.finish()?;
+    Ok(Made { path: path.to_owned(), bytes, frames, tcp: flood.tcp, udp: flood.udp })
 }
 
 impl Made {

@@ -19,6 +19,7 @@ mod forms;
 mod growth;
 mod hop;
 mod measure;
+mod memory;
 mod peers;
 mod shapes;
 mod tables;
@@ -39,7 +40,7 @@ const SHAPES: [Kind; 3] = [Kind::Mixed, Kind::Small, Kind::Elephants];
 struct Arguments {
     #[command(subcommand)]
     what: Option<What>,
-    /// Only these captures (mixed, small, elephants)
+    /// Only these captures (mixed, small, elephants; for memory: syns, names, holes)
     #[arg(long, value_delimiter = ',', value_parser = kind, global = true)]
     only: Vec<Kind>,
     /// Measured rounds, after one that warms the page cache
@@ -62,6 +63,8 @@ enum What {
     Double,
     /// More packets, connections, devices, claims, threads
     Growth,
+    /// Captures made to fill memory, under two limits
+    Memory,
     /// Other tools
     Peers {
         /// Install those that are missing, by apt
@@ -124,7 +127,11 @@ impl Bench {
 }
 
 fn kind(name: &str) -> Result<Kind, String> {
-    Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| String::from("no such capture"))
+    Kind::ALL
+        .into_iter()
+        .chain(Kind::HOSTILE)
+        .find(|kind| kind.name() == name)
+        .ok_or_else(|| String::from("no such capture"))
 }
 
 fn main() -> ExitCode {
@@ -162,6 +169,7 @@ fn main() -> ExitCode {
         Some(What::Forms) => forms::compare(&bench, &or(&SHAPES)),
         Some(What::Double) => forms::double(&bench),
         Some(What::Growth) => growth::compare(&bench),
+        Some(What::Memory) => memory::compare(&bench, &or(&Kind::HOSTILE)),
         Some(What::Peers { install }) => peers::compare(&bench, &or(&SHAPES[..2]), install),
         None => {
             shapes::compare(&bench, &or(&SHAPES));

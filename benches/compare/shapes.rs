@@ -25,7 +25,9 @@ fn targets(kind: Kind) -> Targets {
     match kind {
         Kind::Mixed | Kind::Double => Targets { hop: 2.5, tcpdump: 1.5, peak: 200.0, cores: 1.7 },
         Kind::Small => Targets { hop: 5.0, tcpdump: 2.5, peak: 350.0, cores: 1.7 },
-        Kind::Elephants => Targets { hop: 2.0, tcpdump: 1.0, peak: 100.0, cores: 1.5 },
+        Kind::Elephants | Kind::Syns | Kind::Names | Kind::Holes => {
+            Targets { hop: 2.0, tcpdump: 1.0, peak: 100.0, cores: 1.5 }
+        }
     }
 }
 

@@ -29,6 +29,11 @@ impl StreamBuffer {
         true
     }
 
+    /// What it takes beside itself.
+    pub(crate) fn held(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// The bytes not consumed yet.
     pub(crate) fn unread(&self) -> &[u8] {
         self.bytes.get(self.start..).unwrap_or_default()

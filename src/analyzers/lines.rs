@@ -32,6 +32,11 @@ impl LineReader {
         self.complete
     }
 
+    /// What it takes beside itself.
+    pub(crate) fn held(&self) -> usize {
+        self.line.capacity()
+    }
+
     /// The line, without its end.
     pub(crate) fn line(&self) -> &[u8] {
         self.line.strip_suffix(b"\r").unwrap_or(&self.line)

@@ -163,9 +163,14 @@ pub trait Analyzer: Send + Sync {
         true
     }
 
-    /// About what it takes, with what it holds back. To be overridden by those that hold much.
+    /// About how many bytes it holds back beside itself. Those that hold buffers tell.
+    fn held(&self) -> usize {
+        0
+    }
+
+    /// About what it takes, with what it holds back.
     fn bytes(&self) -> usize {
-        size_of_val(self)
+        size_of_val(self).saturating_add(self.held())
     }
 }
 

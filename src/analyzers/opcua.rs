@@ -160,6 +160,10 @@ fn string(message: &[u8], at: usize) -> Option<&[u8]> {
 }
 
 impl Analyzer for OpcUa {
+    fn held(&self) -> usize {
+        self.client.message.capacity().saturating_add(self.server.message.capacity())
+    }
+
     fn data(&mut self, role: Role, mut bytes: &[u8], sink: &mut Sink) {
         while !sink.done {
             let side = if role == Role::Client { &mut self.client } else { &mut self.server };

@@ -237,6 +237,12 @@ impl Smtp {
 }
 
 impl Analyzer for Smtp {
+    fn held(&self) -> usize {
+        [self.commands.held(), self.replies.held(), self.held.capacity()]
+            .into_iter()
+            .fold(0, usize::saturating_add)
+    }
+
     fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
         match role {
             Role::Client => self.client(bytes, sink),

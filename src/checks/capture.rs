@@ -37,7 +37,7 @@ static CAPTURE_ONE_SIDED: Code = Code {
 
 static CAPTURE_SHED: Code = Code {
     id: "capture-shed",
-    title: "Flows of the device were let go, because the limit of memory was reached",
+    title: "Flows or names of the device were let go, because the limit of memory was reached",
     severity: Severity::Warning,
     since: "0.1",
     page: include_str!("pages/capture-shed.md"),
@@ -56,10 +56,10 @@ pub(super) fn absence(subject: &Subject<'_>) -> Confidence {
     if poor { Confidence::Probable } else { Confidence::Strong }
 }
 
-/// What was let go, if flows of the device may be among it.
+/// What was let go, if something of the device may be among it.
 fn shed<'s>(subject: &Subject<'s>) -> Option<&'s Shed> {
     let shed = &subject.evidence.stats.shed;
-    (shed.total() > 0 && subject.device.addresses.iter().any(|ip| shed.may_touch(*ip))).then_some(shed)
+    (!shed.is_nothing() && subject.device.addresses.iter().any(|ip| shed.may_touch(*ip))).then_some(shed)
 }
 
 /// Whether connections of the device show one direction only.
@@ -72,6 +72,11 @@ pub(super) fn is_one_sided(subject: &Subject<'_>) -> bool {
 pub(super) fn look_ups_are_cut(subject: &Subject<'_>) -> bool {
     let dns = |view: &View<'_>| view.by_device && view.flow.key.resp.port == 53;
     subject.views.iter().any(|view| dns(view) && view.flow.truncated_frames > 0)
+}
+
+/// Whether names that the device was told may have been let go.
+pub(super) fn names_are_shed(subject: &Subject<'_>) -> bool {
+    shed(subject).is_some_and(|shed| shed.names > 0)
 }
 
 /// Share of TCP payload bytes of the device's flows that the capture lacks, and their number.
@@ -128,16 +133,19 @@ fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
     findings.extend(truncated(subject));
     if let Some(shed) = shed(subject) {
         // Attempts are one of many of their kind; whatever else is gone may be what matters.
-        let much = shed.flows.keys().any(|kind| *kind > ShedKind::Attempt);
+        let much = shed.names > 0 || shed.flows.keys().any(|kind| *kind > ShedKind::Attempt);
         let mut finding = about_capture(subject, &CAPTURE_SHED, much);
         finding.evidence.clone_from(&shed.evidence);
-        finding.expected = String::from("every flow judged");
-        finding.observed = format!("{} flows let go", shed.total());
+        finding.expected = String::from("everything judged");
+        let names = (shed.names > 0).then(|| format!("{} names", shed.names));
+        let flows = (shed.total() > 0).then(|| format!("{} flows", shed.total()));
+        let list = |parts: [Option<String>; 2]| parts.into_iter().flatten().collect::<Vec<_>>().join(" and ");
+        finding.observed = format!("{} let go", list([flows.clone(), names.clone()]));
         let kinds: Vec<String> = shed.flows.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        let flows = flows.map(|flows| format!("{flows} of the capture ({})", kinds.join(", ")));
         finding.message = format!(
-            "{} flows of the capture ({}) were let go unjudged to stay below --max-memory, flows of this device among them: raise it, or filter the capture.",
-            shed.total(),
-            kinds.join(", ")
+            "{} were let go unjudged to stay below --max-memory, some of this device among them: raise it, or filter the capture.",
+            list([flows, names])
         );
         findings.push(finding);
     }

@@ -55,7 +55,8 @@ pub struct Subject<'a> {
     pub span: (Timestamp, Timestamp),
     /// The device's start in the capture: its DHCP start, else its first DNS query before anything else.
     pub start: Option<Seen>,
-    /// The capture cannot show this device's look-ups: their answers are cut, or only one direction was captured.
+    /// The capture cannot show this device's look-ups: their answers are cut or were let go, or only one direction
+    /// was captured.
     pub names_hidden: bool,
     /// Only one direction of this device's traffic was captured: nothing was answered, as far as it shows.
     pub one_sided: bool,
@@ -129,7 +130,9 @@ impl<'a> Subject<'a> {
         }
         subject.start = subject.find_start();
         subject.one_sided = super::capture::is_one_sided(&subject);
-        subject.names_hidden = subject.one_sided || super::capture::look_ups_are_cut(&subject);
+        subject.names_hidden = subject.one_sided
+            || super::capture::look_ups_are_cut(&subject)
+            || super::capture::names_are_shed(&subject);
         subject.absence = super::capture::absence(&subject);
         let matches = matching::of_all(&subject);
         for (at, (view, (candidates, matched))) in subject.views.iter_mut().zip(matches).enumerate() {

@@ -42,6 +42,7 @@ pub(super) fn facts(analysis: &Analysis) -> Summary {
         .iter()
         .map(|path| format!("{} is no capture and was passed over", path.display()))
         .chain(shed(&analysis.stats.shed))
+        .chain(hurried(analysis.stats.shed.streams))
         .chain(dropped(analysis.names_dropped, "names of addresses"))
         .chain(dropped(analysis.hosts_dropped, "traits of hosts"))
         .chain(analysis.internal_errors.iter().map(|error| {
@@ -70,6 +71,12 @@ fn shed(shed: &Shed) -> Option<String> {
             kinds.join(", ")
         )
     })
+}
+
+/// Streams that waited for missing bytes no longer, if any.
+fn hurried(streams: u64) -> Option<String> {
+    (streams > 0)
+        .then(|| format!("missing bytes of {streams} streams were given up early to stay below --max-memory"))
 }
 
 /// What the bounds of memory cost, if anything.

@@ -30,6 +30,7 @@ mod testing;
 mod tests;
 
 pub use hash::{KeyHasher, shard_hash};
+pub use shed::least_telling;
 pub use table::FlowTable;
 
 use crate::model::evidence::Seen;
@@ -85,6 +86,17 @@ pub trait Handler {
         0
     }
 
+    /// About how many of these go with a flow that is let go.
+    fn bytes_of(&self, state: &Self::State) -> usize {
+        let _ = state;
+        0
+    }
+
+    /// Flows were let go, and these are left: what only the others needed can go.
+    fn tidy(&mut self, left: &mut dyn Iterator<Item = &mut Self::State>) {
+        let _ = left;
+    }
+
     /// The flow is let go, because there is no more room for all: what the handler keeps of it goes with it.
     fn shed(&mut self, state: Self::State) {
         drop(state);
@@ -117,11 +129,13 @@ pub struct Limits {
     pub reorder_segments: usize,
     /// What all flows of a table may take, with what the handler keeps of them.
     pub bytes: usize,
+    /// What each flow costs others of that, whatever is said in it.
+    pub beside: usize,
 }
 
 impl Default for Limits {
     /// 256 KiB in 64 runs; any number of flows.
     fn default() -> Self {
-        Self { reorder_bytes: 256 * 1024, reorder_segments: 64, bytes: usize::MAX }
+        Self { reorder_bytes: 256 * 1024, reorder_segments: 64, bytes: usize::MAX, beside: 0 }
     }
 }

@@ -92,9 +92,14 @@ impl Reassembler {
         self.cursor = position;
     }
 
-    /// Bytes that wait.
+    /// About what the bytes that wait take, with what holds them.
     pub(super) fn waiting(&self) -> usize {
-        self.waiting.as_ref().map_or(0, |waiting| waiting.bytes)
+        self.waiting.as_ref().map_or(0, |waiting| {
+            let runs = waiting.runs.capacity().saturating_mul(size_of::<Run>());
+            // No allocation is smaller than some bytes.
+            let least = waiting.runs.len().saturating_mul(16);
+            [size_of::<Waiting>(), runs, least, waiting.bytes].into_iter().fold(0, usize::saturating_add)
+        })
     }
 
     /// Whether everything was handed out before a FIN that takes the position before `next`.
@@ -268,7 +273,8 @@ mod tests {
 
     use super::*;
 
-    const WIDE: Limits = Limits { reorder_bytes: 1 << 20, reorder_segments: 1 << 20, bytes: usize::MAX };
+    const WIDE: Limits =
+        Limits { reorder_bytes: 1 << 20, reorder_segments: 1 << 20, bytes: usize::MAX, beside: 0 };
 
     /// What came out: bytes, with `None` for each byte of a gap.
     #[derive(Default)]
@@ -323,7 +329,7 @@ mod tests {
 
     #[test]
     fn the_budget_gives_up_the_oldest_hole() {
-        let few = Limits { reorder_bytes: 4, reorder_segments: 2, bytes: usize::MAX };
+        let few = Limits { reorder_bytes: 4, reorder_segments: 2, ..WIDE };
         assert_eq!(feed(&[(0, "a", 1), (2, "cd", 2), (5, "fgh", 3), (1, "b", 1)], &few), "a_cd_fgh");
         assert_eq!(feed(&[(2, "c", 1), (4, "e", 1), (6, "g", 1), (5, "f", 1)], &few), "__c_efg");
     }

@@ -36,6 +36,10 @@ pub(super) struct Place {
     pub(super) at: u32,
 }
 
+/// What a place takes in a table that is half full, with its control byte. What the table really has room for depends on
+/// the hashes, which are others in every run: what is let go must not.
+const PLACE: usize = 2 * (size_of::<Place>() + 1);
+
 #[derive(Debug)]
 pub(super) struct TcpEntry<S> {
     pub(super) entry: Entry<S>,
@@ -170,11 +174,15 @@ impl<H: Handler> FlowTable<H> {
 
     /// About what everything takes.
     pub(super) fn bytes(&self, handler: &H) -> usize {
-        let tcp = self.tcp.len().saturating_mul(size_of::<TcpEntry<H::State>>());
-        let other = self.other.len().saturating_mul(size_of::<Entry<H::State>>());
-        // A control byte for each place.
-        let open = self.open.capacity().saturating_mul(size_of::<Place>().saturating_add(1));
-        [tcp, other, open, self.waiting, handler.bytes()].into_iter().fold(0, usize::saturating_add)
+        let tcp = self.tcp.len().saturating_mul(self.each(true));
+        let other = self.other.len().saturating_mul(self.each(false));
+        [tcp, other, self.waiting, handler.bytes()].into_iter().fold(0, usize::saturating_add)
+    }
+
+    /// About what a flow takes here and, whatever is said in it, elsewhere.
+    pub(super) fn each(&self, tcp: bool) -> usize {
+        let own = if tcp { size_of::<TcpEntry<H::State>>() } else { size_of::<Entry<H::State>>() };
+        own.saturating_add(PLACE).saturating_add(self.limits.beside)
     }
 
     /// What was let go for want of room.

@@ -73,6 +73,27 @@ impl Dictionary {
         hash_of(&self.hasher, field, value)
     }
 
+    /// Forgets what none of `used`, all that use it, has any more.
+    pub fn sweep<'a>(&mut self, used: impl Iterator<Item = &'a mut Packed>) {
+        let old = std::mem::take(&mut self.items);
+        let mut old: Vec<_> = old.into_iter().map(|item| (Some(item), None)).collect();
+        let mut kept = Self { hasher: self.hasher.clone(), ..Self::default() };
+        for packed in used {
+            for entry in &mut packed.facts {
+                let Some((item, new)) = old.get_mut(entry.id as usize) else { continue };
+                if let Some(Item { field, value, .. }) = item.take() {
+                    *new = kept.insert(field, value, NOTHING);
+                }
+                entry.id = new.unwrap_or(entry.id);
+            }
+            packed.last = NOTHING;
+            if let Some(index) = &mut packed.index {
+                index.number(&packed.facts);
+            }
+        }
+        *self = kept;
+    }
+
     /// About what it takes.
     pub fn bytes(&self) -> usize {
         let items = self.items.capacity().saturating_mul(size_of::<Item>());
@@ -124,6 +145,9 @@ struct Index {
     /// How many values each field has, by the field's address.
     values: Vec<(usize, usize)>,
 }
+
+/// No fact has this number.
+const NOTHING: u32 = u32::MAX;
 
 /// As many facts are looked through one by one; most flows have fewer.
 const WITHOUT_INDEX: usize = 64;
@@ -318,16 +342,26 @@ const AT_END: FrameRef = NO_FRAME;
 impl Index {
     /// Adds the fact at a place.
     fn insert(&mut self, at: usize, field: &'static Field, facts: &[Entry]) {
-        let hash = |at: usize| facts.get(at).map_or(0, |entry| spread(entry.id));
-        // There are as many moments at most, and they are counted in sixteen bits too.
-        if let Ok(place) = u16::try_from(at) {
-            self.places.insert_unique(hash(at), place, |place| hash(usize::from(*place)));
-        }
+        self.place(at, facts);
         let address = std::ptr::from_ref(field).addr();
         match self.values.iter_mut().find(|(known, _)| *known == address) {
             Some((_, count)) => *count += 1,
             None => self.values.push((address, 1)),
         }
+    }
+
+    fn place(&mut self, at: usize, facts: &[Entry]) {
+        let hash = |at: usize| facts.get(at).map_or(0, |entry| spread(entry.id));
+        // Fields are few and have few values each, so that sixteen bits are enough.
+        if let Ok(place) = u16::try_from(at) {
+            self.places.insert_unique(hash(at), place, |place| hash(usize::from(*place)));
+        }
+    }
+
+    /// Finds the facts again, after all have other numbers.
+    fn number(&mut self, facts: &[Entry]) {
+        self.places.clear();
+        (0..facts.len()).for_each(|at| self.place(at, facts));
     }
 
     fn values(&self, field: &'static Field) -> usize {
@@ -372,6 +406,7 @@ mod tests {
         #[test]
         fn packed_facts_are_those_that_were_added(
             adds in prop::collection::vec((0_usize..2, 0_usize..3, 0_u16..900, 0_u64..3), 0..1_500),
+            only in prop::option::of(0_usize..2),
         ) {
             let mut dictionary = Dictionary::default();
             let mut flows = [(Packed::default(), Facts::default()), (Packed::default(), Facts::default())];
@@ -382,7 +417,12 @@ mod tests {
                 packed.add(&mut dictionary, &FIELDS[field], value(n), seen(no));
                 whole.add(&FIELDS[field], value(n), seen(no));
             }
-            for (packed, whole) in &flows {
+            // One flow is let go, in some cases; the other keeps all.
+            if let Some(only) = only {
+                dictionary.sweep(std::iter::once(&mut flows[only].0));
+                dictionary.insert(&FIELDS[0], value(1), NOTHING);
+            }
+            for (packed, whole) in flows.iter().enumerate().filter(|(at, _)| only.is_none_or(|only| only == *at)).map(|(_, flow)| flow) {
                 let unpacked = packed.unpack(&dictionary, seen(no));
                 prop_assert_eq!(unpacked.dropped, whole.dropped);
                 let all = |facts: &Facts| {

@@ -68,9 +68,11 @@ pub struct Shed {
     pub flows: BTreeMap<ShedKind, u64>,
     /// TCP streams whose missing bytes were no longer waited for.
     pub streams: u64,
-    /// Their first packets.
+    /// Names of addresses that were not kept.
+    pub names: u64,
+    /// First packets of the flows.
     pub evidence: Option<Evidence>,
-    /// Whose flows they were.
+    /// Whose flows and names they were.
     hosts: BTreeSet<IpAddr>,
     /// There were more hosts than [`MAX_SHED_HOSTS`].
     many: bool,
@@ -112,6 +114,12 @@ impl Shed {
         hosts.into_iter().for_each(|host| self.host(host));
     }
 
+    /// Counts names that these hosts were told.
+    pub fn names(&mut self, count: u64, hosts: impl IntoIterator<Item = IpAddr>) {
+        self.names = self.names.saturating_add(count);
+        hosts.into_iter().for_each(|host| self.host(host));
+    }
+
     fn evidence(&mut self, more: &Evidence) {
         match &mut self.evidence {
             Some(evidence) => evidence.merge(more),
@@ -132,7 +140,12 @@ impl Shed {
         self.flows.values().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    /// Whether flows of `host` may be among them.
+    /// Whether nothing was let go that anybody could miss.
+    pub fn is_nothing(&self) -> bool {
+        self.names == 0 && self.total() == 0
+    }
+
+    /// Whether flows or names of `host` may be among them.
     pub fn may_touch(&self, host: IpAddr) -> bool {
         self.many || self.hosts.contains(&host)
     }
@@ -144,6 +157,7 @@ impl Shed {
             *sum = sum.saturating_add(*count);
         }
         self.streams = self.streams.saturating_add(other.streams);
+        self.names = self.names.saturating_add(other.names);
         self.many |= other.many;
         other.evidence.iter().for_each(|evidence| self.evidence(evidence));
         other.hosts.iter().for_each(|host| self.host(*host));

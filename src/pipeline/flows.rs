@@ -1,13 +1,16 @@
 //! The flows of a run. There may be millions, of which few are judged: those are looked for by their outlines, and only
 //! they are taken out whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use super::shard::Collector;
 use super::spread::spread;
-use crate::flow::FlowTable;
+use crate::flow::{self, FlowTable};
+use crate::model::evidence::Seen;
 use crate::model::packed::Dictionary;
-use crate::model::{Flow, Outline, Timestamp, Transport};
+use crate::model::stats::{Shed, ShedKind};
+use crate::model::{Flow, FlowKey, Outline, Timestamp, Transport};
 
 /// Every flow of a run.
 #[derive(Default)]
@@ -152,6 +155,33 @@ impl Flows {
             state.complete(dictionary, &mut flow);
         }
         Some(flow)
+    }
+
+    /// Of the flows at such places the `most` that tell most of the host with `addresses`, and what was left out.
+    pub fn most_telling(
+        &self,
+        places: &[FlowAt],
+        most: usize,
+        addresses: &BTreeSet<IpAddr>,
+    ) -> (Vec<FlowAt>, Shed) {
+        let mut shed = Shed::default();
+        let Some(excess) = places.len().checked_sub(most).filter(|excess| *excess > 0) else {
+            return (places.to_vec(), shed);
+        };
+        let telling: Vec<_> = places.iter().filter_map(|at| Some((*at, self.telling(*at)?))).collect();
+        let flows: Vec<_> = telling.iter().map(|(_, flow)| *flow).collect();
+        let mut order = flow::least_telling(&flows, |ip| addresses.contains(&ip)).into_iter();
+        for (_, (_, kind, seen)) in order.by_ref().take(excess).filter_map(|at| telling.get(at)) {
+            shed.flow(*kind, *seen, addresses.iter().copied());
+        }
+        (order.filter_map(|at| telling.get(at)).map(|(place, _)| *place).collect(), shed)
+    }
+
+    fn telling(&self, at: FlowAt) -> Option<(FlowKey, ShedKind, Seen)> {
+        if at.table == MADE {
+            return self.made.get(at.place as usize).map(|flow| (flow.key, ShedKind::Recognised, flow.last));
+        }
+        self.tables.get(at.table as usize)?.flows.telling(at.place)
     }
 
     /// The flows at such places, by first packet, then by identity.

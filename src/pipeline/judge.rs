@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use super::Analysis;
 use super::device_flows::DeviceFlows;
 use super::spread::spread;
+use super::{Analysis, Room};
 use crate::checks::devices::{self, Selector, Talkers};
 use crate::checks::subject::Evidence;
 use crate::checks::{self, ClaimIndex, Coverage, Subject};
@@ -189,15 +189,61 @@ impl Case<'_> {
         };
         let Some(device) = self.device.as_deref() else { return (Folder::default(), Vec::new(), verdict) };
         // Only as long as this device is judged are its flows there whole.
-        let flows = scene.analysis.flows.at(flows.of(device));
-        let subject =
-            Subject::new(self.declaration, self.policy, &self.index, device, &flows, scene.evidence());
-        let mut findings = Folder::default();
-        checks::run(&subject, |finding| findings.add(finding));
+        let Room { flows: most, rows } = scene.analysis.room;
+        let (places, left_out) = scene.analysis.flows.most_telling(flows.of(device), most, &device.addresses);
+        let flows = scene.analysis.flows.at(&places);
+        let mut stats = Cow::Borrowed(&scene.analysis.stats);
+        if left_out.total() > 0 {
+            stats.to_mut().shed.merge(&left_out);
+        }
+        let evidence = Evidence { stats: &stats, ..scene.evidence() };
+        let subject = Subject::new(self.declaration, self.policy, &self.index, device, &flows, evidence);
+        let mut rows = Rows { most: rows, by_code: BTreeMap::new(), folded: Folder::default() };
+        checks::run(&subject, |finding| rows.add(finding));
+        let findings = rows.folded;
         let rows = checks::claim_rows(&subject, findings.rows());
         let coverage = checks::coverage(&subject, findings.rows(), &rows);
         let verdict = Verdict { device: Some(subject.label.clone()), coverage, ..verdict };
         (findings, rows, verdict)
+    }
+}
+
+/// The rows of a device: of each code as many as there is room for, then one that stands for all others.
+struct Rows {
+    most: usize,
+    by_code: BTreeMap<&'static str, usize>,
+    folded: Folder,
+}
+
+impl Rows {
+    fn add(&mut self, finding: Finding) {
+        let rows = self.by_code.entry(finding.code).or_default();
+        if *rows < self.most {
+            let before = self.folded.len();
+            self.folded.add(finding);
+            *rows = rows.saturating_add(self.folded.len().saturating_sub(before));
+        } else if let Some(new) = self.folded.add_to_known(finding) {
+            self.folded.add(one_of_the_others(new, self.most));
+        }
+    }
+}
+
+/// A finding for which there is no room, without what tells it from others of its code.
+fn one_of_the_others(finding: Finding, most: usize) -> Finding {
+    Finding {
+        way: None,
+        transport: None,
+        service: String::new(),
+        peer_name: String::new(),
+        name_source: NameSource::None,
+        peer_ip: None,
+        port: None,
+        observed: format!("beyond {most} rows"),
+        message: format!(
+            "{{count connection|connections}} of {} are beyond the first {most} rows of this code and are only counted here, to stay below --max-memory.",
+            finding.device.name
+        ),
+        ..finding
     }
 }
 

@@ -11,6 +11,15 @@ pub const DEFAULT_MAX_MEMORY: u64 = 2 << 30;
 /// Less than this holds no more than the buffers.
 pub const LEAST_MAX_MEMORY: u64 = 64 << 20;
 
+/// Goes to blocks being read and to what the allocator keeps for each thread, however little there is; measured with two
+/// threads.
+const RESERVE: u64 = 20 << 20;
+
+/// A sixteenth of what is shared out.
+fn part(max: u64) -> u64 {
+    max.max(LEAST_MAX_MEMORY).saturating_sub(RESERVE) / 16
+}
+
 /// Shares of one shard, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shares {
@@ -23,16 +32,47 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    /// Of a run that may take `max` bytes: half of it for flows, an eighth for names, a sixteenth for traits of hosts. What
-    /// is left is for blocks being read, for unpacking, and for judging.
+    /// Of a run that may take `max` bytes: of sixteen parts six for flows, two for names, one for traits of hosts, three for
+    /// [`Room`]. What is left is what the allocator cannot use, about a third of the rest.
     pub(super) fn of(max: u64) -> Self {
         let share = |parts: u64| {
-            let bytes = max.max(LEAST_MAX_MEMORY) / 16 * parts / SHARDS as u64;
+            let bytes = part(max) * parts / SHARDS as u64;
             usize::try_from(bytes).unwrap_or(usize::MAX)
         };
-        Self { flows: share(8), names: share(2), traits: share(1) }
+        Self { flows: share(6), names: share(2), traits: share(1) }
     }
 }
+
+/// How much of a device is judged at once. What is judged depends on this, so it depends on no number of threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Its flows.
+    pub(super) flows: usize,
+    /// Rows of one code.
+    pub(super) rows: usize,
+}
+
+impl Default for Room {
+    /// Without bound.
+    fn default() -> Self {
+        Self { flows: usize::MAX, rows: usize::MAX }
+    }
+}
+
+impl Room {
+    /// In a run that may take `max` bytes: two of sixteen parts for flows, one for rows.
+    pub(super) fn of(max: u64) -> Self {
+        let part = part(max);
+        let count = |bytes: u64, each: u64| usize::try_from(bytes / each).unwrap_or(usize::MAX);
+        Self { flows: count(part * 2, FLOW), rows: count(part, ROW) }
+    }
+}
+
+/// About what a flow takes while its device is judged: unpacked, with facts and names.
+const FLOW: u64 = 2 << 10;
+
+/// About what a row takes, with its texts.
+const ROW: u64 = 2 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -40,8 +80,8 @@ mod tests {
 
     #[test]
     fn shares_are_parts_of_the_limit() {
-        let shares = Shares::of(DEFAULT_MAX_MEMORY);
-        assert_eq!(shares, Shares { flows: 32 << 20, names: 8 << 20, traits: 4 << 20 });
+        let shares = Shares::of(RESERVE + (1 << 30));
+        assert_eq!(shares, Shares { flows: 12 << 20, names: 4 << 20, traits: 2 << 20 });
         assert_eq!(Shares::of(0), Shares::of(LEAST_MAX_MEMORY));
     }
 }

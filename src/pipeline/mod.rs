@@ -18,7 +18,7 @@ use flows::Table;
 pub use flows::{FlowAt, Flows};
 use lanes::{Lanes, Outcome};
 use memory::Shares;
-pub use memory::{DEFAULT_MAX_MEMORY, LEAST_MAX_MEMORY};
+pub use memory::{DEFAULT_MAX_MEMORY, LEAST_MAX_MEMORY, Room};
 use rayon::prelude::*;
 pub use shard::InternalError;
 use shard::Shard;
@@ -50,6 +50,8 @@ pub struct Analysis {
     pub not_captures: Vec<std::path::PathBuf>,
     /// Bugs of ours.
     pub internal_errors: Vec<InternalError>,
+    /// How much of a device may be judged.
+    pub room: Room,
     /// Why reading ended early, if it did; what was read before is all here.
     pub read_error: Option<Error>,
 }
@@ -70,7 +72,8 @@ pub fn analyse_within(input: Input, jobs: usize, max_memory: u64) -> Result<Anal
     let mut all = Stats::default();
     stats.iter().for_each(|part| all.merge(part));
     let outcome = lanes.finish(all);
-    Ok(pool.install(move || finish(outcome)))
+    let analysis = pool.install(move || finish(outcome));
+    Ok(Analysis { room: Room::of(max_memory), ..analysis })
 }
 
 /// Ends all flows and puts together what the shards have learnt.
@@ -88,11 +91,14 @@ fn finish(outcome: Outcome) -> Analysis {
     analysis.stats.merge(&summary.passed_over);
     let (tables, collected): (Vec<_>, Vec<_>) = shards.into_par_iter().map(Shard::close).unzip();
     let mut closed = Vec::new();
+    analysis.names.reserve_exact(collected.iter().map(|part| part.names.items.len()).sum());
+    analysis.hosts.reserve_exact(collected.iter().map(|part| part.hosts.items.len()).sum());
     for (flows, part) in tables.into_iter().zip(collected) {
         analysis.stats.shed.merge(flows.shed());
         closed.push(Table { flows, dictionary: part.dictionary });
-        analysis.names.extend(part.names.items);
         analysis.names_dropped = analysis.names_dropped.saturating_add(part.names.dropped);
+        analysis.stats.shed.names(part.names.dropped, part.names.losers);
+        analysis.names.extend(part.names.items);
         analysis.hosts.extend(part.hosts.items);
         analysis.hosts_dropped = analysis.hosts_dropped.saturating_add(part.hosts.dropped);
         analysis.internal_errors.extend(part.failures);

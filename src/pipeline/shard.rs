@@ -40,8 +40,9 @@ pub(crate) struct Collector {
     /// What the facts of all flows say.
     pub(super) dictionary: Dictionary,
     pub(crate) failures: Vec<InternalError>,
-    /// About what the states of all flows take.
+    /// About what the states of all flows take, and how many there are.
     states: usize,
+    living: usize,
     tools: Tools,
 }
 
@@ -75,7 +76,9 @@ impl Listener for Sorter<'_> {
     }
 
     fn failed(&mut self, analyzer: &'static str, flow: FlowKey, seen: Seen) {
-        self.failures.push(InternalError { analyzer, flow, seen });
+        if self.failures.len() < MAX_FAILURES {
+            self.failures.push(InternalError { analyzer, flow, seen });
+        }
     }
 }
 
@@ -127,8 +130,18 @@ impl Handler for Collector {
         self.states.saturating_add(self.dictionary.bytes())
     }
 
+    fn bytes_of(&self, state: &FlowState) -> usize {
+        let values = self.dictionary.bytes().checked_div(self.living).unwrap_or(0);
+        values.saturating_add(state.counted as usize)
+    }
+
+    fn tidy(&mut self, left: &mut dyn Iterator<Item = &mut FlowState>) {
+        self.dictionary.sweep(left.map(|state| &mut state.facts));
+    }
+
     fn shed(&mut self, state: FlowState) {
         self.states = self.states.saturating_sub(state.counted as usize);
+        self.living = self.living.saturating_sub(usize::from(state.counted > 0));
     }
 
     fn closed(&mut self, state: &mut FlowState, flow: &FlowHead, last: Seen) -> Option<Direction> {
@@ -157,6 +170,12 @@ impl FlowState {
     }
 }
 
+/// What judging takes for each flow, at most, where each has another host: what is known of the host.
+const JUDGED: usize = 256;
+
+/// Failures that are kept of each shard: more of a bug tell no more.
+const MAX_FAILURES: usize = 256;
+
 /// Packets whose flows are looked up together: enough to wait for memory once instead of each time.
 const GROUP: usize = 16;
 
@@ -167,10 +186,11 @@ impl Collector {
         state: &mut FlowState,
         tell: impl FnOnce(&mut Session, &mut Tools, &mut Sorter<'_>) -> T,
     ) -> T {
-        let Self { names, hosts, dictionary, failures, states, tools } = self;
+        let Self { names, hosts, dictionary, failures, states, living, tools } = self;
         let FlowState { session, facts, .. } = state;
         let result = tell(session, tools, &mut Sorter { names, hosts, dictionary, failures, facts });
         let bytes = u32::try_from(state.bytes()).unwrap_or(u32::MAX);
+        *living = living.saturating_add(usize::from(state.counted == 0));
         *states = states.saturating_sub(state.counted as usize).saturating_add(bytes as usize);
         state.counted = bytes;
         result
@@ -191,9 +211,10 @@ impl Shard {
             dictionary: Dictionary::default(),
             failures: Vec::new(),
             states: 0,
+            living: 0,
             tools: Tools::default(),
         };
-        let limits = Limits { bytes: shares.flows, ..Limits::default() };
+        let limits = Limits { bytes: shares.flows, beside: JUDGED, ..Limits::default() };
         Self { table: FlowTable::new(limits), collected }
     }
 

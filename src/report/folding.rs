@@ -57,6 +57,25 @@ impl Folder {
         }
     }
 
+    /// Adds a finding if it is folded into a row that is there; gives it back if not.
+    pub fn add_to_known(&mut self, finding: Finding) -> Option<Finding> {
+        match self.groups.get_mut(&identity(&finding)) {
+            Some(group) => group.add(finding),
+            None => return Some(finding),
+        }
+        None
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
     /// Adds what another one has folded.
     pub fn merge(&mut self, other: Self) {
         if self.groups.is_empty() {

@@ -97,6 +97,13 @@ impl Exchanges {
         }
     }
 
+    /// About what they take beside themselves.
+    pub(super) fn held(&self) -> usize {
+        let names = self.waiting.iter().map(|asked| asked.question.name.len());
+        let places = self.waiting.capacity().saturating_mul(size_of::<Asked>());
+        names.fold(places, usize::saturating_add)
+    }
+
     /// Everything that still waits, in order of asking.
     pub(super) fn into_unanswered(self) -> impl Iterator<Item = Asked> {
         self.waiting.into_iter()

@@ -358,6 +358,11 @@ fn report(problem: Option<Problem>, missed: u32, sink: &mut Sink) {
 }
 
 impl Analyzer for Dns {
+    fn held(&self) -> usize {
+        let [client, server] = &self.streams;
+        [self.exchanges.held(), client.held(), server.held()].into_iter().fold(0, usize::saturating_add)
+    }
+
     fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
         for chunk in bytes.chunks(MAX_CHUNK) {
             if !self.stream(role).push(chunk) {

@@ -69,6 +69,11 @@ impl HeadBuffer {
         fits
     }
 
+    /// What it takes beside itself.
+    pub(super) fn held(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// What has been collected.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes

@@ -119,6 +119,13 @@ enum Exchange {
 }
 
 impl Analyzer for Http {
+    fn held(&self) -> usize {
+        let exchanges = self.exchanges.capacity().saturating_mul(size_of::<Exchange>());
+        let held = self.held.as_ref().map_or(0, StreamBuffer::held);
+        let heads = self.client.head.held().saturating_add(self.server.head.held());
+        exchanges.saturating_add(held).saturating_add(heads)
+    }
+
     fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
         let mut rest = bytes;
         // Each step takes bytes, or gives up bytes held back.

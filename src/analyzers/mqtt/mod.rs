@@ -135,6 +135,12 @@ impl ControlPacket<'_> {
 }
 
 impl Analyzer for Mqtt {
+    fn held(&self) -> usize {
+        let texts = self.topics.iter().chain(&self.filters).map(|text| text.len().saturating_add(16));
+        let kept = self.client.kept.capacity().saturating_add(self.server.kept.capacity());
+        texts.fold(kept, usize::saturating_add)
+    }
+
     fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
         if matches!(self.side(role).at, At::Lost) {
             if probe::begins_packets(role, bytes) != Probe::Is(role) {

@@ -422,6 +422,11 @@ impl Connection {
 }
 
 impl Analyzer for Connection {
+    fn held(&self) -> usize {
+        // The hellos that matter later hold less than a hundred bytes each.
+        self.client.messages.held().saturating_add(self.server.messages.held())
+    }
+
     fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
         let side = self.side(role);
         if side.lost {

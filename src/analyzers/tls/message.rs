@@ -89,6 +89,11 @@ impl MessageReader {
         };
     }
 
+    /// What it takes beside itself.
+    pub(super) fn held(&self) -> usize {
+        self.body.capacity()
+    }
+
     /// Forgets a message that will never be complete.
     pub(super) fn reset(&mut self) {
         *self = Self::default();
