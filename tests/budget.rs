@@ -4,8 +4,8 @@
 //! reason.
 //!
 //! What is counted is the program that all other tests run, by one thread, with the default features: other features share
-//! other instances of generic functions, which moves single stages by a sixth. Two runs differ by less than one in a
-//! hundred in each stage. Other processors are not held to the budget, nor are optimised builds.
+//! other instances of generic functions, which moves single stages by a sixth. Two runs differ by one in a hundred at
+//! most, in each stage. Other processors are not held to the budget, nor are optimised builds.
 #![cfg(all(
     target_os = "linux",
     target_arch = "x86_64",

@@ -61,13 +61,15 @@ fn share_out(talks: &mut Talks, head: &FlowHead, pieces: Vec<Piece>, known: Opti
     let context = Context { transport, client: client_end, server: server_end, from_start: !head.midstream };
     let mut talk = Talk { context, client, pieces };
     let heard = listen(definition, &talk);
+    // What an analyzer is not asked to take does not count as its speed.
+    let rest = talk.pieces.split_off(heard.taken);
     if let Some(next) = heard.next {
         let known = match next {
             Next::Named(id) => analyzers::by_id(id).map(|definition| Taker { definition, client }),
             Next::Probe => None,
         };
         let mut inner = heard.inner;
-        inner.extend(talk.pieces.split_off(heard.taken));
+        inner.extend(rest);
         share_out(talks, head, inner, known);
     }
     talks.entry(definition.id).or_default().push(talk);

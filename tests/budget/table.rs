@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-/// A stage may cost so many hundredths more than its budget. Two runs of one program differ by less than one: seeds of
+/// A stage may cost so many hundredths more than its budget. Two runs of one program differ by one at most: seeds of
 /// hashing, addresses, threads that wait.
 const MORE: u64 = 10;
 /// And so many instructions, for protocols that the recordings have next to nothing of: there one line more in a probe is
