@@ -22,6 +22,7 @@ pub use memory::{DEFAULT_MAX_MEMORY, LEAST_MAX_MEMORY, Room};
 use rayon::prelude::*;
 pub use shard::InternalError;
 use shard::Shard;
+pub use sorted::Sorted;
 
 pub use crate::capture::{Input, Options};
 use crate::error::{Error, Result};

@@ -32,7 +32,8 @@ pub(super) struct Job {
 }
 
 /// A batch with its jobs, sorted by shard and then by frame.
-pub(super) struct Sorted {
+#[derive(Debug)]
+pub struct Sorted {
     pub(super) batch: Batch,
     jobs: Vec<Job>,
     /// Where the jobs of each shard end.
@@ -41,7 +42,7 @@ pub(super) struct Sorted {
 
 impl Sorted {
     /// Decodes a batch and counts its frames.
-    pub(super) fn new(batch: Batch, hasher: &KeyHasher, stats: &mut Stats) -> Self {
+    pub fn new(batch: Batch, hasher: &KeyHasher, stats: &mut Stats) -> Self {
         let mut sorter = Sorter { hasher, jobs: Vec::with_capacity(batch.len()), counts: [0; SHARDS] };
         for (at, frame) in (0_u32..).zip(batch.frames()) {
             if let Some(packet) = decode::usual(&frame) {
@@ -69,6 +70,16 @@ impl Sorted {
         }
         let (jobs, ends) = sorter.sort();
         Self { batch, jobs, ends }
+    }
+
+    /// How many jobs there are, for all shards.
+    pub fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
     }
 
     /// The jobs of a shard, in order of frames.
