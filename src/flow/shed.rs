@@ -17,7 +17,7 @@ use crate::model::evidence::Seen;
 use crate::model::stats::ShedKind;
 
 /// So much of the limit is free again afterwards, as a divisor: shedding looks at every flow, and should be rare.
-const FREED: usize = 8;
+const FREED: usize = 4;
 
 /// Streams may hold back so much of the limit before holes are given up, as a divisor.
 const HELD_BACK: usize = 16;
