@@ -25,9 +25,10 @@ use support::{Answer, root};
 
 /// The least limit there is, in MiB; without one, most of these captures take several times as much.
 const LIMIT: i64 = 64;
-/// What comes on top, in MiB: 16 for the program before it reads the first byte (its pages, profiles, addresses and
-/// suites), and for each of two threads 8 of pages that the allocator keeps for it. Both measured in the build that tests run.
-const BASE: i64 = 16 + 2 * 8;
+/// What comes on top, in MiB: the program before it reads the first byte (its pages, profiles, addresses and suites; the
+/// table library is most of them), and for each of two threads 8 of pages that the allocator keeps for it. Both measured
+/// in the builds that tests run.
+const BASE: i64 = (if cfg!(feature = "table") { 40 } else { 16 }) + 2 * 8;
 
 /// Who is attacked or attacks, beside the device.
 const OTHER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 200);
@@ -238,9 +239,10 @@ impl Seen {
         let gone = self.said(" flows were let go");
         // What had only begun just then is an attempt, whatever would have become of it.
         assert!(gone > 0 && self.said(&format!(" {kind})")) * 100 >= gone * 99, "{}", self.err);
-        // What is let go while it goes on is another flow afterwards, and counts twice.
+        // What is let go while it goes on is another flow afterwards, and counts twice: of the flows in a shard, some
+        // twenty where each holds back a whole segment, one is going on at a time.
         let flood = (gone + self.flows()).checked_sub(alone.flows()).unwrap();
-        assert!((made..=made + made / 1_000).contains(&(flood as u32)), "{flood} of {made}: {}", self.err);
+        assert!((made..=made + made / 20).contains(&(flood as u32)), "{flood} of {made}: {}", self.err);
     }
 }
 
