@@ -114,9 +114,10 @@ pub(super) fn unmasked(bytes: &[u8], key: Option<[u8; 4]>, before: u64) -> Vec<u
     let Some(key) = key else { return bytes.to_vec() };
     let key = u32::from_be_bytes(key).rotate_left((before as u32 & 3).wrapping_mul(8)).to_be_bytes();
     let mut plain = bytes.to_vec();
-    for four in plain.chunks_mut(key.len()) {
-        four.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
-    }
+    let word = u32::from_ne_bytes(key);
+    let (words, rest) = plain.as_chunks_mut::<4>();
+    words.iter_mut().for_each(|bytes| *bytes = (u32::from_ne_bytes(*bytes) ^ word).to_ne_bytes());
+    rest.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
     plain
 }
 
