@@ -58,18 +58,23 @@ pub(super) enum Fill {
 pub(super) struct Source {
     reader: Box<dyn Read + Send>,
     packing: Packing,
+    window: u64,
     /// How it ended. Kept, because a decoder that failed may read on as if nothing was.
     ended: Option<Fill>,
 }
 
 impl Source {
-    /// Opens a file; `progress` is advanced by its bytes as they are read.
-    pub(super) fn open(path: &Path, progress: Arc<AtomicU64>) -> io::Result<Self> {
-        Self::new(File::open(path)?, progress)
+    /// Opens a file; `progress` is advanced by its bytes as they are read. Unpacking may take `window` bytes.
+    pub(super) fn open(path: &Path, progress: Arc<AtomicU64>, window: u64) -> io::Result<Self> {
+        Self::new(File::open(path)?, progress, window)
     }
 
     /// The same for bytes from anywhere, such as standard input.
-    pub(super) fn new(input: impl Read + Send + 'static, progress: Arc<AtomicU64>) -> io::Result<Self> {
+    pub(super) fn new(
+        input: impl Read + Send + 'static,
+        progress: Arc<AtomicU64>,
+        window: u64,
+    ) -> io::Result<Self> {
         let mut input = Counted { input, progress };
         let mut head = [0; 6];
         let mut filled = 0;
@@ -87,14 +92,19 @@ impl Source {
         let reader: Box<dyn Read + Send> = match packing {
             Packing::Plain => Box::new(input),
             Packing::Gzip => Box::new(MultiGzDecoder::new(input)),
-            // The window is limited to 128 MiB by libzstd unless it is told otherwise.
-            Packing::Zstd => Box::new(zstd::stream::read::Decoder::new(input)?),
+            Packing::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::new(input)?;
+                // RFC 8878 section 3.1.1.1.2: no window is smaller than 1 KiB; libzstd takes none of more than 2 GiB.
+                decoder.window_log_max(window.checked_ilog2().unwrap_or(0).clamp(10, 31))?;
+                Box::new(decoder)
+            }
             Packing::Xz => {
-                let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED).map_err(io::Error::other)?;
+                let memory = window.saturating_add(XZ_BESIDE);
+                let stream = Stream::new_stream_decoder(memory, CONCATENATED).map_err(io::Error::other)?;
                 Box::new(XzDecoder::new_stream(BufReader::new(input), stream))
             }
         };
-        Ok(Self { reader, packing, ended: None })
+        Ok(Self { reader, packing, window, ended: None })
     }
 
     /// What the capture is packed in.
@@ -128,14 +138,18 @@ impl Source {
             Some(name) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 format!("the {name} file ends before its end mark")
             }
+            Some(name) if error.to_string().contains("memory") => format!(
+                "the {name} file takes more than {} MiB to unpack, an eighth of the limit of memory: raise --max-memory",
+                self.window >> 20
+            ),
             Some(name) => format!("the {name} file is damaged: {error}"),
             None => format!("the input cannot be read further: {error}"),
         }
     }
 }
 
-/// Enough for what `xz -9` writes (65 MiB), and a bound for what claims to need more.
-const XZ_MEMORY: u64 = 256 << 20;
+/// What unpacking xz takes beside the window: less than a mebibyte.
+const XZ_BESIDE: u64 = 1 << 20;
 
 /// Bytes asked of a decoder at a time.
 const PACKED_CALL: usize = 16 << 10;
@@ -176,7 +190,7 @@ mod tests {
     }
 
     fn unpack(bytes: Vec<u8>) -> (Vec<u8>, Fill) {
-        let mut source = Source::new(Cursor::new(bytes), Arc::default()).unwrap();
+        let mut source = Source::new(Cursor::new(bytes), Arc::default(), 8 << 20).unwrap();
         let mut buffer = vec![0; 1 << 20];
         let mut filled = 0;
         let end = source.fill(&mut buffer, &mut filled);
@@ -234,11 +248,35 @@ mod tests {
         }
     }
 
+    /// `zstd --long=24` and `xz -9` want 16 and 64 MiB; there are eight.
+    #[test]
+    fn a_window_beyond_the_limit_says_what_to_do() {
+        let plain = plain().repeat(5);
+        let mut packer = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        packer.window_log(24).unwrap();
+        packer.write_all(&plain).unwrap();
+        let long = packer.finish().unwrap();
+        let mut packer = liblzma::write::XzEncoder::new(Vec::new(), 9);
+        packer.write_all(&plain).unwrap();
+        for (packed, name) in [(long, "zstd"), (packer.finish().unwrap(), "xz")] {
+            let (unpacked, end) = unpack(packed.clone());
+            let said = format!(
+                "the {name} file takes more than 8 MiB to unpack, an eighth of the limit of memory: raise --max-memory"
+            );
+            assert_eq!((unpacked.len(), end), (0, Fill::Broken(said)));
+            let mut source = Source::new(Cursor::new(packed), Arc::default(), 128 << 20).unwrap();
+            let mut buffer = vec![0; plain.len() + 1];
+            let mut filled = 0;
+            assert_eq!(source.fill(&mut buffer, &mut filled), Fill::End);
+            assert!(buffer[..filled] == plain);
+        }
+    }
+
     #[test]
     fn progress_counts_bytes_of_the_file_not_of_its_content() {
         let packed = zstd(&vec![0; 1 << 20]);
         let progress = Arc::new(AtomicU64::new(0));
-        let mut source = Source::new(Cursor::new(packed.clone()), Arc::clone(&progress)).unwrap();
+        let mut source = Source::new(Cursor::new(packed.clone()), Arc::clone(&progress), 8 << 20).unwrap();
         let mut buffer = vec![0; 2 << 20];
         assert_eq!(source.fill(&mut buffer, &mut 0), Fill::End);
         assert_eq!(progress.load(Ordering::Relaxed), packed.len() as u64);

@@ -41,6 +41,7 @@ pub(super) struct Merge {
     spent: Option<usize>,
     finished: Vec<Finished>,
     progress: Arc<AtomicU64>,
+    window: u64,
 }
 
 struct Active {
@@ -54,7 +55,7 @@ struct Active {
 
 impl Merge {
     /// Captures by name, in the order given.
-    pub(super) fn new(names: Vec<String>, progress: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(names: Vec<String>, progress: Arc<AtomicU64>, window: u64) -> Self {
         Self {
             names,
             waiting: BTreeMap::new(),
@@ -63,6 +64,7 @@ impl Merge {
             spent: None,
             finished: Vec::new(),
             progress,
+            window,
         }
     }
 
@@ -133,7 +135,7 @@ impl Merge {
             let reader = match waiting {
                 Waiting::Open(reader) => reader,
                 Waiting::Closed(path) => {
-                    let source = Source::open(&path, Arc::clone(&self.progress))
+                    let source = Source::open(&path, Arc::clone(&self.progress), self.window)
                         .map_err(|source| Error::Io { action: "read", path: path.clone(), source })?;
                     Box::new(Reader::new(&path, source, pool)?)
                 }

@@ -55,11 +55,13 @@ pub struct Options {
     pub progress: Arc<AtomicU64>,
     /// Bytes of one block, and so about of one batch. Where captures are many, blocks are smaller.
     pub block_len: usize,
+    /// Bytes that unpacking a capture may take; what needs more is not read further.
+    pub window: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { filter: None, progress: Arc::default(), block_len: 1 << 18 }
+        Self { filter: None, progress: Arc::default(), block_len: 1 << 18, window: 128 << 20 }
     }
 }
 
@@ -105,7 +107,7 @@ impl Input {
         let share = OPEN_BLOCKS.checked_div(files).unwrap_or(OPEN_BLOCKS).max(PEEK);
         let pool = Pool::new(options.block_len.min(share).max(MIN_BLOCK));
         let target = (options.block_len / 2).max(1);
-        let (captures, not_captures) = look_at(listed, &pool, &options.progress)?;
+        let (captures, not_captures) = look_at(listed, &pool, &options.progress, options.window)?;
         if captures.is_empty() {
             let names: Vec<String> =
                 paths.iter().map(|path| format!("`{}`", path.as_ref().display())).collect();
@@ -120,7 +122,7 @@ impl Input {
             Kind::Stream | Kind::Stdin => None,
         });
         let paths: Vec<PathBuf> = captures.iter().map(|(listed, _)| listed.path.clone()).collect();
-        let mut merge = Merge::new(input::names(&paths), options.progress);
+        let mut merge = Merge::new(input::names(&paths), options.progress, options.window);
         for (place, (_, look)) in captures.into_iter().enumerate() {
             match look {
                 Look::Due(first, capture) => merge.add(place, first, capture),
@@ -189,7 +191,7 @@ type Looked = (Vec<(Listed, Look)>, Vec<PathBuf>);
 
 /// Looks at the first frame of each file. Files are closed again, but for one that is alone: so many may be
 /// listed that they cannot all be open.
-fn look_at(listed: Vec<Listed>, pool: &Pool, progress: &Arc<AtomicU64>) -> Result<Looked> {
+fn look_at(listed: Vec<Listed>, pool: &Pool, progress: &Arc<AtomicU64>, window: u64) -> Result<Looked> {
     let peek = Pool::new(PEEK.min(pool.block_len()));
     let alone = listed.len() == 1;
     let mut captures = Vec::new();
@@ -198,8 +200,8 @@ fn look_at(listed: Vec<Listed>, pool: &Pool, progress: &Arc<AtomicU64>) -> Resul
         let keep = alone || !matches!(listed.kind, Kind::Regular(_));
         let (pool, counter) = if keep { (pool, Arc::clone(progress)) } else { (&peek, Arc::default()) };
         let source = match listed.kind {
-            Kind::Stdin => Source::new(std::io::stdin(), Arc::clone(&counter)),
-            Kind::Regular(_) | Kind::Stream => Source::open(&listed.path, Arc::clone(&counter)),
+            Kind::Stdin => Source::new(std::io::stdin(), Arc::clone(&counter), window),
+            Kind::Regular(_) | Kind::Stream => Source::open(&listed.path, Arc::clone(&counter), window),
         };
         let path = &listed.path;
         let source = source.map_err(|source| Error::Io { action: "read", path: path.clone(), source })?;

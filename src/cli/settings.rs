@@ -24,7 +24,8 @@ pub(super) fn jobs(args: &InputArgs) -> usize {
 /// Reads everything: captures with their progress bar, then the user's names.
 pub(super) fn analyse(args: &InputArgs) -> Result<(Analysis, Vec<NameBinding>)> {
     let names = args.names.as_deref().map(judge::read_names).transpose()?.unwrap_or_default();
-    let options = Options { filter: args.filter.clone(), ..Options::default() };
+    let window = pipeline::window(args.max_memory);
+    let options = Options { filter: args.filter.clone(), window, ..Options::default() };
     let read = Arc::clone(&options.progress);
     let input = Input::open(&args.captures, options)?;
     let bar = args.progress.on(std::io::stderr().is_terminal() && !args.quiet);

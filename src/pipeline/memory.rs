@@ -20,6 +20,11 @@ fn part(max: u64) -> u64 {
     max.max(LEAST_MAX_MEMORY).saturating_sub(RESERVE) / 16
 }
 
+/// What unpacking a capture may take in a run that may take `max` bytes. Packed captures that overlap in time take it each.
+pub fn window(max: u64) -> u64 {
+    max.max(LEAST_MAX_MEMORY) / 8
+}
+
 /// Shares of one shard, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shares {

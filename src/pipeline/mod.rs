@@ -18,7 +18,7 @@ use flows::Table;
 pub use flows::{FlowAt, Flows};
 use lanes::{Lanes, Outcome};
 use memory::Shares;
-pub use memory::{DEFAULT_MAX_MEMORY, LEAST_MAX_MEMORY, Room};
+pub use memory::{DEFAULT_MAX_MEMORY, LEAST_MAX_MEMORY, Room, window};
 use rayon::prelude::*;
 pub use shard::InternalError;
 use shard::Shard;
