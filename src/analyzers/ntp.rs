@@ -356,7 +356,12 @@ impl Ntp {
     /// Whether a waiting request is answered; the latest, if several have the same timestamp.
     fn answer(&mut self, origin: u64, from: Role) -> bool {
         let found = self.waiting.iter().rposition(|asked| asked.is_answered_by(origin, from));
-        found.and_then(|at| self.waiting.remove(at)).is_some()
+        let answered = found.and_then(|at| self.waiting.remove(at)).is_some();
+        if self.waiting.is_empty() {
+            // There may be very many clients, and most ask rarely.
+            self.waiting = VecDeque::new();
+        }
+        answered
     }
 
     fn unmatched(&mut self, origin: u64, from: Role, sink: &mut Sink) {

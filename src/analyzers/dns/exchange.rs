@@ -83,6 +83,10 @@ impl Exchanges {
         }
         if let Some(at) = found {
             self.waiting.remove(at);
+            if self.waiting.is_empty() {
+                // Most flows have one query, and there may be very many.
+                self.waiting = VecDeque::new();
+            }
             if self.answered.len() >= MAX_ANSWERED {
                 self.answered.pop_front();
             }
