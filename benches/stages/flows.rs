@@ -77,7 +77,10 @@ fn follow(bencher: Bencher<'_, '_>, wants: bool) {
     bencher.counter(size()).counter(ItemsCount::new(packets.len())).bench(|| {
         let mut table = FlowTable::new(Limits::default());
         let mut count = Count { wants, bytes: 0 };
-        packets.chunks(GROUP).for_each(|group| table.packets(group, &mut count));
+        for group in packets.chunks(GROUP) {
+            table.look_ahead(group.iter().map(|(_, hash)| *hash));
+            group.iter().for_each(|(packet, hash)| table.packet(packet, *hash, &mut count));
+        }
         table.close(&mut count);
         assert_eq!(table.len(), FLOWS + ANEW * (TIMES - 1));
         if wants {

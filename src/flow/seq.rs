@@ -156,6 +156,7 @@ impl Sequence {
         self.next = to;
     }
 
+    #[inline]
     fn add_hole(&mut self, hole: Hole) {
         if hole.start < hole.end {
             self.gaps.get_or_insert_default().add(hole);

@@ -115,29 +115,24 @@ impl<H: Handler> FlowTable<H> {
         }
     }
 
-    /// Counts packets for their flows, which they may open, and hands their bytes on. With each packet comes the hash of
-    /// its 5-tuple, by one [`KeyHasher`](super::KeyHasher) for all packets.
-    pub fn packets(&mut self, packets: &[(Packet<'_>, u32)], handler: &mut H) {
-        // Looked at before anything depends on it, so that the processor waits for all of them at once.
-        let ahead = packets.iter().map(|(packet, hash)| self.look_ahead(packet, *hash));
-        std::hint::black_box(ahead.fold(0, u64::wrapping_add));
-        for (packet, hash) in packets {
-            self.packet(packet, *hash, handler);
-        }
+    /// Looks at what the packets with these hashes will be counted in, before anything depends on it, so that the processor
+    /// waits for all of them at once. Changes nothing.
+    pub fn look_ahead(&self, hashes: impl Iterator<Item = u32>) {
+        let touched = hashes.map(|hash| self.touch(hash));
+        std::hint::black_box(touched.fold(0, u64::wrapping_add));
     }
 
-    /// Touches what a packet's flow will be looked at for.
-    fn look_ahead(&self, packet: &Packet<'_>, hash: u32) -> u64 {
+    fn touch(&self, hash: u32) -> u64 {
         let Some(place) = self.open.find(Place::spread(hash), |place| place.hash == hash) else { return 0 };
         if place.is_tcp() {
             self.tcp.get(place.index()).map_or(0, |tcp| tcp.connection.touch())
         } else {
             self.other.get(place.index()).map_or(0, |entry| u64::from(entry.wanted))
-                ^ u64::from(packet.ip_len)
         }
     }
 
-    /// Counts a packet for its flow, see [`Self::packets`].
+    /// Counts a packet for its flow, which it may open, and hands its bytes on. `hash` is that of its 5-tuple, by one
+    /// [`KeyHasher`](super::KeyHasher) for all packets.
     pub fn packet(&mut self, packet: &Packet<'_>, hash: u32, handler: &mut H) {
         let key = packet.key();
         let mut found = self.find(&key, hash);

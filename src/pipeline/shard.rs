@@ -3,14 +3,15 @@
 use super::kept::{Names, Traits};
 use super::memory::Shares;
 use super::session::{Listener, Session, Tools};
-use super::sorted::{Sorted, Task};
+use super::sorted::{Job, Sorted, Task};
 use crate::decode::{self, Decoded};
 use crate::flow::{FlowHead, FlowTable, Handler, Limits};
 use crate::model::evidence::Seen;
+use crate::model::frame::Frame;
 use crate::model::observation::{HostTrait, TraitKind};
 use crate::model::outline::Said;
 use crate::model::packed::{Dictionary, Packed};
-use crate::model::packet::{Neighbour, Packet};
+use crate::model::packet::Neighbour;
 use crate::model::{Direction, Flow, FlowKey, Observation};
 
 /// How many shards there are, whatever the number of threads: results must not depend on it.
@@ -220,39 +221,36 @@ impl Shard {
 
     /// Takes its packets of a batch; it is the shard with this number.
     pub(crate) fn take(&mut self, sorted: &Sorted, number: usize) {
-        let mut group: Vec<(Packet<'_>, u32)> = Vec::with_capacity(GROUP);
-        for job in sorted.jobs(number) {
-            let Some(frame) = sorted.batch.frame(job.frame as usize) else { continue };
-            if job.task == Task::Packet {
-                if let Some(packet) = decode::usual(&frame) {
-                    group.push((packet, job.hash));
-                } else if let Decoded::Packet(packet) = decode::decode(&frame) {
-                    group.push((packet, job.hash));
+        for group in sorted.jobs(number).chunks(GROUP) {
+            self.table.look_ahead(group.iter().map(|job| job.hash));
+            for job in group {
+                let Some(frame) = sorted.batch.frame(job.frame as usize) else { continue };
+                if job.task == Task::Packet
+                    && let Some(packet) = decode::usual(&frame)
+                {
+                    self.table.packet(&packet, job.hash, &mut self.collected);
+                } else {
+                    self.take_unusual(job, &frame);
                 }
-                if group.len() == GROUP {
-                    self.table.packets(&group, &mut self.collected);
-                    group.clear();
-                }
-                continue;
-            }
-            // In order: what comes before may open the flow that this is about.
-            self.table.packets(&group, &mut self.collected);
-            group.clear();
-            match (job.task, decode::decode(&frame)) {
-                (Task::Error, Decoded::Packet(packet)) => {
-                    let quoted = decode::quoted(&packet);
-                    quoted.map(|quoted| self.table.icmp_error(&packet, &quoted, job.hash));
-                }
-                (Task::Neighbour, Decoded::Packet(packet)) => {
-                    decode::neighbour(&packet)
-                        .into_iter()
-                        .for_each(|neighbour| self.collected.note(neighbour));
-                }
-                (Task::Neighbour, Decoded::Neighbour(neighbour)) => self.collected.note(neighbour),
-                _ => {}
             }
         }
-        self.table.packets(&group, &mut self.collected);
+    }
+
+    fn take_unusual(&mut self, job: &Job, frame: &Frame<'_>) {
+        match (job.task, decode::decode(frame)) {
+            (Task::Packet, Decoded::Packet(packet)) => {
+                self.table.packet(&packet, job.hash, &mut self.collected);
+            }
+            (Task::Error, Decoded::Packet(packet)) => {
+                let quoted = decode::quoted(&packet);
+                quoted.map(|quoted| self.table.icmp_error(&packet, &quoted, job.hash));
+            }
+            (Task::Neighbour, Decoded::Packet(packet)) => {
+                decode::neighbour(&packet).into_iter().for_each(|neighbour| self.collected.note(neighbour));
+            }
+            (Task::Neighbour, Decoded::Neighbour(neighbour)) => self.collected.note(neighbour),
+            _ => {}
+        }
     }
 
     /// Ends every flow.
