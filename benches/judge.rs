@@ -20,7 +20,7 @@ use divan::counter::ItemsCount;
 use wireclaim::analyzers::tls;
 use wireclaim::checks::devices::Selector;
 use wireclaim::model::evidence::Seen;
-use wireclaim::model::flow::{ConnState, End, RoleBasis, TcpFacts};
+use wireclaim::model::flow::{Basis, ConnState, End, RoleBasis, TcpFacts};
 use wireclaim::model::packet::Link;
 use wireclaim::model::stats::Stats;
 use wireclaim::model::{
@@ -219,6 +219,7 @@ fn flow(n: u32, host: u32, peer: Ipv4Addr) -> Flow {
         tcp: (transport == Transport::Tcp).then(|| Box::new(tcp(n, answered > 0))),
         icmp_errors: Vec::new(),
         service: [&["tls"][..], &["ntp"], &[], &[]][kind as usize].to_vec(),
+        recognised: vec![Basis::Content; usize::from(kind < 2)],
         facts,
     }
 }

@@ -98,9 +98,13 @@ fn recognised(head: &FlowHead, pieces: &[Piece]) -> Option<Taker> {
         };
         let fits = |definition: &&Definition| definition.transports.contains(&head.key.transport);
         REGISTRY.iter().copied().filter(fits).find_map(|definition| match (definition.probe)(&input) {
-            Probe::Is(Role::Client) => Some(Taker { definition, client: piece.from }),
-            Probe::Is(Role::Server) => Some(Taker { definition, client: piece.from.reverse() }),
-            Probe::Not | Probe::More => None,
+            Probe::Certainly(Role::Client) | Probe::Perhaps(Role::Client) => {
+                Some(Taker { definition, client: piece.from })
+            }
+            Probe::Certainly(Role::Server) | Probe::Perhaps(Role::Server) => {
+                Some(Taker { definition, client: piece.from.reverse() })
+            }
+            Probe::No | Probe::More => None,
         })
     })
 }

@@ -5,7 +5,7 @@
 //! 4.2.2); a server of 1.0 answers with a header in any case (1.0 part 2 section 2.2). Not read:
 //! frames.
 
-use super::{Analyzer, Context, Definition, Next, Probe, ProbeInput, Role, Sink};
+use super::{Analyzer, Class, Context, Definition, Next, Probe, ProbeInput, Role, Sink};
 use crate::model::{Field, Transport, Value};
 
 /// Version that the client asks for.
@@ -40,6 +40,7 @@ pub static DEFINITION: Definition = Definition {
     transports: &[Transport::Tcp],
     ports: PORTS,
     fields: &[&OFFERED_VERSION, &SERVER_VERSION, &REFUSED, &ACCEPTED],
+    class: Class::Readable,
     probe,
     start,
 };
@@ -51,17 +52,17 @@ const HEADER: usize = 8;
 /// The client speaks first; a server's header looks the same, so its port tells.
 fn probe(input: &ProbeInput<'_>) -> Probe {
     if !input.at_start {
-        return Probe::Not;
+        return Probe::No;
     }
     match input.bytes.first_chunk::<HEADER>() {
         Some(header) if version(*header).is_some() => {
             let server = PORTS.contains(&input.src_port) && !PORTS.contains(&input.dst_port);
-            Probe::Is(if server { Role::Server } else { Role::Client })
+            Probe::Certainly(if server { Role::Server } else { Role::Client })
         }
-        Some(_) => Probe::Not,
+        Some(_) => Probe::No,
         None => {
             let length = input.bytes.len().min(MAGIC.len());
-            if input.bytes.get(..length) == MAGIC.get(..length) { Probe::More } else { Probe::Not }
+            if input.bytes.get(..length) == MAGIC.get(..length) { Probe::More } else { Probe::No }
         }
     }
 }
@@ -158,8 +159,8 @@ mod tests {
         for length in 0..8 {
             assert_eq!(ask(&DEFINITION, &header[..length], 50_000, 5672), Probe::More, "{length}");
         }
-        assert_eq!(ask(&DEFINITION, header, 50_000, 5672), Probe::Is(Role::Client));
-        assert_eq!(ask(&DEFINITION, header, 5672, 50_000), Probe::Is(Role::Server));
-        assert_eq!(ask(&DEFINITION, b"AMQPisfun", 50_000, 5672), Probe::Not);
+        assert_eq!(ask(&DEFINITION, header, 50_000, 5672), Probe::Certainly(Role::Client));
+        assert_eq!(ask(&DEFINITION, header, 5672, 50_000), Probe::Certainly(Role::Server));
+        assert_eq!(ask(&DEFINITION, b"AMQPisfun", 50_000, 5672), Probe::No);
     }
 }

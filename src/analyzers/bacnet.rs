@@ -5,7 +5,7 @@
 //! its service (20.1). Not read: objects, properties, segments, BACnet/IPv6 (annex U) and secure
 //! connect.
 
-use super::{Analyzer, Context, Definition, Probe, ProbeInput, Role, Sink};
+use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Field, Transport, Value};
 
 /// BVLC functions.
@@ -52,6 +52,7 @@ pub static DEFINITION: Definition = Definition {
     transports: &[Transport::Udp],
     ports: PORTS,
     fields: &[&FUNCTION, &UNCONFIRMED, &CONFIRMED, &ACKNOWLEDGED, &REFUSED, &NETWORK_MESSAGE],
+    class: Class::Readable,
     probe,
     start,
 };
@@ -81,13 +82,13 @@ enum Message {
 /// BVLC type, a length that is the datagram's, and a network layer of version 1 where there must be
 /// one.
 fn probe(input: &ProbeInput<'_>) -> Probe {
-    let Some((_, message)) = read(input.bytes) else { return Probe::Not };
+    let Some((_, message)) = read(input.bytes) else { return Probe::No };
     let length_fits = matches!(*input.bytes, [_, _, hi, lo, ..]
         if usize::from(u16::from_be_bytes([hi, lo])) == input.bytes.len());
     if !length_fits && !input.port_in(PORTS) {
-        return Probe::Not;
+        return Probe::No;
     }
-    Probe::Is(match message {
+    Probe::Certainly(match message {
         Message::Acknowledged(_) | Message::Refused(_) => Role::Server,
         _ => Role::Client,
     })
@@ -190,14 +191,14 @@ mod tests {
 
     #[test]
     fn datagrams_are_recognised_by_their_own_length() {
-        assert_eq!(ask_udp(&DEFINITION, WHO_IS, 47808, 47808), Probe::Is(C));
-        assert_eq!(ask_udp(&DEFINITION, READ, 50_000, 50_001), Probe::Is(C));
-        assert_eq!(ask_udp(&DEFINITION, ERROR, 47810, 50_000), Probe::Is(S));
+        assert_eq!(ask_udp(&DEFINITION, WHO_IS, 47808, 47808), Probe::Certainly(C));
+        assert_eq!(ask_udp(&DEFINITION, READ, 50_000, 50_001), Probe::Certainly(C));
+        assert_eq!(ask_udp(&DEFINITION, ERROR, 47810, 50_000), Probe::Certainly(S));
         for length in 0..WHO_IS.len() {
-            assert_eq!(ask_udp(&DEFINITION, &WHO_IS[..length], 50_000, 50_001), Probe::Not, "{length}");
+            assert_eq!(ask_udp(&DEFINITION, &WHO_IS[..length], 50_000, 50_001), Probe::No, "{length}");
             let _ = ask_udp(&DEFINITION, &WHO_IS[..length], 47808, 47808);
         }
-        assert_eq!(ask_udp(&DEFINITION, &[WHO_IS, &[0]].concat(), 47808, 47808), Probe::Not);
-        assert_eq!(ask_udp(&DEFINITION, b"\x81\x0a\x00\x06\x02\x00", 47808, 47808), Probe::Not);
+        assert_eq!(ask_udp(&DEFINITION, &[WHO_IS, &[0]].concat(), 47808, 47808), Probe::No);
+        assert_eq!(ask_udp(&DEFINITION, b"\x81\x0a\x00\x06\x02\x00", 47808, 47808), Probe::No);
     }
 }

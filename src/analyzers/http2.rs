@@ -1,7 +1,7 @@
 //! HTTP/2 with prior knowledge in the clear (RFC 9113 section 3.3): recognised by the client's
 //! connection preface (section 3.4). Frames are not parsed. It also follows an upgrade to `h2c`.
 
-use super::{Analyzer, Context, Definition, Probe, ProbeInput, Role, Sink};
+use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Transport, Value};
 
 fields! {
@@ -15,6 +15,7 @@ pub static DEFINITION: Definition = Definition {
     transports: &[Transport::Tcp],
     ports: &[80, 8080],
     fields: FIELDS,
+    class: Class::Readable,
     probe,
     start,
 };
@@ -23,14 +24,14 @@ const CLIENT_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 fn probe(input: &ProbeInput<'_>) -> Probe {
     if input.transport != Transport::Tcp || !input.at_start {
-        return Probe::Not;
+        return Probe::No;
     }
     if input.bytes.starts_with(CLIENT_PREFACE) {
-        Probe::Is(Role::Client)
+        Probe::Certainly(Role::Client)
     } else if CLIENT_PREFACE.starts_with(input.bytes) {
         Probe::More
     } else {
-        Probe::Not
+        Probe::No
     }
 }
 
@@ -61,7 +62,7 @@ mod tests {
         for cut in 0..CLIENT_PREFACE.len() {
             assert_eq!(at(&CLIENT_PREFACE[..cut]), Probe::More);
         }
-        assert_eq!(at(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0"), Probe::Is(Role::Client));
-        assert_eq!(at(b"PRI * HTTP/1.1\r\n\r\n"), Probe::Not);
+        assert_eq!(at(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0"), Probe::Certainly(Role::Client));
+        assert_eq!(at(b"PRI * HTTP/1.1\r\n\r\n"), Probe::No);
     }
 }

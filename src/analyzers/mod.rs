@@ -69,12 +69,28 @@ impl Role {
 /// What a probe says of the first bytes of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probe {
-    /// It is this protocol, and these bytes come from `Role`.
-    Is(Role),
+    /// It is this protocol, and these bytes come from `Role`: nothing else begins like this.
+    Certainly(Role),
+    /// It has the shape of this protocol and comes from `Role`, but other things may have that shape too. Taken only
+    /// where no other analyzer is certain or still undecided.
+    Perhaps(Role),
     /// It is not this protocol.
-    Not,
+    No,
     /// More bytes are needed to tell.
     More,
+}
+
+/// What kind of content a protocol carries: what a check may say of it whoever speaks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Data of applications that anybody on the path can read.
+    Readable,
+    /// Data that only the two ends can read, once the handshake is over.
+    Encrypted,
+    /// Names, time, addresses, routes: in the clear by nature.
+    Infrastructure,
+    /// Nothing of its own: it carries another protocol to where that is going.
+    Carrier,
 }
 
 /// What a probe looks at.
@@ -113,6 +129,8 @@ pub struct Definition {
     pub ports: &'static [u16],
     /// Everything it observes.
     pub fields: &'static [&'static Field],
+    /// What kind of content it carries.
+    pub class: Class,
     /// Recognises it.
     pub probe: fn(&ProbeInput<'_>) -> Probe,
     /// Starts it for one flow.
@@ -303,6 +321,11 @@ pub const REGISTRY: &[&Definition] = &[
 /// The analyzer called `id`.
 pub fn by_id(id: &str) -> Option<&'static Definition> {
     REGISTRY.iter().copied().find(|definition| definition.id == id)
+}
+
+/// What kind of content the protocol called `id` carries.
+pub fn class(id: &str) -> Option<Class> {
+    by_id(id).map(|definition| definition.class)
 }
 
 /// The place of the analyzer called `id` in [`REGISTRY`].

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Analyzer, Context, Definition, Probe, ProbeInput, Role, Sink};
+use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Field, Transport, Value};
 
 /// Requests.
@@ -59,6 +59,7 @@ pub static DEFINITION: Definition = Definition {
     transports: &[Transport::Tcp],
     ports: PORTS,
     fields: &[&REQUEST, &RESPONSE, &EXCEPTION, &UNIT, &UNANSWERED, &UNMATCHED, &ANOMALY],
+    class: Class::Readable,
     probe,
     start,
 };
@@ -91,16 +92,16 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
         return if on_port && input.bytes.iter().skip(2).all(|byte| *byte == 0) {
             Probe::More
         } else {
-            Probe::Not
+            Probe::No
         };
     };
     let length = u16::from_be_bytes([hi, lo]);
     if [protocol_hi, protocol_lo] != [0, 0] || !LENGTH.contains(&length) || !(on_port || input.at_start) {
-        return Probe::Not;
+        return Probe::No;
     }
     let whole = PREFIX.saturating_add(usize::from(length));
     let Some(body) = input.bytes.get(PREFIX..whole) else {
-        return if on_port { Probe::More } else { Probe::Not };
+        return if on_port { Probe::More } else { Probe::No };
     };
     let followed = match input.bytes.get(whole..).unwrap_or_default() {
         [_, _, 0, 0, hi, lo, ..] => LENGTH.contains(&u16::from_be_bytes([*hi, *lo])),
@@ -109,8 +110,8 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
     // On its port also functions that vendors have made up, whose form nobody knows.
     let own = on_port && matches!(body, [_, 1..EXCEPTION_BIT, ..]);
     let form = form(body).or(own.then_some(Form::Either)).filter(|_| followed);
-    let Some(form) = form else { return Probe::Not };
-    Probe::Is(match (PORTS.contains(&input.src_port), PORTS.contains(&input.dst_port), form) {
+    let Some(form) = form else { return Probe::No };
+    Probe::Certainly(match (PORTS.contains(&input.src_port), PORTS.contains(&input.dst_port), form) {
         (true, false, _) | (_, _, Form::Response) => Role::Server,
         _ => Role::Client,
     })
@@ -313,22 +314,22 @@ mod tests {
 
     #[test]
     fn messages_are_recognised_by_a_length_that_suits_their_function() {
-        assert_eq!(ask(&DEFINITION, READ, 50_000, 502), Probe::Is(C));
-        assert_eq!(ask(&DEFINITION, READ, 50_000, 9999), Probe::Is(C));
-        assert_eq!(ask(&DEFINITION, ANSWER, 9999, 50_000), Probe::Is(S));
-        assert_eq!(ask(&DEFINITION, REFUSAL, 502, 50_000), Probe::Is(S));
-        assert_eq!(ask(&DEFINITION, &[READ, WRITE].concat(), 50_000, 9999), Probe::Is(C));
+        assert_eq!(ask(&DEFINITION, READ, 50_000, 502), Probe::Certainly(C));
+        assert_eq!(ask(&DEFINITION, READ, 50_000, 9999), Probe::Certainly(C));
+        assert_eq!(ask(&DEFINITION, ANSWER, 9999, 50_000), Probe::Certainly(S));
+        assert_eq!(ask(&DEFINITION, REFUSAL, 502, 50_000), Probe::Certainly(S));
+        assert_eq!(ask(&DEFINITION, &[READ, WRITE].concat(), 50_000, 9999), Probe::Certainly(C));
         for length in 0..READ.len() {
             assert_eq!(ask(&DEFINITION, &READ[..length], 50_000, 502), Probe::More, "{length}");
-            assert_eq!(ask(&DEFINITION, &READ[..length], 50_000, 9999), Probe::Not, "{length}");
+            assert_eq!(ask(&DEFINITION, &READ[..length], 50_000, 9999), Probe::No, "{length}");
         }
         // A vendor's function is taken on the port only.
         let umas = [0, 0, 0, 0, 0, 4, 0, 0x5a, 0, 2];
-        assert_eq!(ask(&DEFINITION, &umas, 50_000, 502), Probe::Is(C));
-        assert_eq!(ask(&DEFINITION, &umas, 50_000, 9999), Probe::Not);
+        assert_eq!(ask(&DEFINITION, &umas, 50_000, 502), Probe::Certainly(C));
+        assert_eq!(ask(&DEFINITION, &umas, 50_000, 9999), Probe::No);
         // Length too long for the function; protocol not zero; more that is no header.
-        assert_eq!(ask(&DEFINITION, &[0, 1, 0, 0, 0, 7, 1, 3, 0, 0, 0, 10, 0], 50_000, 9999), Probe::Not);
-        assert_eq!(ask(&DEFINITION, &[0, 1, 0, 1, 0, 6, 1, 3, 0, 0, 0, 10], 50_000, 502), Probe::Not);
-        assert_eq!(ask(&DEFINITION, &[READ, b"abcdefgh"].concat(), 50_000, 9999), Probe::Not);
+        assert_eq!(ask(&DEFINITION, &[0, 1, 0, 0, 0, 7, 1, 3, 0, 0, 0, 10, 0], 50_000, 9999), Probe::No);
+        assert_eq!(ask(&DEFINITION, &[0, 1, 0, 1, 0, 6, 1, 3, 0, 0, 0, 10], 50_000, 502), Probe::No);
+        assert_eq!(ask(&DEFINITION, &[READ, b"abcdefgh"].concat(), 50_000, 9999), Probe::No);
     }
 }

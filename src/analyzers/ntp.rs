@@ -11,7 +11,7 @@ use nom::bytes::complete::take;
 use nom::number::complete::{be_i8, be_u16, be_u64, u8 as any};
 use nom::{IResult, Parser};
 
-use super::{Analyzer, Context, Definition, Probe, ProbeInput, Role, Sink};
+use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::evidence::Seen;
 use crate::model::{Field, Observation, Transport, Value};
 
@@ -37,6 +37,7 @@ pub static NTP: Definition = Definition {
         &EXTENSION,
         &ANOMALY,
     ],
+    class: Class::Infrastructure,
     probe,
     start: |_: &Context| Box::<Ntp>::default(),
 };
@@ -144,23 +145,23 @@ pub static ANOMALY: Field = Field {
 /// must look like an NTP packet too.
 fn probe(input: &ProbeInput<'_>) -> Probe {
     if input.transport != Transport::Udp {
-        return Probe::Not;
+        return Probe::No;
     }
-    let Some(&[first, second, ..]) = input.bytes.first_chunk::<4>() else { return Probe::Not };
+    let Some(&[first, second, ..]) = input.bytes.first_chunk::<4>() else { return Probe::No };
     let hinted = input.port_in(NTP.ports);
     let (version, mode) = (first >> 3 & 7, first & 7);
     // Whoever sends towards the port asks, if the packet does not tell.
     let by_port = if input.dst_port == 123 { Role::Client } else { Role::Server };
     let whole = input.bytes.len() >= FIXED_LEN && input.bytes.len().is_multiple_of(4);
     match (version, mode) {
-        (1, 0) if hinted && whole => Probe::Is(by_port),
+        (1, 0) if hinted && whole => Probe::Certainly(by_port),
         // The response bit is in the second byte of control messages, and in the first of private ones.
-        (1..=4, 6) if hinted && input.bytes.len() >= CONTROL_LEN => Probe::Is(response_role(second)),
-        (1..=4, 7) if hinted && input.bytes.len() >= PRIVATE_LEN => Probe::Is(response_role(first)),
+        (1..=4, 6) if hinted && input.bytes.len() >= CONTROL_LEN => Probe::Certainly(response_role(second)),
+        (1..=4, 7) if hinted && input.bytes.len() >= PRIVATE_LEN => Probe::Certainly(response_role(first)),
         (1..=4, 1..=5) if whole && (hinted || is_ordinary(input.bytes)) => {
-            Probe::Is(if matches!(mode, 1 | 3) { Role::Client } else { Role::Server })
+            Probe::Certainly(if matches!(mode, 1 | 3) { Role::Client } else { Role::Server })
         }
-        _ => Probe::Not,
+        _ => Probe::No,
     }
 }
 
@@ -713,28 +714,28 @@ mod tests {
     #[test]
     fn packets_are_recognised_on_and_off_the_port() {
         let (ask, tell) = (request(NOW).1, reply(NOW).1);
-        assert_eq!(probe_at(&ask, 40000, 123), Probe::Is(Role::Client));
-        assert_eq!(probe_at(&tell, 123, 123), Probe::Is(Role::Server));
-        assert_eq!(probe_at(&ask, 40000, 4000), Probe::Is(Role::Client));
-        assert_eq!(probe_at(&tell, 4000, 40000), Probe::Is(Role::Server));
+        assert_eq!(probe_at(&ask, 40000, 123), Probe::Certainly(Role::Client));
+        assert_eq!(probe_at(&tell, 123, 123), Probe::Certainly(Role::Server));
+        assert_eq!(probe_at(&ask, 40000, 4000), Probe::Certainly(Role::Client));
+        assert_eq!(probe_at(&tell, 4000, 40000), Probe::Certainly(Role::Server));
         // A client that sends nothing but a random timestamp.
         let mut blank = vec![0x23];
         blank.resize(40, 0);
         blank.extend([0x9e; 8]);
-        assert_eq!(probe_at(&blank, 40000, 4000), Probe::Is(Role::Client));
+        assert_eq!(probe_at(&blank, 40000, 4000), Probe::Certainly(Role::Client));
         for end in 0..FIXED_LEN {
-            assert_eq!(probe_at(&ask[..end], 40000, 123), Probe::Not, "{end}");
+            assert_eq!(probe_at(&ask[..end], 40000, 123), Probe::No, "{end}");
         }
     }
 
     #[test]
     fn control_and_private_messages_tell_their_role() {
         let control = |second: u8| [&[0x16, second], [0_u8; 10].as_slice()].concat();
-        assert_eq!(probe_at(&control(0x02), 40000, 123), Probe::Is(Role::Client));
-        assert_eq!(probe_at(&control(0x82), 123, 40000), Probe::Is(Role::Server));
+        assert_eq!(probe_at(&control(0x02), 40000, 123), Probe::Certainly(Role::Client));
+        assert_eq!(probe_at(&control(0x82), 123, 40000), Probe::Certainly(Role::Server));
         let private = |first: u8| [&[first, 0, 3, 42], [0_u8; 44].as_slice()].concat();
-        assert_eq!(probe_at(&private(0x17), 123, 123), Probe::Is(Role::Client));
-        assert_eq!(probe_at(&private(0x97), 123, 123), Probe::Is(Role::Server));
+        assert_eq!(probe_at(&private(0x17), 123, 123), Probe::Certainly(Role::Client));
+        assert_eq!(probe_at(&private(0x97), 123, 123), Probe::Certainly(Role::Server));
         assert_eq!(run(&[(Role::Client, control(2))]), ["1 ntp.version=2", "1 ntp.mode=control"]);
         assert_eq!(run(&[(Role::Server, private(0x97))]), ["1 ntp.version=2", "1 ntp.mode=private"]);
     }
@@ -767,10 +768,10 @@ mod tests {
         for bytes in
             [&[0; 48][..], &[0xff; 48], &version_5, b"", &[0x23], &[0x80; 60], &[0x24; 48], &[0x23; 48]]
         {
-            assert_eq!(probe_at(bytes, 40000, 4000), Probe::Not, "{bytes:02x?}");
+            assert_eq!(probe_at(bytes, 40000, 4000), Probe::No, "{bytes:02x?}");
         }
         for bytes in [&[0; 48][..], &[0xff; 48], &version_5, b"", &[0x23], &[0x80; 60]] {
-            assert_eq!(probe_at(bytes, 40000, 123), Probe::Not, "{bytes:02x?}");
+            assert_eq!(probe_at(bytes, 40000, 123), Probe::No, "{bytes:02x?}");
         }
     }
 }

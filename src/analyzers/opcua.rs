@@ -5,7 +5,7 @@
 //! which is in the clear (section 6.7.2.3). Not read: what the channel carries, whose security mode
 //! a policy of `None` tells and any other hides.
 
-use super::{Analyzer, Context, Definition, Probe, ProbeInput, Role, Sink};
+use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Field, Transport, Value};
 
 /// Endpoint.
@@ -53,6 +53,7 @@ pub static DEFINITION: Definition = Definition {
     transports: &[Transport::Tcp],
     ports: &[PORT],
     fields: &[&ENDPOINT, &ACCEPTED, &ERROR, &SECURITY_POLICY, &OPENED, &ANOMALY],
+    class: Class::Readable,
     probe,
     start,
 };
@@ -83,25 +84,25 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
             return Probe::More;
         };
         let size = u32::from_le_bytes([a, b, c, d]);
-        return if (least..=0x1_0000).contains(&size) { Probe::Is(role) } else { Probe::Not };
+        return if (least..=0x1_0000).contains(&size) { Probe::Certainly(role) } else { Probe::No };
     }
-    Probe::Not
+    Probe::No
 }
 
 /// A message of an open channel: its header and the identifier of the channel (section 6.7.2.2).
 fn midstream(input: &ProbeInput<'_>) -> Probe {
-    let Some([a, b, c, chunk, size @ ..]) = input.bytes.first_chunk::<HEADER>() else { return Probe::Not };
+    let Some([a, b, c, chunk, size @ ..]) = input.bytes.first_chunk::<HEADER>() else { return Probe::No };
     let kind = matches!([*a, *b, *c], [b'M', b'S', b'G'] | [b'O', b'P', b'N'] | [b'C', b'L', b'O']);
     let size = u32::from_le_bytes(*size);
     if !kind || !matches!(chunk, b'F' | b'C' | b'A') || !(12..MAX_SIZE).contains(&size) {
-        return Probe::Not;
+        return Probe::No;
     }
     let server = match (input.src_port == PORT, input.dst_port == PORT) {
         (true, false) => true,
         (false, true) => false,
         _ => input.src_port < input.dst_port,
     };
-    Probe::Is(if server { Role::Server } else { Role::Client })
+    Probe::Certainly(if server { Role::Server } else { Role::Client })
 }
 
 fn start(_: &Context) -> Box<dyn Analyzer> {
@@ -250,9 +251,9 @@ mod tests {
                 at_start: false,
             })
         };
-        assert_eq!(ask(&message(*b"MSGF", &[0; 16])), Probe::Is(S));
-        assert_eq!(ask(b"MSGF    "), Probe::Not);
-        assert_eq!(ask(b"MSGX\x20\x00\x00\x00"), Probe::Not);
+        assert_eq!(ask(&message(*b"MSGF", &[0; 16])), Probe::Certainly(S));
+        assert_eq!(ask(b"MSGF    "), Probe::No);
+        assert_eq!(ask(b"MSGX\x20\x00\x00\x00"), Probe::No);
     }
 
     #[test]
@@ -275,9 +276,9 @@ mod tests {
         for length in 0..8 {
             assert_eq!(ask(&DEFINITION, &hello[..length], 50_000, 4840), Probe::More, "{length}");
         }
-        assert_eq!(ask(&DEFINITION, &hello, 50_000, 4840), Probe::Is(C));
-        assert_eq!(ask(&DEFINITION, &message(*b"ACKF", &[0; 20]), 4840, 50_000), Probe::Is(S));
-        assert_eq!(ask(&DEFINITION, b"HELFIRE!\r\n", 50_000, 4840), Probe::Not);
-        assert_eq!(ask(&DEFINITION, b"HELP", 50_000, 4840), Probe::Not);
+        assert_eq!(ask(&DEFINITION, &hello, 50_000, 4840), Probe::Certainly(C));
+        assert_eq!(ask(&DEFINITION, &message(*b"ACKF", &[0; 20]), 4840, 50_000), Probe::Certainly(S));
+        assert_eq!(ask(&DEFINITION, b"HELFIRE!\r\n", 50_000, 4840), Probe::No);
+        assert_eq!(ask(&DEFINITION, b"HELP", 50_000, 4840), Probe::No);
     }
 }

@@ -6,7 +6,7 @@
 //! credentials, contents.
 
 use super::lines::LineReader;
-use super::{Analyzer, Context, Definition, Next, Probe, ProbeInput, Role, Sink};
+use super::{Analyzer, Class, Context, Definition, Next, Probe, ProbeInput, Role, Sink};
 use crate::model::{Field, Transport, Value};
 
 /// The greeting.
@@ -47,6 +47,7 @@ pub static DEFINITION: Definition = Definition {
     transports: &[Transport::Tcp],
     ports: PORTS,
     fields: &[&GREETING, &CLIENT_NAME, &STARTTLS, &AUTH, &MESSAGE],
+    class: Class::Readable,
     probe,
     start,
 };
@@ -60,7 +61,7 @@ const MAX_LINE: usize = 512;
 fn probe(input: &ProbeInput<'_>) -> Probe {
     let bytes = input.bytes;
     if !input.at_start || bytes.is_empty() {
-        return if input.at_start { Probe::More } else { Probe::Not };
+        return if input.at_start { Probe::More } else { Probe::No };
     }
     let mut more = false;
     for command in [b"EHLO ", b"HELO "] {
@@ -69,7 +70,7 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
             .get(..length)
             .is_some_and(|front| command.get(..length).is_some_and(|c| front.eq_ignore_ascii_case(c)));
         if fits && length == command.len() {
-            return Probe::Is(Role::Client);
+            return Probe::Certainly(Role::Client);
         }
         more |= fits;
     }
@@ -77,16 +78,16 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
         return Probe::More;
     }
     let (b"220", [b' ' | b'-', ..]) = bytes.split_at_checked(3).unwrap_or_default() else {
-        return if bytes == b"220" { Probe::More } else { Probe::Not };
+        return if bytes == b"220" { Probe::More } else { Probe::No };
     };
     let end = bytes.iter().position(|byte| *byte == b'\n');
     let line = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
     if input.port_in(PORTS) || line.windows(4).any(|word| word.eq_ignore_ascii_case(b"SMTP")) {
-        Probe::Is(Role::Server)
+        Probe::Certainly(Role::Server)
     } else if end.is_none() && bytes.len() < MAX_LINE {
         Probe::More
     } else {
-        Probe::Not
+        Probe::No
     }
 }
 
@@ -314,12 +315,12 @@ mod tests {
 
     #[test]
     fn a_greeting_must_name_smtp_or_come_from_its_port() {
-        assert_eq!(ask(&DEFINITION, b"220 ftp.example FTP server ready\r\n", 21, 50_000), Probe::Not);
-        assert_eq!(ask(&DEFINITION, b"220 a.example ESMTP\r\n", 2500, 50_000), Probe::Is(S));
-        assert_eq!(ask(&DEFINITION, b"220 a.example ready\r\n", 25, 50_000), Probe::Is(S));
+        assert_eq!(ask(&DEFINITION, b"220 ftp.example FTP server ready\r\n", 21, 50_000), Probe::No);
+        assert_eq!(ask(&DEFINITION, b"220 a.example ESMTP\r\n", 2500, 50_000), Probe::Certainly(S));
+        assert_eq!(ask(&DEFINITION, b"220 a.example ready\r\n", 25, 50_000), Probe::Certainly(S));
         assert_eq!(ask(&DEFINITION, b"220 a.exa", 2500, 50_000), Probe::More);
-        assert_eq!(ask(&DEFINITION, b"ehlo d\r\n", 50_000, 9), Probe::Is(C));
-        assert_eq!(ask(&DEFINITION, b"HELP\r\n", 50_000, 25), Probe::Not);
+        assert_eq!(ask(&DEFINITION, b"ehlo d\r\n", 50_000, 9), Probe::Certainly(C));
+        assert_eq!(ask(&DEFINITION, b"HELP\r\n", 50_000, 25), Probe::No);
         for prefix in [&b""[..], b"2", b"22", b"220", b"E", b"EHLO", b"he"] {
             assert_eq!(ask(&DEFINITION, prefix, 50_000, 9), Probe::More, "{prefix:?}");
         }

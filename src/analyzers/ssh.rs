@@ -4,7 +4,7 @@
 //! follows. A server may send other lines before its string; they are passed over.
 
 use super::lines::LineReader;
-use super::{Analyzer, Context, Definition, Probe, ProbeInput, Role, Sink};
+use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Field, Transport, Value};
 
 /// Software version and comments of the client.
@@ -39,6 +39,7 @@ pub static DEFINITION: Definition = Definition {
     transports: &[Transport::Tcp],
     ports: PORTS,
     fields: &[&CLIENT_SOFTWARE, &SERVER_SOFTWARE, &CLIENT_PROTOCOL, &SERVER_PROTOCOL],
+    class: Class::Encrypted,
     probe,
     start,
 };
@@ -59,11 +60,11 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
                 (false, true) => false,
                 _ => input.src_port < input.dst_port,
             };
-            Probe::Is(if server { Role::Server } else { Role::Client })
+            Probe::Certainly(if server { Role::Server } else { Role::Client })
         }
         Some((front, [])) if front == start => Probe::More,
         None if start.starts_with(input.bytes) => Probe::More,
-        _ => Probe::Not,
+        _ => Probe::No,
     }
 }
 
@@ -136,8 +137,8 @@ mod tests {
         for length in 0..5 {
             assert_eq!(ask(&DEFINITION, &b"SSH-2"[..length], 50_000, 22), Probe::More);
         }
-        assert_eq!(ask(&DEFINITION, b"SSH-2.0-x", 50_000, 22), Probe::Is(Role::Client));
-        assert_eq!(ask(&DEFINITION, b"SSH-1.99-x", 2022, 50_000), Probe::Is(Role::Server));
-        assert_eq!(ask(&DEFINITION, b"SSH is great", 50_000, 22), Probe::Not);
+        assert_eq!(ask(&DEFINITION, b"SSH-2.0-x", 50_000, 22), Probe::Certainly(Role::Client));
+        assert_eq!(ask(&DEFINITION, b"SSH-1.99-x", 2022, 50_000), Probe::Certainly(Role::Server));
+        assert_eq!(ask(&DEFINITION, b"SSH is great", 50_000, 22), Probe::No);
     }
 }

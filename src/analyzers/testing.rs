@@ -201,9 +201,9 @@ fn recognise(waiting: &[(Role, Vec<u8>)], unwanted: &mut bool) -> Option<&'stati
             ProbeInput { bytes: &bytes, transport: Transport::Tcp, src_port: 1, dst_port: 1, at_start: true };
         for definition in REGISTRY.iter().filter(|_| !bytes.is_empty()) {
             match (definition.probe)(&input) {
-                Probe::Is(_) => return Some(definition),
+                Probe::Certainly(_) | Probe::Perhaps(_) => return Some(definition),
                 Probe::More => more = true,
-                Probe::Not => {}
+                Probe::No => {}
             }
         }
     }

@@ -8,7 +8,7 @@ use super::{Check, Code, Found};
 use crate::analyzers::http::fields as http;
 use crate::analyzers::mqtt::fields as mqtt;
 use crate::analyzers::websocket::fields as websocket;
-use crate::analyzers::{smtp, tls};
+use crate::analyzers::{self, Class, smtp, tls};
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::flow::RoleBasis;
 use crate::model::{Finding, Transport};
@@ -39,8 +39,10 @@ static CLEARTEXT_CREDENTIALS: Code = Code {
     page: include_str!("pages/cleartext-credentials.md"),
 };
 
-/// Protocols that carry readable application data themselves.
-const CLEAR: &[&str] = &["http", "http2", "mqtt", "amqp", "smtp", "modbus", "opcua", "bacnet", "websocket"];
+/// Whether the outermost protocol carries readable data of applications itself.
+fn is_readable(view: &View<'_>) -> bool {
+    view.service.first().is_some_and(|first| analyzers::class(first) == Some(Class::Readable))
+}
 
 fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
     for view in subject.views.iter().filter(|view| !view.is_proxy) {
@@ -57,7 +59,7 @@ fn mismatch(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     let (bound, rule) = content_mismatch(subject, view)?;
     let observed = view.service.join("/");
     let wants_tls = rule.services.iter().all(|chain| chain.split('/').next() == Some("tls"));
-    let clear = wants_tls && view.service.first().is_some_and(|first| CLEAR.contains(first));
+    let clear = wants_tls && is_readable(view);
     let code = if clear { &CLEARTEXT } else { &PROTOCOL_MISMATCH };
     let mut finding = subject.finding(code, Status::Violation, Confidence::Proven, view, Some(bound));
     finding.expected = rule.services.join(" or ");
@@ -112,9 +114,7 @@ fn unrecognised(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
 
 /// A claim demands encryption of flows that are otherwise as declared.
 fn clear(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
-    if !matches!(view.matched, Match::Claims(_))
-        || !view.service.first().is_some_and(|first| CLEAR.contains(first))
-    {
+    if !matches!(view.matched, Match::Claims(_)) || !is_readable(view) {
         return None;
     }
     let bound = encrypting(subject, view)?;

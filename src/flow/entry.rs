@@ -151,6 +151,7 @@ impl<S: Default> Entry<S> {
             tcp: connection.map(|connection| Box::new(connection.facts(self.last))),
             icmp_errors: rare.map(|rare| rare.icmp_errors.clone()).unwrap_or_default(),
             service: Vec::new(),
+            recognised: Vec::new(),
             facts: Facts::default(),
         };
         if self.reversed {

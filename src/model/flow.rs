@@ -136,6 +136,27 @@ pub enum RoleBasis {
     FirstPacket,
 }
 
+/// How a protocol was recognised. Never by a port alone: a port may only settle what content leaves open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Basis {
+    /// The protocol around it agreed on it: an upgrade, STARTTLS, a subprotocol.
+    Handshake,
+    /// Its own content, which nothing else has.
+    Content,
+    /// Its content has the right shape, which other protocols may have too.
+    Shape,
+}
+
+impl fmt::Display for Basis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Handshake => "handshake",
+            Self::Content => "content",
+            Self::Shape => "shape",
+        })
+    }
+}
+
 /// A finished flow with everything that was learnt of it.
 #[derive(Debug, Clone)]
 pub struct Flow {
@@ -167,6 +188,8 @@ pub struct Flow {
     pub icmp_errors: Vec<IcmpError>,
     /// Protocols found by content, outermost first: `["http", "websocket", "mqtt"]`.
     pub service: Vec<&'static str>,
+    /// How each of them was recognised.
+    pub recognised: Vec<Basis>,
     /// What the analyzers observed.
     pub facts: Facts,
 }
@@ -366,6 +389,11 @@ impl Flow {
     /// Whether the responder ever sent anything.
     pub fn answered(&self) -> bool {
         self.packets.resp > 0
+    }
+
+    /// How sure the service is: the weakest basis of all its protocols.
+    pub fn basis(&self) -> Option<Basis> {
+        self.recognised.iter().max().copied()
     }
 
     /// The service as shown: `http/websocket`; `None` if no analyzer recognised the content.

@@ -3,6 +3,7 @@
 use crate::analyzers::{self, Analyzer};
 use crate::model::Direction;
 use crate::model::evidence::Seen;
+use crate::model::flow::Basis;
 
 /// Layers in a chain; an HTTP CONNECT inside an HTTP CONNECT inside … ends here.
 pub(super) const MAX_LAYERS: usize = 5;
@@ -210,23 +211,45 @@ impl Layers {
     }
 }
 
-/// Which protocols were recognised, outermost first, by their numbers in the registry.
+/// Which protocols were recognised and how, outermost first.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Services {
-    /// One more than each number; zero where there is none.
+    /// One more than each number in the registry; zero where there is none.
     numbers: [u8; MAX_LAYERS],
+    /// How each was recognised, [`BASIS_BITS`] bits each.
+    bases: u16,
 }
 
+const BASIS_BITS: u32 = 3;
+
 impl Services {
-    pub(super) fn push(&mut self, number: u8) {
-        if let Some(free) = self.numbers.iter_mut().find(|known| **known == 0) {
+    pub(super) fn push(&mut self, number: u8, basis: Basis) {
+        if let Some((free, at)) = self.numbers.iter_mut().zip(0..).find(|(known, _)| **known == 0) {
             *free = number.saturating_add(1);
+            let bits: u16 = match basis {
+                Basis::Handshake => 0,
+                Basis::Content => 1,
+                Basis::Shape => 2,
+            };
+            self.bases |= bits.checked_shl(BASIS_BITS.saturating_mul(at)).unwrap_or(0);
         }
     }
 
     /// What they are called.
     pub(super) fn ids(self) -> impl Iterator<Item = &'static str> {
         self.numbers.into_iter().filter_map(|known| known.checked_sub(1)).map(id)
+    }
+
+    /// How each was recognised.
+    pub(super) fn bases(self) -> impl Iterator<Item = Basis> {
+        let count = self.numbers.iter().take_while(|known| **known != 0).count();
+        (0..).take(count).map(move |at| {
+            match self.bases.checked_shr(BASIS_BITS.saturating_mul(at)).unwrap_or(0) & 0b111 {
+                0 => Basis::Handshake,
+                1 => Basis::Content,
+                _ => Basis::Shape,
+            }
+        })
     }
 }
 

@@ -13,6 +13,7 @@ use super::layers::{Held, Layer, Layers, MAX_LAYERS, Services, Stage};
 use crate::analyzers::{self, Context, Next, Probe, ProbeInput, Role, Sink};
 use crate::flow::FlowHead;
 use crate::model::evidence::Seen;
+use crate::model::flow::Basis;
 use crate::model::packed::at_end;
 use crate::model::{Direction, FlowKey, FrameRef, Observation, Timestamp, Transport};
 
@@ -91,6 +92,11 @@ impl Session {
     /// Identifiers of the protocols recognised, outermost first.
     pub(crate) fn services(&self) -> impl Iterator<Item = &'static str> {
         self.known.services.ids()
+    }
+
+    /// How each of them was recognised.
+    pub(crate) fn bases(&self) -> impl Iterator<Item = Basis> {
+        self.known.services.bases()
     }
 
     /// Direction from client to server, if content tells.
@@ -265,7 +271,7 @@ impl Run<'_> {
             layer.tries = layer.tries.saturating_add(1);
             let given_up = layer.tries >= PROBE_DATAGRAMS;
             match probe(self.flow, from, bytes, Beginning::Seen) {
-                Verdict::Is(number, role) => self.start(0, number, direction(from, role)),
+                Verdict::Is(number, role, basis) => self.start(0, number, direction(from, role), basis),
                 _ if given_up => layer.set(Stage::Dead),
                 _ => {}
             }
@@ -319,8 +325,10 @@ impl Run<'_> {
                 layer.tries = layer.tries.saturating_add(1);
                 if layer.tries > LATE_SEGMENTS {
                     layer.set(Stage::Dead);
-                } else if let Verdict::Is(number, role) = probe(self.flow, from, bytes, Beginning::Late) {
-                    self.start(at, number, direction(from, role));
+                } else if let Verdict::Is(number, role, basis) =
+                    probe(self.flow, from, bytes, Beginning::Late)
+                {
+                    self.start(at, number, direction(from, role), basis);
                     self.active(at, from, bytes, seen);
                 }
             }
@@ -359,9 +367,9 @@ impl Run<'_> {
             }
         };
         match verdict {
-            Verdict::Is(number, role) => {
+            Verdict::Is(number, role, basis) => {
                 let chunks = layer.held.take().map(|held| held.chunks).unwrap_or_default();
-                self.start(at, number, direction(from, role));
+                self.start(at, number, direction(from, role), basis);
                 if chunks.is_empty() {
                     return self.active(at, from, bytes, seen);
                 }
@@ -386,7 +394,7 @@ impl Run<'_> {
     }
 
     /// Starts the analyzer with this number in the registry.
-    fn start(&mut self, at: usize, number: u8, client: Direction) {
+    fn start(&mut self, at: usize, number: u8, client: Direction, basis: Basis) {
         let key = &self.flow.key;
         let (client_end, server_end) = match client {
             Direction::OrigToResp => (key.orig, key.resp),
@@ -401,7 +409,7 @@ impl Run<'_> {
         let Some(definition) = analyzers::REGISTRY.get(usize::from(number)) else { return };
         if let Some(layer) = self.layers.get_mut(at) {
             *layer = Layer::active((definition.start)(&context), number, client);
-            self.known.services.push(number);
+            self.known.services.push(number, basis);
             self.known.client.get_or_insert(client);
         }
     }
@@ -452,7 +460,7 @@ impl Run<'_> {
         let chunks = layer.held.take().map(|held| held.chunks).unwrap_or_default();
         match next {
             Next::Named(id) => match analyzers::number(id) {
-                Some(number) => self.start(inner, number, client),
+                Some(number) => self.start(inner, number, client, Basis::Handshake),
                 None => layer.kill(),
             },
             Next::Probe => layer.set(Stage::Probing),
@@ -467,7 +475,7 @@ impl Run<'_> {
 
 enum Verdict {
     /// The one with this number in the registry; the bytes come from this role.
-    Is(u8, Role),
+    Is(u8, Role, Basis),
     Nobody,
     Undecided,
 }
@@ -483,8 +491,9 @@ enum Beginning {
     Late,
 }
 
-/// Asks every analyzer of the transport, in registry order. The first that is sure wins, even if an earlier one
-/// is still undecided: undecided means that what it has seen could be many things.
+/// Asks every analyzer of the transport, in registry order. The first that is certain wins, even if an earlier one
+/// is still undecided: undecided means that what it has seen could be many things. One that only says that it may be
+/// wins where nobody is certain or undecided.
 fn probe(flow: &FlowHead, from: Direction, bytes: &[u8], beginning: Beginning) -> Verdict {
     let (src, dst) = match from {
         Direction::OrigToResp => (flow.key.orig, flow.key.resp),
@@ -498,19 +507,24 @@ fn probe(flow: &FlowHead, from: Direction, bytes: &[u8], beginning: Beginning) -
         // Midstream, TLS is recognised by less than a hello; late, only a hello will do.
         at_start: beginning != Beginning::Missed,
     };
-    let mut undecided = false;
+    let (mut undecided, mut perhaps) = (false, None);
     for (number, definition) in (0..).zip(analyzers::REGISTRY) {
         let too_late = beginning == Beginning::Late && !STARTS_LATE.contains(&definition.id);
         if too_late || !definition.transports.contains(&flow.key.transport) {
             continue;
         }
         match (definition.probe)(&input) {
-            Probe::Is(role) => return Verdict::Is(number, role),
+            Probe::Certainly(role) => return Verdict::Is(number, role, Basis::Content),
+            Probe::Perhaps(role) => perhaps = perhaps.or(Some((number, role))),
             Probe::More => undecided = true,
-            Probe::Not => {}
+            Probe::No => {}
         }
     }
-    if undecided && flow.key.transport == Transport::Tcp { Verdict::Undecided } else { Verdict::Nobody }
+    match perhaps {
+        _ if undecided && flow.key.transport == Transport::Tcp => Verdict::Undecided,
+        Some((number, role)) => Verdict::Is(number, role, Basis::Shape),
+        None => Verdict::Nobody,
+    }
 }
 
 /// Runs analyzer code; false if it panicked, which is a bug of ours in one flow and must not end the run.

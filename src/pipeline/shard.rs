@@ -168,6 +168,7 @@ impl FlowState {
     pub(super) fn complete(&self, dictionary: &Dictionary, flow: &mut Flow) {
         flow.facts = self.facts.unpack(dictionary, flow.last);
         flow.service = self.session.services().collect();
+        flow.recognised = self.session.bases().collect();
     }
 }
 

@@ -125,6 +125,7 @@ impl Table for FlowTable {
         uint("truncated_frames", |row| Cell::Uint(row.flow.truncated_frames)),
         uint("facts_dropped", |row| Cell::Uint(row.flow.facts.dropped)),
         text("facts", |row| Cell::Facts(&row.flow.facts, row.captures)),
+        text("recognised_by", |row| Cell::maybe(row.flow.basis())),
     ];
 }
 

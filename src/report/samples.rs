@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::finding::{Confidence, DeviceLabel, Finding, Severity, Status, Way};
-use crate::model::flow::{ConnState, End, RoleBasis, TcpFacts};
+use crate::model::flow::{Basis, ConnState, End, RoleBasis, TcpFacts};
 use crate::model::packet::Link;
 use crate::model::stats::CaptureInfo;
 use crate::model::{
@@ -94,6 +94,7 @@ pub(super) fn flow() -> Flow {
         tcp: Some(Box::new(tcp())),
         icmp_errors: Vec::new(),
         service: vec!["tls"],
+        recognised: vec![Basis::Content],
         facts,
     }
 }

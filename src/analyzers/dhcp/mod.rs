@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use self::options::Options;
 use super::dns::name;
-use super::{Analyzer, Definition, Probe, ProbeInput, Role, Sink};
+use super::{Analyzer, Class, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::observation::{HostTrait, TraitKind};
 use crate::model::{Field, MacAddr, Observation, Transport, Value};
 
@@ -40,6 +40,7 @@ pub static DHCP: Definition = Definition {
         &REFUSAL,
         &ANOMALY,
     ],
+    class: Class::Infrastructure,
     probe,
     start: |_| Box::new(Dhcp),
 };
@@ -161,17 +162,17 @@ pub static ANOMALY: Field = Field {
 /// The magic cookie is a signature. BOOTP may go without, and the snap length may cut it off: then ports and the
 /// hardware address must fit.
 fn probe(input: &ProbeInput<'_>) -> Probe {
-    let Some(&[op, hardware, hardware_length, _]) = input.bytes.first_chunk::<4>() else { return Probe::Not };
+    let Some(&[op, hardware, hardware_length, _]) = input.bytes.first_chunk::<4>() else { return Probe::No };
     let role = match op {
         1 => Role::Client,
         2 => Role::Server,
-        _ => return Probe::Not,
+        _ => return Probe::No,
     };
     let cookie = input.bytes.get(COOKIE_AT..OPTIONS_AT);
     let hinted = input.port_in(DHCP.ports) && hardware == 1 && hardware_length == 6;
     let fits = input.transport == Transport::Udp
         && (cookie == Some(&COOKIE) && hardware_length <= 16 || hinted && input.bytes.len() >= CLIENT_END);
-    if fits { Probe::Is(role) } else { Probe::Not }
+    if fits { Probe::Certainly(role) } else { Probe::No }
 }
 
 /// The fixed part of a message.

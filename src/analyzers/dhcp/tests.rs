@@ -207,14 +207,14 @@ fn options_of_impossible_length_are_told() {
 
 #[test]
 fn messages_are_recognised_by_their_cookie() {
-    assert_eq!(probe_at(&discover(), 68, 67), Probe::Is(Role::Client));
-    assert_eq!(probe_at(&ack(), 67, 68), Probe::Is(Role::Server));
-    assert_eq!(probe_at(&ack(), 4011, 40000), Probe::Is(Role::Server));
-    assert_eq!(probe_at(&discover()[..CLIENT_END], 68, 67), Probe::Is(Role::Client));
-    assert_eq!(probe_at(&discover()[..COOKIE_AT], 1000, 2000), Probe::Not);
-    assert_eq!(probe_at(&[0; 300], 68, 67), Probe::Not);
-    assert_eq!(probe_at(&[0xff; 300], 68, 67), Probe::Not);
-    assert_eq!(probe_at(b"", 68, 67), Probe::Not);
+    assert_eq!(probe_at(&discover(), 68, 67), Probe::Certainly(Role::Client));
+    assert_eq!(probe_at(&ack(), 67, 68), Probe::Certainly(Role::Server));
+    assert_eq!(probe_at(&ack(), 4011, 40000), Probe::Certainly(Role::Server));
+    assert_eq!(probe_at(&discover()[..CLIENT_END], 68, 67), Probe::Certainly(Role::Client));
+    assert_eq!(probe_at(&discover()[..COOKIE_AT], 1000, 2000), Probe::No);
+    assert_eq!(probe_at(&[0; 300], 68, 67), Probe::No);
+    assert_eq!(probe_at(&[0xff; 300], 68, 67), Probe::No);
+    assert_eq!(probe_at(b"", 68, 67), Probe::No);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use nom::number::complete::be_u16;
 use nom::{IResult, Parser};
 
 use crate::analyzers::dns::name;
-use crate::analyzers::{Analyzer, Definition, Probe, ProbeInput, Role, Sink};
+use crate::analyzers::{Analyzer, Class, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::observation::{HostTrait, TraitKind};
 use crate::model::{Field, MacAddr, Observation, Transport, Value};
 
@@ -19,6 +19,7 @@ pub static DHCPV6: Definition = Definition {
     transports: &[Transport::Udp],
     ports: &[546, 547],
     fields: &[&MESSAGE, &CLIENT_MAC, &ADDRESS, &DNS_SERVER, &FQDN, &ANOMALY],
+    class: Class::Infrastructure,
     probe,
     start: |_| Box::new(Dhcpv6),
 };
@@ -69,16 +70,16 @@ pub static ANOMALY: Field = Field {
 /// must have its first option whole.
 fn probe(input: &ProbeInput<'_>) -> Probe {
     if input.transport != Transport::Udp || !input.port_in(DHCPV6.ports) {
-        return Probe::Not;
+        return Probe::No;
     }
-    let Some(kind) = input.bytes.first() else { return Probe::Not };
+    let Some(kind) = input.bytes.first() else { return Probe::No };
     let role = match kind {
         1 | 3..=6 | 8 | 9 | 11 | 12 | 14 | 20 => Role::Client,
         2 | 7 | 10 | 13 | 15 | 21 => Role::Server,
-        _ => return Probe::Not,
+        _ => return Probe::No,
     };
     let options = input.bytes.get(header_len(*kind)..).unwrap_or_default();
-    if option(options).is_ok() { Probe::Is(role) } else { Probe::Not }
+    if option(options).is_ok() { Probe::Certainly(role) } else { Probe::No }
 }
 
 /// Relay messages carry two addresses instead of a transaction identifier.
@@ -308,11 +309,11 @@ mod tests {
             dst_port: 1001,
             at_start: true,
         };
-        assert_eq!(at(&reply(), 547), Probe::Is(Role::Server));
-        assert_eq!(at(&[11, 0, 0, 1, 0, 8, 0, 2, 0, 0], 547), Probe::Is(Role::Client));
-        assert_eq!(probe(&off), Probe::Not);
+        assert_eq!(at(&reply(), 547), Probe::Certainly(Role::Server));
+        assert_eq!(at(&[11, 0, 0, 1, 0, 8, 0, 2, 0, 0], 547), Probe::Certainly(Role::Client));
+        assert_eq!(probe(&off), Probe::No);
         for bytes in [&[][..], &[1, 0, 0, 1], &[0xff; 60], &[0; 60], &[1, 0, 0, 1, 0, 1, 0xff, 0xff]] {
-            assert_eq!(at(bytes, 547), Probe::Not, "{bytes:?}");
+            assert_eq!(at(bytes, 547), Probe::No, "{bytes:?}");
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::answers;
 use super::message::{self, Data, Message, Problem, Section};
-use crate::analyzers::{Analyzer, Definition, Probe, ProbeInput, Role, Sink};
+use crate::analyzers::{Analyzer, Class, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Field, NameSource, Observation, Transport, Value};
 
 /// Multicast DNS.
@@ -15,6 +15,7 @@ pub static MDNS: Definition = Definition {
     transports: &[Transport::Udp],
     ports: &[5353],
     fields: &[&MDNS_QUERY, &MDNS_SERVICE, &MDNS_NAME, &MDNS_ANOMALY],
+    class: Class::Infrastructure,
     probe: probe_mdns,
     start: |_| Box::new(Local { fields: &MDNS_FIELDS }),
 };
@@ -26,6 +27,7 @@ pub static LLMNR: Definition = Definition {
     transports: &[Transport::Udp],
     ports: &[5355],
     fields: &[&LLMNR_QUERY, &LLMNR_NAME, &LLMNR_ANOMALY],
+    class: Class::Infrastructure,
     probe: probe_llmnr,
     start: |_| Box::new(Local { fields: &LLMNR_FIELDS }),
 };
@@ -78,29 +80,29 @@ pub static LLMNR_ANOMALY: Field = Field {
 fn probe_mdns(input: &ProbeInput<'_>) -> Probe {
     // A resolver's client may happen to ask from this port.
     if input.transport != Transport::Udp || !input.port_in(MDNS.ports) || input.port_in(&[53]) {
-        return Probe::Not;
+        return Probe::No;
     }
     let Some(message) = Message::read(input.bytes).filter(|message| message.header.opcode() == 0) else {
-        return Probe::Not;
+        return Probe::No;
     };
     // A cut message may be one that the snap length cut.
     let readable = matches!(message.problem, None | Some(Problem::Cut | Problem::Trailing));
     if !readable || message.questions.is_empty() && message.records.is_empty() {
-        return Probe::Not;
+        return Probe::No;
     }
-    Probe::Is(if input.dst_port == 5353 { Role::Client } else { Role::Server })
+    Probe::Certainly(if input.dst_port == 5353 { Role::Client } else { Role::Server })
 }
 
 fn probe_llmnr(input: &ProbeInput<'_>) -> Probe {
     if input.transport != Transport::Udp || !input.port_in(LLMNR.ports) || input.port_in(&[53]) {
-        return Probe::Not;
+        return Probe::No;
     }
-    let Some(header) = message::header(input.bytes) else { return Probe::Not };
+    let Some(header) = message::header(input.bytes) else { return Probe::No };
     let sane = header.opcode() == 0 && header.counts.first() == Some(&1);
     if !sane || message::question(input.bytes, message::HEADER_LEN).is_err() {
-        return Probe::Not;
+        return Probe::No;
     }
-    Probe::Is(if header.is_response() { Role::Server } else { Role::Client })
+    Probe::Certainly(if header.is_response() { Role::Server } else { Role::Client })
 }
 
 /// What one of the two protocols calls its observations.
@@ -272,17 +274,17 @@ mod tests {
     fn whoever_sends_to_the_port_is_the_client() {
         let query = Build::new(0, 0).question("lamp.local", A).bytes();
         let response = Build::new(0, 0x8400).record(1, "lamp.local", A, &[192, 0, 2, 7]).bytes();
-        assert_eq!(probe_with(&MDNS, &query, 5353, 5353), Probe::Is(Role::Client));
-        assert_eq!(probe_with(&MDNS, &response, 5353, 5353), Probe::Is(Role::Client));
-        assert_eq!(probe_with(&MDNS, &response, 5353, 40000), Probe::Is(Role::Server));
-        assert_eq!(probe_with(&MDNS, &query, 40000, 40001), Probe::Not);
-        assert_eq!(probe_with(&MDNS, &query, 5353, 53), Probe::Not);
-        assert_eq!(probe_with(&MDNS, b"not a message at all", 5353, 5353), Probe::Not);
+        assert_eq!(probe_with(&MDNS, &query, 5353, 5353), Probe::Certainly(Role::Client));
+        assert_eq!(probe_with(&MDNS, &response, 5353, 5353), Probe::Certainly(Role::Client));
+        assert_eq!(probe_with(&MDNS, &response, 5353, 40000), Probe::Certainly(Role::Server));
+        assert_eq!(probe_with(&MDNS, &query, 40000, 40001), Probe::No);
+        assert_eq!(probe_with(&MDNS, &query, 5353, 53), Probe::No);
+        assert_eq!(probe_with(&MDNS, b"not a message at all", 5353, 5353), Probe::No);
         let query = Build::new(7, 0).question("printer", A).bytes();
-        assert_eq!(probe_with(&LLMNR, &query, 50000, 5355), Probe::Is(Role::Client));
-        assert_eq!(probe_with(&LLMNR, &query[..20], 50000, 5355), Probe::Not);
+        assert_eq!(probe_with(&LLMNR, &query, 50000, 5355), Probe::Certainly(Role::Client));
+        assert_eq!(probe_with(&LLMNR, &query[..20], 50000, 5355), Probe::No);
         let response = Build::new(7, 0x8000).question("printer", A).bytes();
-        assert_eq!(probe_with(&LLMNR, &response, 5355, 50000), Probe::Is(Role::Server));
+        assert_eq!(probe_with(&LLMNR, &response, 5355, 50000), Probe::Certainly(Role::Server));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use std::net::IpAddr;
 use self::exchange::{Answers, Asked, Exchanges};
 use self::message::{Data, HEADER_LEN, Header, Message, Problem, Question};
 use super::buffer::StreamBuffer;
-use super::{Analyzer, Context, Definition, Probe, ProbeInput, Role, Sink};
+use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::observation::{HostTrait, TraitKind};
 use crate::model::{Field, Observation, Transport, Value};
 
@@ -46,6 +46,7 @@ pub static DNS: Definition = Definition {
         &ECH,
         &ANOMALY,
     ],
+    class: Class::Infrastructure,
     probe,
     start: |context| Box::new(Dns::new(context)),
 };
@@ -148,26 +149,26 @@ const OTHERS: [u16; 3] = [5353, 5355, 137];
 fn probe(input: &ProbeInput<'_>) -> Probe {
     let hinted = input.port_in(DNS.ports);
     if !hinted && (input.port_in(&OTHERS) || !input.at_start) {
-        return Probe::Not;
+        return Probe::No;
     }
     match input.transport {
-        Transport::Udp => probe_message(input.bytes, hinted).unwrap_or(Probe::Not),
+        Transport::Udp => probe_message(input.bytes, hinted).unwrap_or(Probe::No),
         Transport::Tcp => probe_stream(input.bytes, hinted),
-        _ => Probe::Not,
+        _ => Probe::No,
     }
 }
 
 fn probe_stream(stream: &[u8], hinted: bool) -> Probe {
     if let Some(message) = message::framed(stream) {
-        return probe_message(message, hinted).unwrap_or(Probe::Not);
+        return probe_message(message, hinted).unwrap_or(Probe::No);
     }
     let Some((length, message)) = stream.split_first_chunk::<2>() else { return Probe::More };
     let longest = if hinted { usize::from(u16::MAX) } else { MAX_UNHINTED };
     if !(HEADER_LEN..=longest).contains(&usize::from(u16::from_be_bytes(*length))) {
-        return Probe::Not;
+        return Probe::No;
     }
     match message::header(message) {
-        Some(header) if !is_plausible(header, hinted) => Probe::Not,
+        Some(header) if !is_plausible(header, hinted) => Probe::No,
         Some(_) if hinted => probe_message(message, hinted).unwrap_or(Probe::More),
         None | Some(_) => Probe::More,
     }
@@ -176,9 +177,9 @@ fn probe_stream(stream: &[u8], hinted: bool) -> Probe {
 /// `None` if `message` ends inside its first question.
 fn probe_message(message: &[u8], hinted: bool) -> Option<Probe> {
     let Some(header) = message::header(message).filter(|header| is_plausible(*header, hinted)) else {
-        return Some(Probe::Not);
+        return Some(Probe::No);
     };
-    let verdict = Probe::Is(if header.is_response() { Role::Server } else { Role::Client });
+    let verdict = Probe::Certainly(if header.is_response() { Role::Server } else { Role::Client });
     if header.counts.first() == Some(&0) {
         // Hinted, for otherwise it is not plausible.
         return Some(verdict);
@@ -186,14 +187,14 @@ fn probe_message(message: &[u8], hinted: bool) -> Option<Probe> {
     let question = match message::question(message, HEADER_LEN) {
         Ok((question, _)) => question,
         Err(Problem::Cut) => return None,
-        Err(_) => return Some(Probe::Not),
+        Err(_) => return Some(Probe::No),
     };
     let known_class = matches!(question.class, 1 | 3 | 4 | 254 | 255);
     let proven = hinted
         || question.class == message::IN
             && question.name.contains('.')
             && Message::read(message).is_some_and(|message| message.problem.is_none());
-    Some(if known_class && question.kind != 0 && proven { verdict } else { Probe::Not })
+    Some(if known_class && question.kind != 0 && proven { verdict } else { Probe::No })
 }
 
 fn is_plausible(header: Header, hinted: bool) -> bool {

@@ -310,17 +310,17 @@ fn datagrams_cut_by_the_capture_are_no_anomaly_and_still_answer() {
 fn queries_and_responses_are_recognised_on_and_off_the_port() {
     let ask = query(1, "a.example").1;
     let tell = answer(1, "a.example", [203, 0, 113, 1]).1;
-    assert_eq!(probe_at(Transport::Udp, &ask, 40000, 53), Probe::Is(Role::Client));
-    assert_eq!(probe_at(Transport::Udp, &tell, 53, 40000), Probe::Is(Role::Server));
-    assert_eq!(probe_at(Transport::Udp, &ask, 40000, 5300), Probe::Is(Role::Client));
-    assert_eq!(probe_at(Transport::Udp, &tell, 5300, 40000), Probe::Is(Role::Server));
+    assert_eq!(probe_at(Transport::Udp, &ask, 40000, 53), Probe::Certainly(Role::Client));
+    assert_eq!(probe_at(Transport::Udp, &tell, 53, 40000), Probe::Certainly(Role::Server));
+    assert_eq!(probe_at(Transport::Udp, &ask, 40000, 5300), Probe::Certainly(Role::Client));
+    assert_eq!(probe_at(Transport::Udp, &tell, 5300, 40000), Probe::Certainly(Role::Server));
     // A server's error without question.
     let error = Build::response(1, 0x8181).bytes();
-    assert_eq!(probe_at(Transport::Udp, &error, 53, 40000), Probe::Is(Role::Server));
-    assert_eq!(probe_at(Transport::Udp, &error, 5300, 40000), Probe::Not);
+    assert_eq!(probe_at(Transport::Udp, &error, 53, 40000), Probe::Certainly(Role::Server));
+    assert_eq!(probe_at(Transport::Udp, &error, 5300, 40000), Probe::No);
     // Other protocols with the same header.
     for port in [137, 5353, 5355] {
-        assert_eq!(probe_at(Transport::Udp, &ask, 40000, port), Probe::Not, "{port}");
+        assert_eq!(probe_at(Transport::Udp, &ask, 40000, port), Probe::No, "{port}");
     }
 }
 
@@ -331,12 +331,12 @@ fn other_bytes_are_not_taken_for_messages() {
     let tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03abcdefghijklmnopqrstuvwxyz0123456789";
     for bytes in [ntp.as_slice(), http, tls, b"", &[0; 600], &[0xff; 600]] {
         for port in [53, 4000] {
-            assert_eq!(probe_at(Transport::Udp, bytes, 40000, port), Probe::Not, "{bytes:?} to {port}");
+            assert_eq!(probe_at(Transport::Udp, bytes, 40000, port), Probe::No, "{bytes:?} to {port}");
         }
     }
     for bytes in [http.as_slice(), tls, &[0; 600], &[0xff; 600]] {
         for port in [53, 4000] {
-            assert_eq!(probe_at(Transport::Tcp, bytes, 40000, port), Probe::Not, "{bytes:?} to {port}");
+            assert_eq!(probe_at(Transport::Tcp, bytes, 40000, port), Probe::No, "{bytes:?} to {port}");
         }
     }
 }
@@ -348,11 +348,11 @@ fn a_stream_is_recognised_as_soon_as_its_first_question_is_there() {
         assert_eq!(probe_at(Transport::Tcp, &stream[..end], 40000, 53), Probe::More, "{end}");
         assert_eq!(probe_at(Transport::Tcp, &stream[..end], 40000, 5300), Probe::More, "{end}");
     }
-    assert_eq!(probe_at(Transport::Tcp, &stream, 40000, 53), Probe::Is(Role::Client));
-    assert_eq!(probe_at(Transport::Tcp, &stream, 40000, 5300), Probe::Is(Role::Client));
+    assert_eq!(probe_at(Transport::Tcp, &stream, 40000, 53), Probe::Certainly(Role::Client));
+    assert_eq!(probe_at(Transport::Tcp, &stream, 40000, 5300), Probe::Certainly(Role::Client));
     let midstream =
         ProbeInput { bytes: &stream, transport: Transport::Tcp, src_port: 4, dst_port: 5, at_start: false };
-    assert_eq!(probe(&midstream), Probe::Not);
+    assert_eq!(probe(&midstream), Probe::No);
 }
 
 #[test]

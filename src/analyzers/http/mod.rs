@@ -29,7 +29,7 @@ use self::head::{Fed, HeadBuffer};
 use self::upgrade::Offer;
 use super::buffer::StreamBuffer;
 use super::websocket::fields::{ACCEPT_MISMATCH, ANOMALY as WEBSOCKET_ANOMALY};
-use super::{Analyzer, Context, Definition, Next, Probe, Role, Sink};
+use super::{Analyzer, Class, Context, Definition, Next, Probe, Role, Sink};
 use crate::model::{Observation, Transport, Value};
 
 /// HTTP/1.
@@ -39,6 +39,7 @@ pub static DEFINITION: Definition = Definition {
     transports: &[Transport::Tcp],
     ports: &[80, 8080, 3128],
     fields: FIELDS,
+    class: Class::Readable,
     probe: probe::probe,
     start,
 };
@@ -267,7 +268,7 @@ impl Http {
         let taken = bytes.get(..wanted).unwrap_or(bytes);
         let fed = side.head.feed(taken);
         match probe::begins(role, side.head.bytes()) {
-            Probe::Is(_) if fed == Fed::More => {
+            Probe::Certainly(_) if fed == Fed::More => {
                 side.state = State::Head;
                 taken.len()
             }
@@ -318,7 +319,7 @@ impl Http {
     fn answer_is_missing(&mut self, next: &[u8], sink: &mut Sink) {
         let held =
             self.held.as_ref().map(StreamBuffer::unread).filter(|held| !held.is_empty()).unwrap_or(next);
-        if probe::begins(Role::Client, held) == Probe::Is(Role::Client) {
+        if probe::begins(Role::Client, held) == Probe::Certainly(Role::Client) {
             self.paired = false;
             self.exchanges.clear();
             self.release(sink);

@@ -55,13 +55,13 @@ pub(super) fn begins(role: Role, bytes: &[u8]) -> Probe {
 
 pub(super) fn probe(input: &ProbeInput<'_>) -> Probe {
     if input.transport != Transport::Tcp {
-        return Probe::Not;
+        return Probe::No;
     }
     // RFC 9112 section 2.2: an empty line before the request line is ignored.
     let blank = input.bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).take(4).count();
     let bytes = input.bytes.get(blank..).unwrap_or_default();
     match begins_response(bytes) {
-        Probe::Not => request_line(bytes),
+        Probe::No => request_line(bytes),
         told => told,
     }
 }
@@ -71,13 +71,13 @@ fn begins_request(bytes: &[u8]) -> Probe {
     for method in METHODS {
         let method = method.as_bytes();
         match bytes.strip_prefix(method) {
-            Some([b' ', ..]) => return Probe::Is(Role::Client),
+            Some([b' ', ..]) => return Probe::Certainly(Role::Client),
             Some([]) => more = true,
             Some(_) => {}
             None => more = more || method.starts_with(bytes),
         }
     }
-    if more { Probe::More } else { Probe::Not }
+    if more { Probe::More } else { Probe::No }
 }
 
 /// `HTTP/1.` digit, space, three digits (RFC 9112 section 4).
@@ -88,11 +88,11 @@ fn begins_response(bytes: &[u8]) -> Probe {
         literal => byte == literal,
     };
     if !bytes.iter().zip(SHAPE).all(fits) {
-        Probe::Not
+        Probe::No
     } else if bytes.len() < SHAPE.len() {
         Probe::More
     } else {
-        Probe::Is(Role::Server)
+        Probe::Certainly(Role::Server)
     }
 }
 
@@ -100,7 +100,7 @@ fn begins_response(bytes: &[u8]) -> Probe {
 fn request_line(bytes: &[u8]) -> Probe {
     // What is no text is not worth looking for the end of a line in.
     if bytes.first().is_some_and(|byte| !is_token(*byte)) {
-        return Probe::Not;
+        return Probe::No;
     }
     let (line, whole) = match bytes.iter().take(MAX_LINE).position(|&byte| byte == b'\n') {
         Some(end) => (bytes.get(..end).unwrap_or_default(), true),
@@ -114,23 +114,23 @@ fn request_line(bytes: &[u8]) -> Probe {
                 let target = target.strip_suffix(b"\r").unwrap_or(target);
                 match target {
                     [_, .., b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9'] => {
-                        Probe::Is(Role::Client)
+                        Probe::Certainly(Role::Client)
                     }
-                    _ => Probe::Not,
+                    _ => Probe::No,
                 }
             } else if target.iter().any(|byte| *byte < b' ' && *byte != b'\r') {
-                Probe::Not
+                Probe::No
             } else if line.len() >= MAX_LINE || target.starts_with(b"/") {
                 // A usual method with a path convinces: the line may be cut by the snap length.
                 match begins_request(line) {
-                    Probe::Not if line.len() < MAX_LINE => Probe::More,
+                    Probe::No if line.len() < MAX_LINE => Probe::More,
                     told => told,
                 }
             } else {
                 Probe::More
             }
         }
-        _ => Probe::Not,
+        _ => Probe::No,
     }
 }
 

@@ -359,14 +359,14 @@ fn first_lines_are_recognised_and_those_of_other_protocols_are_not() {
         (b"FROB /x HTTP/1.0\n", Role::Client),
         (b"HTTP/1.1 200", Role::Server),
     ] {
-        assert_eq!(probed(bytes), Probe::Is(role));
+        assert_eq!(probed(bytes), Probe::Certainly(role));
         // `GET /` is enough: the rest may be cut by the snap length.
         let enough = if bytes.starts_with(b"GET /") { 5 } else { bytes.len() };
         for cut in 0..enough {
             assert_eq!(probed(&bytes[..cut]), Probe::More, "{cut}");
         }
     }
-    assert_eq!(probed(&[b"GET /".as_slice(), &[b'a'; 2000]].concat()), Probe::Is(Role::Client));
+    assert_eq!(probed(&[b"GET /".as_slice(), &[b'a'; 2000]].concat()), Probe::Certainly(Role::Client));
     for bytes in [
         &b"SSH-2.0-OpenSSH_9.2 Debian\r\n"[..],
         b"EHLO mail.example\r\n",
@@ -380,6 +380,6 @@ fn first_lines_are_recognised_and_those_of_other_protocols_are_not() {
         b"AMQP\0\0\x09\x01",
         b" / HTTP/1.1\r\n",
     ] {
-        assert_eq!(probed(bytes), Probe::Not, "{bytes:?}");
+        assert_eq!(probed(bytes), Probe::No, "{bytes:?}");
     }
 }

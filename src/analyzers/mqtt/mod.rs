@@ -27,7 +27,7 @@ use self::fields::{
 use self::observe::anomaly;
 use self::packet::{Malformed, RemainingLength, kind};
 use super::period::Intervals;
-use super::{Analyzer, Context, Definition, Probe, Role, Sink};
+use super::{Analyzer, Class, Context, Definition, Probe, Role, Sink};
 use crate::model::evidence::Seen;
 use crate::model::{Timestamp, Transport, Value};
 
@@ -38,6 +38,7 @@ pub static DEFINITION: Definition = Definition {
     transports: &[Transport::Tcp],
     ports: probe::PORTS,
     fields: FIELDS,
+    class: Class::Readable,
     probe: probe::probe,
     start,
 };
@@ -143,7 +144,7 @@ impl Analyzer for Mqtt {
 
     fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
         if matches!(self.side(role).at, At::Lost) {
-            if probe::begins_packets(role, bytes) != Probe::Is(role) {
+            if probe::begins_packets(role, bytes) != Probe::Certainly(role) {
                 return;
             }
             self.side(role).at = At::Start;

@@ -12,14 +12,14 @@ const MAX_RUN: usize = 16;
 
 pub(super) fn probe(input: &ProbeInput<'_>) -> Probe {
     if input.transport != Transport::Tcp {
-        return Probe::Not;
+        return Probe::No;
     }
     match begins_connect(input.bytes) {
-        Probe::Not => {}
+        Probe::No => {}
         told => return told,
     }
     if !input.port_in(PORTS) {
-        return Probe::Not;
+        return Probe::No;
     }
     let Some(first) = input.bytes.first() else { return Probe::More };
     let by_port = if PORTS.contains(&input.dst_port) { Role::Client } else { Role::Server };
@@ -31,19 +31,19 @@ fn begins_connect(bytes: &[u8]) -> Probe {
     let (first, _, body) = match header(bytes) {
         Ok(Some(parts)) => parts,
         Ok(None) if bytes.first().is_none_or(|first| *first == kind::CONNECT << 4) => return Probe::More,
-        _ => return Probe::Not,
+        _ => return Probe::No,
     };
     if first != kind::CONNECT << 4 {
-        return Probe::Not;
+        return Probe::No;
     }
     let mut more = false;
     for name in [&b"\0\x04MQTT"[..], b"\0\x06MQIsdp"] {
         if body.starts_with(name) {
-            return Probe::Is(Role::Client);
+            return Probe::Certainly(Role::Client);
         }
         more = more || name.starts_with(body);
     }
-    if more { Probe::More } else { Probe::Not }
+    if more { Probe::More } else { Probe::No }
 }
 
 /// Whether `bytes` from `role` are control packets one after the other; the last one may be cut.
@@ -53,27 +53,27 @@ pub(super) fn begins_packets(role: Role, bytes: &[u8]) -> Probe {
         if rest.is_empty() && run > 0 {
             break;
         }
-        let is_cut = |run| if run == 0 { Probe::More } else { Probe::Is(role) };
+        let is_cut = |run| if run == 0 { Probe::More } else { Probe::Certainly(role) };
         let (first, length, body) = match header(rest) {
             Ok(Some(parts)) => parts,
             Ok(None) => return is_cut(run),
-            Err(()) => return Probe::Not,
+            Err(()) => return Probe::No,
         };
         let (kind, flags) = (first >> 4, first & 0x0f);
         let wrong_way = sender(kind).is_some_and(|sender| sender != role);
         if wrong_way || !is_plausible_header(kind, flags, length) {
-            return Probe::Not;
+            return Probe::No;
         }
         let length_here = usize::try_from(length).unwrap_or(usize::MAX);
         match body.split_at_checked(length_here) {
             Some((body, after)) if is_plausible(kind, flags, length, body) => rest = after,
             // A PUBLISH may be long; its topic tells enough.
-            None if is_plausible(kind, flags, length, body) => return Probe::Is(role),
+            None if is_plausible(kind, flags, length, body) => return Probe::Certainly(role),
             None if body.len() < 512 => return is_cut(run),
-            _ => return Probe::Not,
+            _ => return Probe::No,
         }
     }
-    Probe::Is(role)
+    Probe::Certainly(role)
 }
 
 /// First byte, remaining length, and what follows.

@@ -313,7 +313,7 @@ fn connect_is_recognised_on_any_port_and_the_rest_where_it_is_expected() {
     for bytes in [CONNECT, PLAIN, CONNECT_5, b"\x10\x0e\x00\x06MQIsdp\x03\x02\x00\x0a\x00\x00"] {
         let name_ends = 4 + usize::from(bytes[3]);
         for cut in 0..bytes.len() {
-            let expected = if cut < name_ends { Probe::More } else { Probe::Is(Role::Client) };
+            let expected = if cut < name_ends { Probe::More } else { Probe::Certainly(Role::Client) };
             assert_eq!(probed(&bytes[..cut], 40_000, 4711), expected, "{cut}");
         }
     }
@@ -322,9 +322,9 @@ fn connect_is_recognised_on_any_port_and_the_rest_where_it_is_expected() {
         let (src, dst) = if role == Role::Client { (40_000, 1883) } else { (1883, 40_000) };
         // A PUBLISH with an alias for its topic, and AUTH, have too little to be known by.
         let telling = !bytes.starts_with(b"\x32\x0a\x00\x00") && bytes[0] != 0xf0;
-        assert_eq!(probed(&bytes, src, dst) == Probe::Is(role), telling, "{bytes:?}");
+        assert_eq!(probed(&bytes, src, dst) == Probe::Certainly(role), telling, "{bytes:?}");
         if bytes[0] != 0x10 {
-            assert_eq!(probed(&bytes, 40_000, 4711), Probe::Not);
+            assert_eq!(probed(&bytes, 40_000, 4711), Probe::No);
         }
     }
     for bytes in [
@@ -333,7 +333,7 @@ fn connect_is_recognised_on_any_port_and_the_rest_where_it_is_expected() {
         b"SSH-2.0-x\r\n",
         b"\x10\x80\x80\x80\x80\x01",
     ] {
-        assert_eq!(probed(bytes, 40_000, 1883), Probe::Not, "{bytes:?}");
+        assert_eq!(probed(bytes, 40_000, 1883), Probe::No, "{bytes:?}");
     }
 }
 

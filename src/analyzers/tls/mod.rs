@@ -32,7 +32,7 @@ mod tests;
 
 pub use fields::*;
 
-use super::{Analyzer, Context, Definition};
+use super::{Analyzer, Class, Context, Definition};
 use crate::model::Transport;
 
 /// TLS in the registry.
@@ -42,6 +42,7 @@ pub static DEFINITION: Definition = Definition {
     transports: &[Transport::Tcp],
     ports: PORTS,
     fields: FIELDS,
+    class: Class::Encrypted,
     probe: probe::probe,
     start,
 };

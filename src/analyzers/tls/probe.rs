@@ -16,7 +16,7 @@ const MIN_ENCRYPTED: u16 = 16;
 /// record, which must be followed by another record where the next bytes are visible.
 pub(super) fn probe(input: &ProbeInput<'_>) -> Probe {
     for answer in [hello(input.bytes), alert(input)] {
-        if answer != Probe::Not {
+        if answer != Probe::No {
             return answer;
         }
     }
@@ -27,13 +27,13 @@ pub(super) fn probe(input: &ProbeInput<'_>) -> Probe {
 fn alert(input: &ProbeInput<'_>) -> Probe {
     match *input.bytes {
         [21, VERSION_MAJOR, 0..=4, 0, 2, 1 | 2, description] if alert::name(description).is_some() => {
-            Probe::Is(role_by_port(input))
+            Probe::Certainly(role_by_port(input))
         }
         [21] | [21, VERSION_MAJOR] | [21, VERSION_MAJOR, 0..=4] | [21, VERSION_MAJOR, 0..=4, 0] => {
             Probe::More
         }
         [21, VERSION_MAJOR, 0..=4, 0, 2] | [21, VERSION_MAJOR, 0..=4, 0, 2, 1 | 2] => Probe::More,
-        _ => Probe::Not,
+        _ => Probe::No,
     }
 }
 
@@ -46,7 +46,7 @@ fn hello(bytes: &[u8]) -> Probe {
         let header = take(&mut rest, 5);
         let Some(record) = header.first_chunk::<5>() else {
             let so_far = judge_hello(start.get(..have).unwrap_or_default());
-            return if could_be_header(header) { so_far } else { Probe::Not };
+            return if could_be_header(header) { so_far } else { Probe::No };
         };
         match Record::parse(*record, false) {
             Some(Record { content: Content::Handshake, length, .. }) if length > 0 => {
@@ -60,7 +60,7 @@ fn hello(bytes: &[u8]) -> Probe {
                     break;
                 }
             }
-            _ => return Probe::Not,
+            _ => return Probe::No,
         }
     }
     judge_hello(start.get(..have).unwrap_or_default())
@@ -72,14 +72,14 @@ fn judge_hello(start: &[u8]) -> Probe {
     let (role, least) = match kind {
         1 => (Role::Client, MIN_CLIENT_HELLO),
         2 => (Role::Server, MIN_SERVER_HELLO),
-        _ => return Probe::Not,
+        _ => return Probe::No,
     };
     let [_, a, b, c, major, minor] = *start else {
-        return if start.get(1).is_some_and(|a| *a > 1) { Probe::Not } else { Probe::More };
+        return if start.get(1).is_some_and(|a| *a > 1) { Probe::No } else { Probe::More };
     };
     let length = u32::from_be_bytes([0, a, b, c]);
     let known_version = major == VERSION_MAJOR && minor <= 4 || role == Role::Server && major == 0x7f;
-    if known_version && (least..=MAX_MESSAGE).contains(&length) { Probe::Is(role) } else { Probe::Not }
+    if known_version && (least..=MAX_MESSAGE).contains(&length) { Probe::Certainly(role) } else { Probe::No }
 }
 
 /// Whether fewer than five bytes may become a header of a handshake record.
@@ -97,7 +97,7 @@ fn ssl2(bytes: &[u8]) -> Probe {
     let Some(header) = bytes.first_chunk::<11>() else {
         let kind_fits =
             bytes.get(2).is_none_or(|kind| matches!(*kind, SSL2_CLIENT_HELLO | SSL2_SERVER_HELLO));
-        return if first & 0x80 != 0 && kind_fits { Probe::More } else { Probe::Not };
+        return if first & 0x80 != 0 && kind_fits { Probe::More } else { Probe::No };
     };
     let [a, b, kind, c, d, e, f, g, h, i, j] = *header;
     let length = u32::from(u16::from_be_bytes([a & 0x7f, b]));
@@ -116,7 +116,7 @@ fn ssl2(bytes: &[u8]) -> Probe {
         _ => false,
     };
     let role = if kind == SSL2_CLIENT_HELLO { Role::Client } else { Role::Server };
-    if first & 0x80 != 0 && is { Probe::Is(role) } else { Probe::Not }
+    if first & 0x80 != 0 && is { Probe::Certainly(role) } else { Probe::No }
 }
 
 /// An encrypted record, then the header of another as far as it is visible.
@@ -125,10 +125,10 @@ fn midstream(input: &ProbeInput<'_>) -> Probe {
     let Some(header) = take(&mut rest, 5).first_chunk::<5>() else {
         return match *input.bytes {
             [] | [21 | 23] | [21 | 23, VERSION_MAJOR, ..] => Probe::More,
-            _ => Probe::Not,
+            _ => Probe::No,
         };
     };
-    let Some(record) = Record::parse(*header, false) else { return Probe::Not };
+    let Some(record) = Record::parse(*header, false) else { return Probe::No };
     let plausible = matches!(record.content, Content::ApplicationData | Content::Alert)
         && (0x0301..=0x0303).contains(&record.version)
         && (MIN_ENCRYPTED..=MAX_LENGTH).contains(&record.length);
@@ -139,7 +139,7 @@ fn midstream(input: &ProbeInput<'_>) -> Probe {
         Some(next) => Record::parse(*next, false).is_some_and(|next| next.version == record.version),
         None => rest.first().is_none_or(|kind| (20..=24).contains(kind)),
     };
-    if plausible && whole && followed { Probe::Is(role_by_port(input)) } else { Probe::Not }
+    if plausible && whole && followed { Probe::Certainly(role_by_port(input)) } else { Probe::No }
 }
 
 /// Who sends, where content does not tell: the server has a TLS port, else the smaller one.

@@ -679,13 +679,13 @@ fn hellos_are_recognised_and_no_prefix_is_refused() {
         (client_hello(0x0300, &[4], None), C),
     ];
     for (bytes, role) in hellos {
-        assert_eq!(ask(&bytes, true), Probe::Is(role));
+        assert_eq!(ask(&bytes, true), Probe::Certainly(role));
         let mut decided = false;
         for length in 0..bytes.len() {
             match ask(&bytes[..length], true) {
                 Probe::More => assert!(!decided, "undecided again at {length}"),
                 answer => {
-                    assert_eq!(answer, Probe::Is(role), "at {length}");
+                    assert_eq!(answer, Probe::Certainly(role), "at {length}");
                     decided = true;
                 }
             }
@@ -712,20 +712,20 @@ fn other_protocols_are_not_taken_for_tls() {
         b"\x17\x03\x03\x00\x20aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     ];
     for bytes in others {
-        assert_eq!(ask(bytes, true), Probe::Not, "{bytes:02x?}");
+        assert_eq!(ask(bytes, true), Probe::No, "{bytes:02x?}");
     }
 }
 
 #[test]
 fn midstream_records_are_recognised_when_another_follows() {
     let one = record(23, &[0x5a; 40]);
-    assert_eq!(ask(&[one.clone(), one.clone()].concat(), false), Probe::Is(C));
-    assert_eq!(ask(&one[..20], false), Probe::Is(C));
-    assert_eq!(ask(&[one, b"hello".to_vec()].concat(), false), Probe::Not);
-    assert_eq!(ask(&record(23, &[0x5a; 3]), false), Probe::Not);
+    assert_eq!(ask(&[one.clone(), one.clone()].concat(), false), Probe::Certainly(C));
+    assert_eq!(ask(&one[..20], false), Probe::Certainly(C));
+    assert_eq!(ask(&[one, b"hello".to_vec()].concat(), false), Probe::No);
+    assert_eq!(ask(&record(23, &[0x5a; 3]), false), Probe::No);
     assert_eq!(ask(&[23, 3], false), Probe::More);
-    assert_eq!(ask(&record(21, &[0x5a; 26]), false), Probe::Is(C));
-    assert_eq!(ask(&record(21, &[0x5a; 26])[..20], false), Probe::Not);
+    assert_eq!(ask(&record(21, &[0x5a; 26]), false), Probe::Certainly(C));
+    assert_eq!(ask(&record(21, &[0x5a; 26])[..20], false), Probe::No);
 }
 
 #[test]
@@ -734,7 +734,7 @@ fn a_lone_alert_is_recognised() {
     for length in 0..alert.len() {
         assert_eq!(ask(&alert[..length], true), Probe::More, "{length}");
     }
-    assert_eq!(ask(&alert, true), Probe::Is(C));
+    assert_eq!(ask(&alert, true), Probe::Certainly(C));
     let facts = facts(&vec![(C, alert)]);
     assert_eq!(one(&facts, &f::CLIENT_FATAL_ALERT), "internal_error");
     assert_eq!(one(&facts, &f::HANDSHAKE_FAILED), "client-alert");

@@ -22,7 +22,7 @@ use self::fields::{
 };
 use self::frame::{BINARY, CLOSE, CONTINUATION, Header, HeaderBuffer, PING, PONG, TEXT, unmasked};
 use super::period::Intervals;
-use super::{Analyzer, Context, Definition, Next, Probe, ProbeInput, Role, Sink, text};
+use super::{Analyzer, Class, Context, Definition, Next, Probe, ProbeInput, Role, Sink, text};
 use crate::model::evidence::Seen;
 use crate::model::{Transport, Value};
 
@@ -33,13 +33,14 @@ pub static DEFINITION: Definition = Definition {
     transports: &[Transport::Tcp],
     ports: &[80, 8080],
     fields: FIELDS,
+    class: Class::Readable,
     probe,
     start,
 };
 
 /// Frames have no signature: only the handshake tells.
 fn probe(_: &ProbeInput<'_>) -> Probe {
-    Probe::Not
+    Probe::No
 }
 
 fn start(_: &Context) -> Box<dyn Analyzer> {
