@@ -17,18 +17,24 @@
 //! KiB while it is incomplete.
 
 mod adapter;
+mod agreement;
 mod alert;
 mod certificate;
 mod chain;
 mod connection;
+mod ech;
 mod fields;
+pub(crate) mod fingerprint;
 mod hello;
 mod message;
+mod names;
 mod probe;
+mod psk;
 mod record;
 mod state;
 #[cfg(test)]
 mod tests;
+mod times;
 
 pub use fields::*;
 

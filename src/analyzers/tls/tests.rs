@@ -40,7 +40,7 @@ fn parse(text: &str) -> Talk {
 /// 2026-11-22, within the validity of the recorded certificates.
 const RECORDED: i64 = 1_795_305_600;
 
-fn seen(frame: u64, at: i64) -> Seen {
+pub(super) fn seen(frame: u64, at: i64) -> Seen {
     Seen { at: Timestamp::new(at, 0), frame: FrameRef::new(CaptureId(0), FrameNo(frame)) }
 }
 
