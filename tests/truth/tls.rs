@@ -50,6 +50,8 @@ fn handshake(stream: &Stream<'_>, ledger: &mut Ledger) {
     let versions = if supported.is_empty() { stream.cell("ch_version").to_owned() } else { supported };
     compare("tls.offered_versions", &versions, &stream.hex("tls.offered_version").join(" "));
     compare("tls.offered_alpn", stream.cell("alpn"), &stream.all("tls.offered_alpn").join(" "));
+    compare("tls.ja3", stream.cell("ja3"), &stream.first("tls.ja3"));
+    compare("tls.ja3s", stream.cell("ja3s"), &stream.first("tls.ja3s"));
     compare("tls.hello_retry", flag(stream.cell("hrr") == "1"), &stream.first("tls.hello_retry"));
     let requested = flag(stream.cell("cert_requested") == "1");
     compare("tls.certificate_requested", requested, &stream.first("tls.certificate_requested"));

@@ -55,16 +55,18 @@ pub(crate) fn client(over: Over, body: &[u8]) -> Option<Rc<Fingerprint>> {
     })
 }
 
-/// JA3S of the body of a ServerHello: version, suite and extensions, in their order. `None` for those without session
-/// identifier (drafts of TLS 1.3 before 22), and if its lists are broken.
+/// JA3S of the body of a ServerHello: version, suite and extensions, in their order. `None` if its lists are broken.
 pub(crate) fn server(body: &[u8]) -> Option<String> {
     let mut rest = body;
     let version = number(&mut rest)?;
     take(&mut rest, 32);
-    list8(&mut rest)?;
+    // Drafts of TLS 1.3 before 22 have no session identifier and no compression method.
+    let short = matches!(version.to_be_bytes(), [0x7f, 0..=21]);
+    if !short {
+        list8(&mut rest)?;
+    }
     let suite = number(&mut rest)?;
-    let [_compression] = *take(&mut rest, 1) else { return None };
-    if matches!(version.to_be_bytes(), [0x7f, 0..=21]) {
+    if !short && take(&mut rest, 1).is_empty() {
         return None;
     }
     let kinds: Vec<u16> = extensions(rest)?.into_iter().map(|(kind, _)| kind).collect();
@@ -421,5 +423,10 @@ mod tests {
         hello.extend([0, 0, 47, 0, 0, 5, 0xff, 1, 0, 1, 0]);
         assert_eq!(server(&hello).unwrap(), hex(&Md5::digest("769,47,65281")));
         assert_eq!(server(&hello[..40]), None);
+        // Draft 16, as tshark writes it: 32528,4867,13-40.
+        let mut hello = 0x7f10_u16.to_be_bytes().to_vec();
+        hello.extend([9; 32]);
+        hello.extend([0x13, 3, 0, 8, 0, 13, 0, 0, 0, 40, 0, 0]);
+        assert_eq!(server(&hello).unwrap(), "ddc938d7dbdf21719feb5ed34c1d267d");
     }
 }
