@@ -82,3 +82,38 @@ fn text_of(value: &[u8]) -> Option<String> {
     let text = [Tag::Utf8String, Tag::Ia5String, Tag::PrintableString, Tag::BmpString, Tag::T61String];
     text.contains(&inner.tag()).then(|| attribute_text(&inner))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::certificate::read;
+    use crate::analyzers::tls::tests::unhex;
+    use crate::model::Value;
+
+    #[test]
+    fn names_of_every_kind_are_read() {
+        // What `openssl x509 -text` shows of it is in the first lines of the file.
+        let file = include_str!("testdata/certificate_names.txt");
+        let der: String = file.lines().filter(|line| !line.starts_with('#')).collect();
+        let found = read(&unhex(&der)).unwrap();
+        let names = &found.names;
+        assert_eq!(names.dns, ["sensor.example"]);
+        assert_eq!(names.mails, ["ops@example.com"]);
+        assert_eq!(names.uris, ["spiffe://example/sensor/7"]);
+        let all: Vec<String> = names.with_kind().collect();
+        let expected = [
+            "dns:sensor.example",
+            "ip:192.0.2.9",
+            "ip:2001:db8::9",
+            "email:ops@example.com",
+            "uri:spiffe://example/sensor/7",
+            "othername:1.3.6.1.4.1.311.20.2.3:sensor@example",
+            "othername:1.3.6.1.5.5.7.8.4",
+            "registered-id:1.2.3.4",
+            "dirname:CN=Sensor Seven",
+        ];
+        assert_eq!(all, expected);
+        assert_eq!(found.curve, Some(Value::Word("secp384r1")));
+        assert_eq!(found.mud_url.as_deref(), Some("https://mud.example/sensor.json"));
+        assert!(found.must_staple);
+    }
+}
