@@ -240,8 +240,9 @@ impl<'a> Iterator for Extensions<'a> {
 
 /// Types of the extensions that are read; others are not asked to be well-formed.
 const READ: &[u16] = &[0, 5, 10, 13, 15, 16, 22, 23, 35, 40, 41, 42, 43, 45, 51, 0xff01];
-/// Those that the library does not name.
+/// Those that the library does not name, or reads otherwise.
 const STATUS_REQUEST_V2: u16 = 17;
+const SIGNATURE_ALGORITHMS: u16 = 13;
 const SIGNATURE_ALGORITHMS_CERT: u16 = 50;
 const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
 
@@ -251,6 +252,8 @@ fn extension(bytes: &[u8]) -> Extension<'_> {
     let data = bytes.get(4..).unwrap_or_default();
     match kind {
         STATUS_REQUEST_V2 => return Extension::Ocsp,
+        // A server of an early draft of TLS 1.3 says that it knows the extension, without a list.
+        SIGNATURE_ALGORITHMS if data.is_empty() => return Extension::Signatures(Vec::new()),
         SIGNATURE_ALGORITHMS_CERT => {
             return numbers(data).map_or(Extension::Malformed, Extension::CertificateSignatures);
         }

@@ -366,6 +366,33 @@ fn records_of_any_size_give_the_same_facts() {
     }
 }
 
+#[test]
+fn messages_in_one_record_give_the_same_facts() {
+    for talk in [recording!("tls12_mutual"), recording!("tls10_dhe"), recording!("tls12_anonymous")] {
+        let coalesced: Talk = talk.iter().map(|(role, bytes)| (*role, coalesce(bytes))).collect();
+        assert_ne!(coalesced, talk);
+        assert_eq!(plain(&facts(&coalesced)), plain(&facts(&talk)));
+        // And that one record in three, at places that have nothing to do with the messages.
+        let third = |bytes: &[u8]| refragment(bytes, bytes.len() / 3 + 1);
+        let cut: Talk = coalesced.iter().map(|(role, bytes)| (*role, third(bytes))).collect();
+        let mut found = plain(&facts(&cut));
+        found.retain(|(name, _)| *name != "tls.renegotiation");
+        assert_eq!(found, plain(&facts(&talk)));
+    }
+}
+
+/// Puts the bodies of the handshake records at the front of a segment into one.
+fn coalesce(bytes: &[u8]) -> Vec<u8> {
+    let mut rest = bytes;
+    let mut body = Vec::new();
+    while rest.first() == Some(&22) {
+        let length = usize::from(u16::from_be_bytes([rest[3], rest[4]]));
+        body.extend_from_slice(&rest[5..5 + length]);
+        rest = &rest[5 + length..];
+    }
+    if body.is_empty() { rest.to_vec() } else { [&record(22, &body), rest].concat() }
+}
+
 /// Cuts the handshake records at the front of a segment, up to the first other record.
 fn refragment(bytes: &[u8], size: usize) -> Vec<u8> {
     let mut rest = bytes;
