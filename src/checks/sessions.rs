@@ -57,10 +57,11 @@ impl<'a> View<'a> {
             evidence.merge(&fact.evidence);
             evidence.count = 1;
         }
-        finding.message.push_str(&format!(
-            " It resumed a session and showed no certificate: this is the one of the full handshake that issued the session (frame {}).",
+        finding.message = format!(
+            "{} It resumed a session and showed no certificate: this is the one of the full handshake that issued the session (frame {}).",
+            finding.message,
             frame.frame.no()
-        ));
+        );
         finding
     }
 }

@@ -22,7 +22,7 @@ pub(crate) fn compare(folder: &Path, list: &[Row], case: &Case, ledger: &mut Led
         let name = &row["expected_result"];
         let Ok(text) = std::fs::read_to_string(folder.join("expected").join(name)) else { continue };
         let source = match name.as_str() {
-            name if name.ends_with(".snap") => foxio_rust(&text),
+            name if name.contains("/snapshots/") => foxio_rust(&text),
             name if name.contains("/python/") => foxio_python(&text),
             name if name.starts_with("ntop+nDPI/") => ndpi(&text),
             name if name.ends_with("/test.yaml") => suricata(&text),
