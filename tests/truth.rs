@@ -52,6 +52,7 @@ const READ: &[&str] = &["lt-null", "lt-raw", "lt-raw-ipv4", "lt-raw-ipv6", "lt-s
 /// nothing must not pass.
 const AT_LEAST: &[(&str, u64)] = &[
     ("certificate.chain_length", 148),
+    ("certificate.chain_order", 58),
     ("certificate.issuer", 154),
     ("certificate.key", 154),
     ("certificate.not_after", 154),

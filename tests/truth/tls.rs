@@ -31,6 +31,23 @@ pub(crate) fn compare(case: &Case, ledger: &mut Ledger) {
                 let theirs = if first == 0 { String::new() } else { first.to_string() };
                 let ours = stream.first("tls.chain_length");
                 ledger.compare("certificate.chain_length", &stream.label, &theirs, &ours);
+                let rows: Vec<&Row> = (of_role.iter())
+                    .filter(|(label, _)| *label == stream.label)
+                    .map(|(_, row)| row)
+                    .take(first)
+                    .collect();
+                let wrong = rows.windows(2).any(|pair| pair[0]["issuer"] != pair[1]["subject"]);
+                let theirs = match (first, wrong) {
+                    (0 | 1, _) => "",
+                    (_, true) => "wrong",
+                    (_, false) => "right",
+                };
+                ledger.compare(
+                    "certificate.chain_order",
+                    &stream.label,
+                    theirs,
+                    &stream.first("tls.chain_order"),
+                );
             }
         }
     }
