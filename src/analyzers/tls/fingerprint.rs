@@ -27,6 +27,16 @@ pub(crate) enum Over {
     Dtls,
 }
 
+impl Over {
+    fn letter(self) -> char {
+        match self {
+            Self::Tcp => 't',
+            Self::Quic => 'q',
+            Self::Dtls => 'd',
+        }
+    }
+}
+
 /// What a ClientHello is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
@@ -36,27 +46,19 @@ pub(crate) struct Fingerprint {
     pub(crate) ja4: Box<str>,
 }
 
-/// The fingerprints of the body of a ClientHello; `None` if its lists are broken. Clients say the same over and over, so
-/// what was computed is kept for a while.
+/// The fingerprints of the body of a ClientHello; `None` if its lists are broken.
 pub(crate) fn client(over: Over, body: &[u8]) -> Option<Rc<Fingerprint>> {
-    let shape = Shape::read(over, body)?;
-    let key = shape.key();
-    KNOWN.with_borrow_mut(|known| {
-        if let Some(fingerprint) = known.computed.get(key.as_slice()) {
-            return Some(Rc::clone(fingerprint));
-        }
-        let fingerprint = Rc::new(Fingerprint { ja3: shape.ja3().into(), ja4: shape.ja4().into() });
-        known.bytes = known.bytes.saturating_add(key.len());
-        if known.bytes > MAX_KNOWN {
-            *known = Known { bytes: key.len(), ..Known::default() };
-        }
-        known.computed.insert(key.into(), Rc::clone(&fingerprint));
-        Some(fingerprint)
+    let key = client_key(over, body)?;
+    CLIENTS.with_borrow_mut(|known| {
+        known.get(key, || {
+            let shape = Shape::read(over, body)?;
+            Some(Rc::new(Fingerprint { ja3: shape.ja3().into(), ja4: shape.ja4().into() }))
+        })
     })
 }
 
 /// JA3S of the body of a ServerHello: version, suite and extensions, in their order. `None` if its lists are broken.
-pub(crate) fn server(body: &[u8]) -> Option<String> {
+pub(crate) fn server(body: &[u8]) -> Option<Rc<str>> {
     let mut rest = body;
     let version = number(&mut rest)?;
     take(&mut rest, 32);
@@ -69,25 +71,103 @@ pub(crate) fn server(body: &[u8]) -> Option<String> {
     if !short && take(&mut rest, 1).is_empty() {
         return None;
     }
-    let kinds: Vec<u16> = extensions(rest)?.into_iter().map(|(kind, _)| kind).collect();
-    let mut text = format!("{version},{suite},");
-    decimal(&mut text, kinds);
-    Some(hex(&Md5::digest(text)))
+    let mut key = Vec::with_capacity(32);
+    key.extend(version.to_be_bytes());
+    key.extend(suite.to_be_bytes());
+    each_extension(rest, |[a, b], _| key.extend([a, b]))?;
+    let kinds = numbers(key.get(4..).unwrap_or_default());
+    SERVERS.with_borrow_mut(|known| {
+        known.get(key, || {
+            let mut text = format!("{version},{suite},");
+            decimal(&mut text, kinds);
+            Some(hex(&Md5::digest(text)).into())
+        })
+    })
 }
 
-/// Fingerprints computed by a thread; what is said of a hello does not depend on what is in here.
-#[derive(Default)]
-struct Known {
-    computed: HashMap<Box<[u8]>, Rc<Fingerprint>, foldhash::fast::RandomState>,
+/// Fingerprints computed by a thread, by what they are computed from: both sides say the same over and over. What is said of
+/// a hello does not depend on what is in here.
+struct Known<T> {
+    computed: HashMap<Box<[u8]>, T, foldhash::fast::RandomState>,
     /// Of the keys; what was computed takes about as much again.
     bytes: usize,
+}
+
+impl<T: Clone> Known<T> {
+    fn get(&mut self, key: Vec<u8>, compute: impl FnOnce() -> Option<T>) -> Option<T> {
+        if let Some(known) = self.computed.get(key.as_slice()) {
+            return Some(known.clone());
+        }
+        let new = compute()?;
+        if self.bytes.saturating_add(key.len()) > MAX_KNOWN {
+            *self = Self::default();
+        }
+        self.bytes = self.bytes.saturating_add(key.len());
+        self.computed.insert(key.into(), new.clone());
+        Some(new)
+    }
+}
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self { computed: HashMap::default(), bytes: 0 }
+    }
 }
 
 /// Some hundreds; some clients shuffle their extensions and are never the same.
 const MAX_KNOWN: usize = 1 << 17;
 
 thread_local! {
-    static KNOWN: RefCell<Known> = RefCell::default();
+    static CLIENTS: RefCell<Known<Rc<Fingerprint>>> = RefCell::default();
+    static SERVERS: RefCell<Known<Rc<str>>> = RefCell::default();
+}
+
+/// All of a ClientHello that counts, as one text without ambiguity.
+fn client_key(over: Over, body: &[u8]) -> Option<Vec<u8>> {
+    let (version, suites, rest) = front(over, body)?;
+    let mut key = Vec::with_capacity(body.len());
+    key.push(over.letter() as u8);
+    key.extend(version.to_be_bytes());
+    key.extend((suites.len() as u16).to_be_bytes());
+    key.extend(suites);
+    each_extension(rest, |kind, data| {
+        key.extend(kind);
+        let kind = u16::from_be_bytes(kind);
+        if [SUPPORTED_GROUPS, POINT_FORMATS, SIGNATURE_ALGORITHMS, ALPN, SUPPORTED_VERSIONS].contains(&kind) {
+            key.extend((data.len() as u16).to_be_bytes());
+            key.extend(data);
+        }
+    })?;
+    Some(key)
+}
+
+/// Version and suites of a ClientHello, and what comes after its compression methods.
+fn front(over: Over, body: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+    let mut rest = body;
+    let version = number(&mut rest)?;
+    take(&mut rest, 32);
+    list8(&mut rest)?;
+    if over == Over::Dtls {
+        list8(&mut rest)?;
+    }
+    let suites = list16(&mut rest)?;
+    list8(&mut rest)?;
+    Some((version, suites, rest))
+}
+
+/// Shows type and content of the extensions of a hello, which may have none; `None` if they do not fill their list, or more
+/// follows.
+fn each_extension<'a>(mut rest: &'a [u8], mut show: impl FnMut([u8; 2], &'a [u8])) -> Option<()> {
+    if rest.is_empty() {
+        return Some(());
+    }
+    let mut list = list16(&mut rest)?;
+    while let [a, b, c, d, tail @ ..] = list {
+        let (data, next) = tail.split_at_checked(usize::from(u16::from_be_bytes([*c, *d])))?;
+        show([*a, *b], data);
+        list = next;
+    }
+    (list.is_empty() && rest.is_empty()).then_some(())
 }
 
 const SERVER_NAME: u16 = 0;
@@ -107,42 +187,10 @@ struct Shape<'a> {
 
 impl<'a> Shape<'a> {
     fn read(over: Over, body: &'a [u8]) -> Option<Self> {
-        let mut rest = body;
-        let legacy_version = number(&mut rest)?;
-        take(&mut rest, 32);
-        list8(&mut rest)?;
-        if over == Over::Dtls {
-            list8(&mut rest)?;
-        }
-        let suites = list16(&mut rest)?;
-        list8(&mut rest)?;
-        Some(Self { over, legacy_version, suites, extensions: extensions(rest)? })
-    }
-
-    /// All of it, as one text without ambiguity.
-    fn key(&self) -> Vec<u8> {
-        let mut key = vec![self.letter() as u8];
-        key.extend(self.legacy_version.to_be_bytes());
-        key.extend((self.suites.len() as u16).to_be_bytes());
-        key.extend(self.suites);
-        for (kind, data) in &self.extensions {
-            key.extend(kind.to_be_bytes());
-            if [SUPPORTED_GROUPS, POINT_FORMATS, SIGNATURE_ALGORITHMS, ALPN, SUPPORTED_VERSIONS]
-                .contains(kind)
-            {
-                key.extend((data.len() as u16).to_be_bytes());
-                key.extend(*data);
-            }
-        }
-        key
-    }
-
-    fn letter(&self) -> char {
-        match self.over {
-            Over::Tcp => 't',
-            Over::Quic => 'q',
-            Over::Dtls => 'd',
-        }
+        let (legacy_version, suites, rest) = front(over, body)?;
+        let mut extensions = Vec::new();
+        each_extension(rest, |kind, data| extensions.push((u16::from_be_bytes(kind), data)))?;
+        Some(Self { over, legacy_version, suites, extensions })
     }
 
     /// Content of the first extension of a kind.
@@ -183,7 +231,7 @@ impl<'a> Shape<'a> {
         let mut kinds = self.kinds();
         let head = format!(
             "{}{}{}{:02}{:02}{}",
-            self.letter(),
+            self.over.letter(),
             self.version(),
             if self.extension(SERVER_NAME).is_some() { 'd' } else { 'i' },
             suites.len().min(99),
@@ -239,19 +287,6 @@ impl<'a> Shape<'a> {
             _ => String::from("00"),
         }
     }
-}
-
-/// The extensions of a hello, which may have none; `None` if they do not fill their list, or more follows.
-fn extensions(mut rest: &[u8]) -> Option<Vec<(u16, &[u8])>> {
-    if rest.is_empty() {
-        return Some(Vec::new());
-    }
-    let mut list = list16(&mut rest)?;
-    let mut found = Vec::new();
-    while !list.is_empty() {
-        found.push((number(&mut list)?, list16(&mut list)?));
-    }
-    rest.is_empty().then_some(found)
 }
 
 fn number(input: &mut &[u8]) -> Option<u16> {
@@ -421,12 +456,12 @@ mod tests {
         let mut hello = 0x0301_u16.to_be_bytes().to_vec();
         hello.extend([9; 32]);
         hello.extend([0, 0, 47, 0, 0, 5, 0xff, 1, 0, 1, 0]);
-        assert_eq!(server(&hello).unwrap(), hex(&Md5::digest("769,47,65281")));
+        assert_eq!(*server(&hello).unwrap(), hex(&Md5::digest("769,47,65281")));
         assert_eq!(server(&hello[..40]), None);
         // Draft 16, as tshark writes it: 32528,4867,13-40.
         let mut hello = 0x7f10_u16.to_be_bytes().to_vec();
         hello.extend([9; 32]);
         hello.extend([0x13, 3, 0, 8, 0, 13, 0, 0, 0, 40, 0, 0]);
-        assert_eq!(server(&hello).unwrap(), "ddc938d7dbdf21719feb5ed34c1d267d");
+        assert_eq!(&*server(&hello).unwrap(), "ddc938d7dbdf21719feb5ed34c1d267d");
     }
 }

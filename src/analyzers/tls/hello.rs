@@ -238,7 +238,7 @@ pub(super) fn server_hello(mut body: Vec<u8>, sink: &mut Sink) -> Option<Answer>
         return Some(Answer::Retry { ech: retry_extensions(hello.extensions, sink) });
     }
     if let Some(ja3s) = ja3s {
-        sink.fact(&f::JA3S, Value::Text(ja3s.into()));
+        sink.fact(&f::JA3S, Value::Text((*ja3s).into()));
     }
     let mut choice = Choice {
         version: hello.legacy_version,
