@@ -51,6 +51,7 @@ pub(super) fn observe(role: Role, chain: &[&[u8]], sink: &mut Sink) {
         for name in leaf.names.with_kind().take(MAX_VALUES) {
             sink.fact(&f::CLIENT_NAME, Value::Text(name.into()));
         }
+        sink.fact(&f::CLIENT_SPKI_SHA256, Value::Text(leaf.spki_sha256.as_str().into()));
     }
 }
 

@@ -435,7 +435,7 @@ impl Connection {
 
 impl Analyzer for Connection {
     fn held(&self) -> usize {
-        // The hellos that matter later hold less than a hundred bytes each.
+        // What matters later of the hellos is less than a few hundred bytes.
         self.client.messages.held().saturating_add(self.server.messages.held())
     }
 

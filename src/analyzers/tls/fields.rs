@@ -241,6 +241,8 @@ fields! {
         "Size of the client's public key in bits.";
     CLIENT_CURVE = "tls.client_curve", "RFC 5480 section 2.1.1.1",
         "Curve of the client's key, as for the server's.";
+    CLIENT_SPKI_SHA256 = "tls.client_spki_sha256", "RFC 7469 section 2.4",
+        "SHA-256 of the client's SubjectPublicKeyInfo in lower-case hex.";
     CLIENT_SIGNATURE = "tls.client_signature", "RFC 5280 section 4.1.1.2",
         "Algorithm that signed the client's certificate.";
     CLIENT_HASH = "tls.client_hash", "RFC 5280 section 4.1.1.2",
