@@ -239,8 +239,8 @@ impl<'a> Iterator for Extensions<'a> {
 }
 
 /// Types of the extensions that are read; others are not asked to be well-formed.
-const READ: &[u16] = &[0, 5, 10, 13, 15, 16, 22, 23, 35, 40, 41, 42, 43, 45, 51, 0xff01];
-/// Those that the library does not name, or reads otherwise.
+const READ: &[u16] = &[0, 5, 10, 15, 16, 22, 23, 35, 40, 41, 42, 43, 45, 51, 0xff01];
+/// Those that the library does not name, or reads one number at a time.
 const STATUS_REQUEST_V2: u16 = 17;
 const SIGNATURE_ALGORITHMS: u16 = 13;
 const SIGNATURE_ALGORITHMS_CERT: u16 = 50;
@@ -254,6 +254,7 @@ fn extension(bytes: &[u8]) -> Extension<'_> {
         STATUS_REQUEST_V2 => return Extension::Ocsp,
         // A server of an early draft of TLS 1.3 says that it knows the extension, without a list.
         SIGNATURE_ALGORITHMS if data.is_empty() => return Extension::Signatures(Vec::new()),
+        SIGNATURE_ALGORITHMS => return numbers(data).map_or(Extension::Malformed, Extension::Signatures),
         SIGNATURE_ALGORITHMS_CERT => {
             return numbers(data).map_or(Extension::Malformed, Extension::CertificateSignatures);
         }
@@ -276,7 +277,6 @@ fn extension(bytes: &[u8]) -> Extension<'_> {
             Extension::Versions(versions.iter().map(|version| version.0).collect())
         }
         TlsExtension::KeyShare(share) | TlsExtension::KeyShareOld(share) => Extension::KeyShare(share),
-        TlsExtension::SignatureAlgorithms(schemes) => Extension::Signatures(schemes),
         TlsExtension::PreSharedKey(keys) => Extension::PreSharedKey(keys),
         TlsExtension::PskExchangeModes(modes) => Extension::PskModes(modes),
         TlsExtension::StatusRequest(_) => Extension::Ocsp,
