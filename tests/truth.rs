@@ -16,6 +16,8 @@
 
 #[path = "truth/case.rs"]
 mod case;
+#[path = "truth/fingerprints.rs"]
+mod fingerprints;
 #[path = "truth/flows.rs"]
 mod flows;
 #[path = "truth/ledger.rs"]
@@ -50,6 +52,7 @@ const READ: &[&str] = &["lt-null", "lt-raw", "lt-raw-ipv4", "lt-raw-ipv6", "lt-s
 /// nothing must not pass.
 const AT_LEAST: &[(&str, u64)] = &[
     ("certificate.chain_length", 148),
+    ("certificate.chain_order", 58),
     ("certificate.issuer", 154),
     ("certificate.key", 154),
     ("certificate.not_after", 154),
@@ -74,9 +77,14 @@ const AT_LEAST: &[(&str, u64)] = &[
     ("ntp.matched_replies", 79),
     ("ntp.replies", 79),
     ("ntp.requests", 90),
+    ("published.ja3", 33),
+    ("published.ja3s", 29),
+    ("published.ja4", 269),
     ("tls.certificate_requested", 9),
     ("tls.client_certificate", 6),
     ("tls.hello_retry", 10),
+    ("tls.ja3", 407),
+    ("tls.ja3s", 249),
     ("tls.offered_alpn", 154),
     ("tls.offered_ssl2_ciphers", 8),
     ("tls.offered_suites", 413),
@@ -99,6 +107,7 @@ const AT_LEAST: &[(&str, u64)] = &[
 #[test]
 fn what_the_pipeline_finds_is_what_tshark_finds() {
     let Some(folder) = support::shared_captures() else { return };
+    let expected = support::csv(&std::fs::read_to_string(folder.join("expected.csv")).unwrap());
     let mut ledger = Ledger::default();
     let (mut compared, mut in_part, mut unread) = (0, 0, 0);
     for row in support::csv(&std::fs::read_to_string(folder.join("catalog.csv")).unwrap()) {
@@ -111,6 +120,7 @@ fn what_the_pipeline_finds_is_what_tshark_finds() {
         };
         ledger.capture = case.name.clone();
         tls::compare(&case, &mut ledger);
+        fingerprints::compare(&folder, &expected, &case, &mut ledger);
         messages::compare(&case, &mut ledger);
         if partial {
             in_part += 1;
