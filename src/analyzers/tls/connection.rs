@@ -1,13 +1,16 @@
 //! The course of one connection: which side may still be read, how far the handshake is, how it
 //! ends.
 
+use super::decrypt::Decryption;
 use super::fields as f;
 use super::hello::{self, Answer, Choice, Offer};
 use super::message::Step;
 use super::record::{Content, Piece, Record, SSL2_CLIENT_HELLO, SSL2_SERVER_HELLO};
 use super::state::{Protection, Side, kind};
 use super::{alert, chain};
-use crate::analyzers::{Analyzer, Role, Sink};
+use std::sync::Arc;
+
+use crate::analyzers::{Analyzer, Context, Role, Sink};
 use crate::model::Value;
 
 /// One connection.
@@ -30,11 +33,15 @@ pub(super) struct Connection {
     /// Failed, or known not to be wholly in the capture; said once.
     pub(super) settled: bool,
     pub(super) application_data: bool,
+    /// Opens what is encrypted; only where the user holds secrets, and none is known to be missing.
+    pub(super) decryption: Option<Box<Decryption>>,
 }
 
 impl Connection {
-    /// `from_start` is whether the beginning of the streams is in the capture.
-    pub(super) fn new(from_start: bool) -> Self {
+    pub(super) fn new(context: &Context) -> Self {
+        let from_start = context.from_start;
+        let decryption =
+            context.secrets.as_ref().map(|secrets| Box::new(Decryption::new(Arc::clone(secrets))));
         let protection = if from_start { Protection::Clear } else { Protection::Unknown };
         Self {
             client: Side::new(protection),
@@ -50,6 +57,7 @@ impl Connection {
             completed: false,
             settled: false,
             application_data: false,
+            decryption,
         }
     }
 
@@ -79,7 +87,7 @@ impl Connection {
         }
     }
 
-    fn complete(&mut self, sink: &mut Sink) {
+    pub(super) fn complete(&mut self, sink: &mut Sink) {
         if !self.completed && !self.settled {
             self.completed = true;
             sink.fact(&f::HANDSHAKE_COMPLETED, Value::Yes);
@@ -91,6 +99,7 @@ impl Connection {
         let side = self.side(role);
         side.lost = true;
         side.messages.reset();
+        self.lose_inside(role, sink);
         if self.client.lost && self.server.lost {
             sink.give_up();
         }
@@ -123,10 +132,16 @@ impl Connection {
             sink.fact(&f::RECORD_VERSION, Value::Uint(u64::from(record.version)));
             self.incomplete("midstream", sink);
         }
+        if let Some(decryption) = &mut self.decryption {
+            decryption.begin(role, record, sink.wants_payload);
+        }
     }
 
     /// Bytes of a record's body.
     fn body(&mut self, role: Role, record: Record, bytes: &[u8], sink: &mut Sink) {
+        if let Some(decryption) = &mut self.decryption {
+            decryption.body(role, bytes);
+        }
         match record.content {
             Content::ApplicationData | Content::ChangeCipherSpec => {}
             Content::Handshake => self.handshake(role, bytes, sink),
@@ -148,6 +163,9 @@ impl Connection {
 
     /// A record is complete.
     fn end_record(&mut self, role: Role, record: Record, sink: &mut Sink) {
+        if self.open_record(role, record, sink) {
+            return;
+        }
         match record.content {
             Content::ChangeCipherSpec => self.cipher_change(role, sink),
             Content::Alert => self.alert(role, record, sink),
@@ -184,11 +202,16 @@ impl Connection {
         // Each turn takes bytes or finishes a message.
         while self.side(role).protection != Protection::Encrypted {
             let Some(step) = self.side(role).messages.next(&mut bytes) else { return };
-            match step {
-                Step::Header { kind, length } => self.message_header(role, kind, length, sink),
-                Step::Message { kind, body } => self.message(role, kind, body, sink),
-                Step::Passed { kind } => self.message_passed(role, kind, sink),
-            }
+            self.step(role, step, sink);
+        }
+    }
+
+    /// A step of a handshake before TLS 1.3, or of its hellos.
+    pub(super) fn step(&mut self, role: Role, step: Step, sink: &mut Sink) {
+        match step {
+            Step::Header { kind, length } => self.message_header(role, kind, length, sink),
+            Step::Message { kind, body } => self.message(role, kind, body, sink),
+            Step::Passed { kind } => self.message_passed(role, kind, sink),
         }
     }
 
@@ -234,12 +257,16 @@ impl Connection {
             (Role::Client, kind::CLIENT_HELLO) => {
                 self.answered |= self.offer.is_some();
                 self.offer = hello::client_hello(&body, sink).or(self.offer.take());
+                self.seek_secrets(&body, sink);
             }
-            (Role::Server, kind::SERVER_HELLO) => match hello::server_hello(body, sink) {
-                Some(Answer::Retry) => self.retried(),
-                Some(Answer::Chosen(choice)) => self.chosen(choice, sink),
-                None => {}
-            },
+            (Role::Server, kind::SERVER_HELLO) => {
+                let copy = self.decryption.is_some().then(|| body.clone());
+                match hello::server_hello(body, sink) {
+                    Some(Answer::Retry) => self.retried(),
+                    Some(Answer::Chosen(choice)) => self.chosen(choice, copy.as_deref(), sink),
+                    None => {}
+                }
+            }
             (Role::Server, kind::SERVER_KEY_EXCHANGE) => {
                 if let Some(choice) = &self.choice {
                     hello::key_exchange(choice, &body, sink);
@@ -294,10 +321,11 @@ impl Connection {
     }
 
     /// The server has chosen.
-    fn chosen(&mut self, choice: Choice, sink: &mut Sink) {
+    fn chosen(&mut self, choice: Choice, hello: Option<&[u8]>, sink: &mut Sink) {
         self.midstream = false;
         let asked = self.offer.as_ref().map_or(&[][..], |offer| &offer.session_id);
-        if choice.is_tls13() {
+        let (tls13, psk) = (choice.is_tls13(), choice.psk);
+        if tls13 {
             // From here on handshake messages look like application data (RFC 8446 section 5.2).
             self.server.protection = Protection::Encrypted;
             self.client.protection = Protection::Encrypted;
@@ -306,6 +334,15 @@ impl Connection {
             sink.fact(&f::SESSION_ISSUED, Value::Text(hello::session_key(&choice.session_id).into()));
         }
         self.choice = Some(choice);
+        if let Some(hello) = hello {
+            self.agree_on_keys(hello, sink);
+        }
+        if tls13 && psk {
+            sink.fact(&f::CERTIFICATE, Value::Word("resumed"));
+        } else if tls13 {
+            self.certificate_hidden(sink);
+        }
+        self.open_early(sink);
     }
 
     /// ChangeCipherSpec: what this side sends from now on is encrypted, unless it is TLS 1.3.
@@ -318,6 +355,9 @@ impl Connection {
         if role == Role::Client && undecided && self.offer.as_ref().is_some_and(|offer| offer.tls13) {
             self.client.protection = Protection::Unknown;
             return;
+        }
+        if let Some(decryption) = &mut self.decryption {
+            decryption.cipher_change(role);
         }
         let side = self.side(role);
         side.protection = Protection::Encrypted;
@@ -345,7 +385,7 @@ impl Connection {
     }
 
     /// A handshake record that cannot be read.
-    fn encrypted_message(&mut self, role: Role, sink: &mut Sink) {
+    pub(super) fn encrypted_message(&mut self, role: Role, sink: &mut Sink) {
         if self.is_tls13() || self.midstream {
             return;
         }
@@ -424,7 +464,8 @@ impl Connection {
 impl Analyzer for Connection {
     fn held(&self) -> usize {
         // The hellos that matter later hold less than a hundred bytes each.
-        self.client.messages.held().saturating_add(self.server.messages.held())
+        let decryption = self.decryption.as_ref().map_or(0, |decryption| decryption.held());
+        decryption.saturating_add(self.client.messages.held()).saturating_add(self.server.messages.held())
     }
 
     fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
@@ -455,7 +496,13 @@ impl Analyzer for Connection {
             Content::Handshake => side.protection == Protection::Encrypted,
             _ => false,
         });
-        if side.lost || passed_over && side.records.skip(missed) {
+        if side.lost {
+            return;
+        }
+        if passed_over && side.records.skip(missed) {
+            if let Some(decryption) = &mut self.decryption {
+                decryption.cut(role);
+            }
             return;
         }
         self.incomplete("gap", sink);
@@ -464,6 +511,7 @@ impl Analyzer for Connection {
 
     fn end(&mut self, sink: &mut Sink) {
         self.goodbyes(sink);
+        self.certificate_missed(sink);
         let answered = self.answered || self.client_key_exchange || self.client.finished();
         let one_side =
             self.offer.is_none() && self.choice.is_some() || answered && !self.server.records.begun();

@@ -220,6 +220,11 @@ fields! {
     HEARTBEAT_OVERREAD = "tls.heartbeat_overread", "RFC 6520 section 4",
         "A heartbeat in the clear, from `client` or `server`, announces more payload than its record holds \
         (CVE-2014-0160).";
+    DECRYPTION = "tls.decryption", "NSS key log format, RFC 5246 section 6.2.3, RFC 8446 section 5.2",
+        "Where the user holds secrets (`--keylog`, or in the capture): `decrypted` (what is told of the inside \
+        was seen there); `no-keys` (none of this connection); `keys-not-fitting` (they open nothing); `gap` (bytes \
+        that were not captured; what follows may still be opened); `broken` (a record does not open, nor what \
+        follows of that direction); `unsupported` (version, suite or compression). Without secrets: absent.";
     RECORD_VERSION = "tls.record_version", "RFC 8446 section 5.1",
         "Version in the record headers of a connection whose handshake is not in the capture; 0x0303 stands \
         for TLS 1.2 and 1.3.";

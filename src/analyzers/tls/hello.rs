@@ -48,6 +48,8 @@ pub(super) struct Choice {
     pub(super) session_id: Vec<u8>,
     /// The client may send encrypted handshake messages before its Finished (NPN, channel ID).
     pub(super) before_finished: u8,
+    /// TLS 1.3: the client's pre-shared key was taken.
+    pub(super) psk: bool,
 }
 
 impl Choice {
@@ -237,7 +239,7 @@ pub(super) fn server_hello(mut body: Vec<u8>, sink: &mut Sink) -> Option<Answer>
                 sink.fact(&f::PSK_ONLY, Value::Yes);
             }
         }
-        sink.fact(&f::CERTIFICATE, Value::Word(if found.psk { "resumed" } else { "encrypted" }));
+        choice.psk = found.psk;
     }
     Some(Answer::Chosen(choice))
 }

@@ -21,8 +21,10 @@ mod alert;
 mod certificate;
 mod chain;
 mod connection;
+mod decrypt;
 mod fields;
 mod hello;
+mod inside;
 mod message;
 mod probe;
 mod record;
@@ -52,7 +54,7 @@ const PORTS: &[u16] =
     &[443, 465, 563, 636, 853, 989, 990, 992, 993, 995, 4433, 5061, 5671, 5986, 6514, 8443, 8883];
 
 fn start(context: &Context) -> Box<dyn Analyzer> {
-    Box::new(connection::Connection::new(context.from_start))
+    Box::new(connection::Connection::new(context))
 }
 
 /// First byte of every version since SSLv3 on the wire.
