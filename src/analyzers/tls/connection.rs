@@ -511,7 +511,7 @@ impl Analyzer for Connection {
 
     fn end(&mut self, sink: &mut Sink) {
         self.goodbyes(sink);
-        self.certificate_missed(sink);
+        self.end_inside(sink);
         let answered = self.answered || self.client_key_exchange || self.client.finished();
         let one_side =
             self.offer.is_none() && self.choice.is_some() || answered && !self.server.records.begun();

@@ -40,6 +40,14 @@ impl Connection {
         }
     }
 
+    /// The connection is over.
+    pub(super) fn end_inside(&mut self, sink: &mut Sink) {
+        if self.decryption.as_ref().is_some_and(|decryption| decryption.opened_nothing()) {
+            sink.fact(&f::DECRYPTION, Value::Word("keys-not-fitting"));
+        }
+        self.certificate_missed(sink);
+    }
+
     /// The server's certificate will not be seen any more.
     pub(super) fn certificate_missed(&mut self, sink: &mut Sink) {
         let decryption = self.decryption.as_mut();
@@ -73,7 +81,7 @@ impl Connection {
             Outcome::Cut => {
                 sink.fact(&f::DECRYPTION, Value::Word("gap"));
                 self.side(role).messages.reset();
-                sink.forward_gap(role);
+                self.gap_inside(role, sink);
                 return false;
             }
             Outcome::Failed(why) => {
@@ -88,9 +96,19 @@ impl Connection {
     /// Nothing that follows of this side can be opened.
     fn sealed_from_here(&mut self, role: Role, sink: &mut Sink) {
         self.side(role).messages.reset();
-        sink.forward_gap(role);
+        self.gap_inside(role, sink);
         if role == Role::Server {
             self.certificate_missed(sink);
+        }
+    }
+
+    /// Data of one side is missing here.
+    fn gap_inside(&mut self, role: Role, sink: &mut Sink) {
+        let Some(decryption) = &mut self.decryption else { return };
+        if decryption.handed_over {
+            sink.forward_gap(role);
+        } else if !decryption.gaps.contains(&role) {
+            decryption.gaps.push(role);
         }
     }
 
@@ -249,7 +267,8 @@ impl Connection {
             return sink.fact(&f::ANOMALY, Value::Word("alert-length"));
         };
         self.clear_alert(role, level, description, sink);
-        if alert::is_fatal(level) && self.completed && !self.application_data && role == Role::Server {
+        let silent = self.decryption.as_ref().is_some_and(|decryption| !decryption.server_spoke);
+        if role == Role::Server && alert::is_fatal(level) && self.completed && silent && self.is_tls13() {
             // The client is done first in TLS 1.3: this is the answer to its part.
             sink.fact(&f::HANDSHAKE_FAILED, Value::Word("server-alert"));
         }
@@ -284,12 +303,13 @@ impl Connection {
             self.application_data = true;
             sink.fact(&f::APPLICATION_DATA, Value::Yes);
         }
-        sink.forward_owned(role, bytes);
-        if let Some(decryption) = &mut self.decryption
-            && !std::mem::replace(&mut decryption.handed_over, true)
-        {
+        let Some(decryption) = &mut self.decryption else { return };
+        decryption.server_spoke |= role == Role::Server;
+        if !std::mem::replace(&mut decryption.handed_over, true) {
+            decryption.gaps.drain(..).for_each(|role| sink.forward_gap(role));
             sink.hand_over(decryption.inner);
         }
+        sink.forward_owned(role, bytes);
     }
 }
 
@@ -316,3 +336,6 @@ fn length24(input: &mut &[u8]) -> Option<usize> {
     let [a, b, c] = *take(input, 3) else { return None };
     Some(u32::from_be_bytes([0, a, b, c]) as usize)
 }
+
+#[cfg(test)]
+mod tests;

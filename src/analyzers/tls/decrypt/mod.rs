@@ -16,7 +16,7 @@ pub(super) use cipher::{Bulk, Suite};
 use cipher::{MacOrder, Opener};
 use derive::prf;
 pub(super) use derive::Hash;
-use traffic::Traffic;
+use traffic::{Traffic, Unread};
 pub(super) use traffic::Opened;
 
 use super::adapter::{self, Extension};
@@ -31,6 +31,8 @@ use crate::model::secrets::{SecretKind, SecretsOfOne};
 pub(super) struct Decryption {
     secrets: Arc<Secrets>,
     client_random: [u8; 32],
+    /// There are secrets for that.
+    known: bool,
     client: Reading,
     server: Reading,
     /// It is TLS 1.2, and both sides have something to change to.
@@ -41,6 +43,8 @@ pub(super) struct Decryption {
     pub(super) inner: Next,
     /// It was named.
     pub(super) handed_over: bool,
+    /// Whose data has a gap, before there was anybody to tell.
+    pub(super) gaps: Vec<Role>,
     /// That a record could be opened was told.
     pub(super) told: bool,
     /// TLS 1.3: whether the server's certificate is visible is still open.
@@ -49,6 +53,8 @@ pub(super) struct Decryption {
     pub(super) early_data: Vec<u8>,
     /// The server has taken it.
     pub(super) early_accepted: bool,
+    /// The server has sent data.
+    pub(super) server_spoke: bool,
 }
 
 /// One direction.
@@ -97,16 +103,19 @@ impl Decryption {
         Self {
             secrets,
             client_random: [0; 32],
+            known: false,
             client: Reading::default(),
             server: Reading::default(),
             agreed: false,
             early: Vec::new(),
             inner: Next::Probe,
             handed_over: false,
+            gaps: Vec::new(),
             told: false,
             certificate_open: false,
             early_data: Vec::new(),
             early_accepted: false,
+            server_spoke: false,
         }
     }
 
@@ -122,7 +131,8 @@ impl Decryption {
         if let Some(random) = random(body) {
             self.client_random = random;
         }
-        self.secrets.of(&self.client_random).is_some()
+        self.known = self.secrets.of(&self.client_random).is_some();
+        self.known
     }
 
     /// What the server chose, with the body of its ServerHello; `early_data` is whether the client may have sent some.
@@ -140,7 +150,10 @@ impl Decryption {
         let secrets = secrets.of(&self.client_random).ok_or("no-keys")?;
         let suite = adapter::protection(choice.suite).ok_or("unsupported")?;
         match choice.version {
-            0x0304 => self.tls13(suite, secrets, early_data),
+            0x0304 => {
+                self.certificate_open = !choice.psk && secrets.get(SecretKind::ServerHandshake).is_some();
+                self.tls13(suite, secrets, early_data)
+            }
             0x0303 => self.tls12(suite, secrets, body),
             _ => Err("unsupported"),
         }
@@ -157,18 +170,26 @@ impl Decryption {
         let early = early_data.then(|| secrets.get(SecretKind::ClientEarly)).flatten();
         let client = [early, secrets.get(SecretKind::ClientHandshake), secrets.get(SecretKind::ClientData)];
         let server = [None, secrets.get(SecretKind::ServerHandshake), secrets.get(SecretKind::ServerData)];
-        self.certificate_open = secrets.get(SecretKind::ServerHandshake).is_some();
+        let mut result = Ok(());
         for (reading, secrets) in [(&mut self.client, client), (&mut self.server, server)] {
-            let traffic = Traffic::new(suite, secrets);
-            reading.keys = traffic.map_or(Keys::Lost, |traffic| Keys::Tls13(Box::new(traffic)));
+            // A side of which bytes are missing stays lost.
+            if matches!(reading.keys, Keys::Clear) {
+                let traffic = Traffic::new(suite, secrets).ok_or("no-keys");
+                match traffic {
+                    Ok(traffic) => reading.keys = Keys::Tls13(Box::new(traffic)),
+                    Err(why) => {
+                        reading.keys = Keys::Lost;
+                        result = Err(why);
+                    }
+                }
+            }
         }
-        if let Keys::Tls13(traffic) = &mut self.client.keys {
-            traffic.may_skip = early_data;
+        if let Keys::Tls13(traffic) = &mut self.client.keys
+            && early_data
+        {
+            traffic.expect_refused();
         }
-        match (&self.client.keys, &self.server.keys) {
-            (Keys::Tls13(_), Keys::Tls13(_)) => Ok(()),
-            _ => Err("no-keys"),
-        }
+        result
     }
 
     fn tls12(&mut self, suite: Suite, secrets: &SecretsOfOne, body: &[u8]) -> Result<(), &'static str> {
@@ -222,17 +243,8 @@ impl Decryption {
     /// ChangeCipherSpec of TLS 1.2.
     pub(super) fn cipher_change(&mut self, role: Role) {
         let reading = self.reading(role);
-        reading.keys = reading.next.take().map_or(Keys::Lost, Keys::Tls12);
-    }
-
-    /// Whether records of this side are opened, or will be.
-    pub(super) fn reads(&self, role: Role) -> bool {
-        let reading = if role == Role::Client { &self.client } else { &self.server };
-        match reading.keys {
-            Keys::Tls12(_) | Keys::Tls13(_) => true,
-            Keys::Clear => reading.next.is_some(),
-            Keys::Lost => false,
-        }
+        let next = reading.next.take().map_or(Keys::Lost, Keys::Tls12);
+        reading.keys = next;
     }
 
     /// A record begins. `payload_wanted` is whether anybody takes what is inside.
@@ -328,9 +340,10 @@ impl Decryption {
             }
             Keys::Tls13(traffic) => {
                 let at_start = traffic.at_start();
-                match traffic.open(record, body) {
-                    None if traffic.may_skip => return Outcome::Passed,
-                    opened => (opened, at_start),
+                match (traffic.open(record, body), traffic.unread()) {
+                    (None, Unread::EarlyData) => return Outcome::Passed,
+                    (None, Unread::Handshake) => return Outcome::Sealed,
+                    (opened, _) => (opened, at_start),
                 }
             }
             Keys::Clear | Keys::Lost => return Outcome::Sealed,
@@ -355,10 +368,19 @@ impl Decryption {
         }
     }
 
-    /// The bytes of one side cannot be followed any more. Tells whether it was being read.
+    /// Whether records of some side were passed over, and none was opened.
+    pub(super) fn opened_nothing(&self) -> bool {
+        [&self.client, &self.server].into_iter().any(|reading| match &reading.keys {
+            Keys::Tls13(traffic) => traffic.opened_nothing(),
+            Keys::Clear | Keys::Tls12(_) | Keys::Lost => false,
+        })
+    }
+
+    /// The bytes of one side cannot be followed any more. Tells whether it would have been read.
     pub(super) fn lose(&mut self, role: Role) -> bool {
-        let read = self.reads(role);
+        let known = self.known;
         let reading = self.reading(role);
+        let read = known && !matches!(reading.keys, Keys::Lost);
         *reading = Reading { keys: Keys::Lost, ..Reading::default() };
         read
     }

@@ -29,10 +29,23 @@ pub(super) struct Traffic {
     secret: Vec<u8>,
     /// Records of the handshake may be missing, so that it may end any time.
     gap: bool,
-    /// Records that do not open may be early data that nobody takes.
-    pub(super) may_skip: bool,
+    /// Records that do not open may be these.
+    unread: Unread,
+    /// Records that did not open: not counted further than this.
+    passed: bool,
     /// None was opened yet.
     fresh: bool,
+}
+
+/// What records may be that do not open, before the first that does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// Nothing: the keys do not fit.
+    Nothing,
+    /// Early data that the server does not take.
+    EarlyData,
+    /// The handshake, for which there is no secret.
+    Handshake,
 }
 
 impl std::fmt::Debug for Traffic {
@@ -48,7 +61,25 @@ impl Traffic {
         let secret = secrets.last().copied().flatten().unwrap_or_default().to_vec();
         let gap = handshake.is_none();
         let any = handshake.is_some() || data.is_some();
-        any.then(|| Self { suite, early, handshake, data, secret, gap, may_skip: false, fresh: true })
+        let unread = if handshake.is_none() { Unread::Handshake } else { Unread::Nothing };
+        any.then(|| Self { suite, early, handshake, data, secret, gap, unread, passed: false, fresh: true })
+    }
+
+    /// The client may have sent early data, and the server may not want it.
+    pub(super) fn expect_refused(&mut self) {
+        if self.unread == Unread::Nothing {
+            self.unread = Unread::EarlyData;
+        }
+    }
+
+    /// What a record may be that does not open.
+    pub(super) fn unread(&self) -> Unread {
+        self.unread
+    }
+
+    /// Whether records were passed over, and none was opened.
+    pub(super) fn opened_nothing(&self) -> bool {
+        self.passed && self.fresh
     }
 
     /// Whether no record was opened yet.
@@ -58,6 +89,12 @@ impl Traffic {
 
     /// What is in the next record.
     pub(super) fn open(&mut self, record: Record, body: &[u8]) -> Option<Opened> {
+        let opened = self.try_open(record, body);
+        self.passed |= opened.is_none();
+        opened
+    }
+
+    fn try_open(&mut self, record: Record, body: &[u8]) -> Option<Opened> {
         if let Some(opened) = self.early.as_mut().and_then(|keys| keys.open(record, body)) {
             self.fresh = false;
             return inner(opened, true);
@@ -74,7 +111,7 @@ impl Traffic {
         };
         // What was sent under later keys ends what comes before.
         self.early = None;
-        self.may_skip = false;
+        self.unread = Unread::Nothing;
         self.fresh = false;
         inner(opened, false)
     }
