@@ -136,8 +136,7 @@ impl Input {
             Kind::Stream | Kind::Stdin => None,
         });
         let paths: Vec<PathBuf> = captures.iter().map(|(listed, _)| listed.path.clone()).collect();
-        let mut merge =
-            Merge::new(input::names(&paths), options.progress, options.window, secrets.room());
+        let mut merge = Merge::new(input::names(&paths), options.progress, options.window, secrets.room());
         for (place, (_, look)) in captures.into_iter().enumerate() {
             match look {
                 Look::Due(first, capture) => merge.add(place, first, capture),

@@ -92,7 +92,9 @@ fn secrets(analysis: &Analysis) -> impl Iterator<Item = String> + use<> {
         String::from("some secrets come behind the first frames of a capture that can be read only once: they were not used")
     });
     let dropped = analysis.secrets_dropped.then(|| {
-        String::from("there were more secrets of connections than --max-memory has room for: not all were used")
+        String::from(
+            "there were more secrets of connections than --max-memory has room for: not all were used",
+        )
     });
     late.into_iter().chain(dropped)
 }

@@ -120,7 +120,8 @@ impl Secrets {
     /// Whether every secret of `other` is here too.
     pub fn cover(&self, other: &Self) -> bool {
         other.by_random.iter().all(|(random, secrets)| {
-            self.of(random).is_some_and(|known| secrets.list.iter().all(|(kind, _)| known.get(*kind).is_some()))
+            self.of(random)
+                .is_some_and(|known| secrets.list.iter().all(|(kind, _)| known.get(*kind).is_some()))
         })
     }
 
@@ -186,7 +187,7 @@ mod tests {
     fn random(last: u8) -> (Random, String) {
         let mut random = [0xab; 32];
         random[31] = last;
-        (random, random.iter().map(|byte| format!("{byte:02x}")).collect())
+        (random, format!("{}{last:02x}", "ab".repeat(31)))
     }
 
     #[test]
@@ -212,8 +213,9 @@ mod tests {
 
     #[test]
     fn there_is_a_bound_and_what_is_beyond_is_counted() {
-        let log: String =
-            (0..10).map(|n| format!("CLIENT_RANDOM {} {}\n", random(n).1, "22".repeat(48))).collect();
+        let secret = "22".repeat(48);
+        let log = (0..10)
+            .fold(String::new(), |log, n| log + "CLIENT_RANDOM " + &random(n).1 + " " + &secret + "\n");
         let mut secrets = Secrets::with_room(3 * (EACH + 48));
         assert_eq!(secrets.read(log.as_bytes()), 10);
         assert_eq!((secrets.len(), secrets.dropped()), (3, 7));
@@ -230,7 +232,7 @@ mod tests {
         let mut secrets = Secrets::with_room(10_000);
         secrets.read(format!("CLIENT_RANDOM {} {}\n", random(7).1, "5a".repeat(48)).as_bytes());
         let shown = format!("{secrets:?} {:?}", secrets.of(&random(7).0));
-        assert!(!shown.contains("5a5a") && !shown.contains("90, 90") && !shown.contains("Z"), "{shown}");
+        assert!(!shown.contains("5a5a") && !shown.contains("90, 90") && !shown.contains('Z'), "{shown}");
         assert!(shown.contains("Master"));
     }
 }

@@ -6,8 +6,8 @@
 
 use tls_parser::{
     ECParametersContent, NamedGroup, TlsCipherAu, TlsCipherEnc, TlsCipherEncMode, TlsCipherKx, TlsCipherMac,
-    TlsCipherSuite, TlsExtension, TlsMessageHandshake, TlsPRF, parse_dh_params, parse_ecdh_params, parse_tls_extension,
-    parse_tls_handshake_client_hello, parse_tls_handshake_msg_certificate,
+    TlsCipherSuite, TlsExtension, TlsMessageHandshake, TlsPRF, parse_dh_params, parse_ecdh_params,
+    parse_tls_extension, parse_tls_handshake_client_hello, parse_tls_handshake_msg_certificate,
     parse_tls_handshake_msg_newsessionticket, parse_tls_handshake_msg_server_hello,
 };
 

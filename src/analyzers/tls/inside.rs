@@ -281,8 +281,10 @@ impl Connection {
             return self.data_inside(Role::Client, bytes, sink);
         }
         let room = usize::from(MAX_LENGTH).saturating_sub(decryption.early_data.len());
-        // What there is no room for would be a gap in the middle; the data is not long in practice.
-        if bytes.len() <= room {
+        if decryption.early_dropped || bytes.len() > room {
+            decryption.early_dropped = true;
+            decryption.early_data = Vec::new();
+        } else {
             decryption.early_data.extend_from_slice(&bytes);
         }
     }
@@ -291,6 +293,9 @@ impl Connection {
         let Some(decryption) = &mut self.decryption else { return };
         decryption.early_accepted = true;
         let bytes = std::mem::take(&mut decryption.early_data);
+        if std::mem::take(&mut decryption.early_dropped) {
+            self.gap_inside(Role::Client, sink);
+        }
         self.data_inside(Role::Client, bytes, sink);
     }
 

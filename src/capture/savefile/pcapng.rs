@@ -9,14 +9,14 @@
 use std::net::IpAddr;
 
 use pcap_parser::{
-    BOM_MAGIC, CB_MAGIC, DCB_MAGIC, DSB_MAGIC, EPB_MAGIC, IDB_MAGIC, ISB_MAGIC, NRB_MAGIC, OptionCode, PcapNGOption,
-    SHB_MAGIC, SJE_MAGIC, SPB_MAGIC, parse_option_be, parse_option_le,
+    BOM_MAGIC, CB_MAGIC, DCB_MAGIC, DSB_MAGIC, EPB_MAGIC, IDB_MAGIC, ISB_MAGIC, NRB_MAGIC, OptionCode,
+    PcapNGOption, SHB_MAGIC, SJE_MAGIC, SPB_MAGIC, parse_option_be, parse_option_le,
 };
 
 use super::clock::{Clock, Unit};
 use super::{Framed, Ledger, MAX_BLOCK, MAX_FRAME, Names, Order, Split, Stop};
-use crate::model::{LinkType, Secrets};
 use crate::model::text::lossless;
+use crate::model::{LinkType, Secrets};
 
 /// What the blocks so far have said.
 #[derive(Debug)]

@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 pub(super) use cipher::{Bulk, Suite};
 use cipher::{MacOrder, Opener};
-use derive::prf;
 pub(super) use derive::Hash;
-use traffic::{Traffic, Unread};
+use derive::prf;
 pub(super) use traffic::Opened;
+use traffic::{Traffic, Unread};
 
 use super::adapter::{self, Extension};
 use super::hello::Choice;
@@ -51,6 +51,8 @@ pub(super) struct Decryption {
     pub(super) certificate_open: bool,
     /// Early data of the client that the server has not taken yet; bounded by [`MAX_LENGTH`].
     pub(super) early_data: Vec<u8>,
+    /// There was more of it.
+    pub(super) early_dropped: bool,
     /// The server has taken it.
     pub(super) early_accepted: bool,
     /// The server has sent data.
@@ -114,6 +116,7 @@ impl Decryption {
             told: false,
             certificate_open: false,
             early_data: Vec::new(),
+            early_dropped: false,
             early_accepted: false,
             server_spoke: false,
         }
@@ -159,12 +162,7 @@ impl Decryption {
         }
     }
 
-    fn tls13(
-        &mut self,
-        suite: Suite,
-        secrets: &SecretsOfOne,
-        early_data: bool,
-    ) -> Result<(), &'static str> {
+    fn tls13(&mut self, suite: Suite, secrets: &SecretsOfOne, early_data: bool) -> Result<(), &'static str> {
         // A second hello, after a retry, offers none any more.
         let early_data = early_data || !self.early.is_empty();
         let early = early_data.then(|| secrets.get(SecretKind::ClientEarly)).flatten();
@@ -259,8 +257,7 @@ impl Decryption {
                 false
             }
             Keys::Tls12(_) => record.content != Content::ChangeCipherSpec,
-            Keys::Tls13(_) => data,
-            Keys::Clear => data,
+            Keys::Tls13(_) | Keys::Clear => data,
             Keys::Lost => false,
         };
     }
@@ -348,13 +345,11 @@ impl Decryption {
             }
             Keys::Clear | Keys::Lost => return Outcome::Sealed,
         };
-        match opened {
-            Some(opened) => Outcome::Opened(opened),
-            None => {
-                reading.keys = Keys::Lost;
-                Outcome::Failed(if at_start { "keys-not-fitting" } else { "broken" })
-            }
+        if let Some(opened) = opened {
+            return Outcome::Opened(opened);
         }
+        reading.keys = Keys::Lost;
+        Outcome::Failed(if at_start { "keys-not-fitting" } else { "broken" })
     }
 
     /// TLS 1.3: what this side sends from now on is under its next keys.

@@ -156,7 +156,10 @@ fn tls13_shows_what_it_hides() {
 #[test]
 fn keys_are_updated_and_early_data_counts_where_it_was_taken() {
     let seen = with_keys("tls13_key_update");
-    assert_eq!((seen.client.as_slice(), seen.server.as_slice()), (&b"one\ntwo\nthree\n"[..], &b"eno\nowt\neerht\n"[..]));
+    assert_eq!(
+        (seen.client.as_slice(), seen.server.as_slice()),
+        (&b"one\ntwo\nthree\n"[..], &b"eno\nowt\neerht\n"[..])
+    );
     assert_eq!(all(&seen, &f::DECRYPTION), ["decrypted"]);
     let seen = with_keys("tls13_early");
     assert_eq!(seen.client, b"early data\none\n");
@@ -211,14 +214,11 @@ fn without_secrets_of_the_connection_nothing_else_changes() {
 fn wrong_secrets_open_nothing_and_the_facts_are_those_without() {
     for (name, text) in PLAIN {
         // The last digit of each secret is another one.
-        let wrong: String = text
-            .lines()
-            .filter(|line| line.starts_with(['C', 'S']))
-            .map(|line| {
-                let (rest, last) = line.split_at(line.len() - 1);
-                format!("{rest}{}\n", if last == "0" { "1" } else { "0" })
-            })
-            .collect();
+        let lines = text.lines().filter(|line| line.starts_with(['C', 'S']));
+        let wrong = lines.fold(String::new(), |all, line| {
+            let (rest, last) = line.split_at(line.len() - 1);
+            all + rest + if last == "0" { "1\n" } else { "0\n" }
+        });
         let seen = observe(secrets(&wrong), &steps(text));
         assert_eq!(all(&seen, &f::DECRYPTION), ["keys-not-fitting"], "{name}");
         assert!(seen.client.is_empty() && seen.server.is_empty(), "{name}");
