@@ -80,8 +80,7 @@ impl Connection {
             Outcome::Sealed => return false,
             Outcome::Cut => {
                 sink.fact(&f::DECRYPTION, Value::Word("gap"));
-                self.side(role).messages.reset();
-                self.gap_inside(role, sink);
+                self.sealed_from_here(role, sink);
                 return false;
             }
             Outcome::Failed(why) => {
@@ -93,7 +92,7 @@ impl Connection {
         true
     }
 
-    /// Nothing that follows of this side can be opened.
+    /// Something of this side cannot be opened: data is missing, and what follows of the handshake is not read.
     fn sealed_from_here(&mut self, role: Role, sink: &mut Sink) {
         self.side(role).messages.reset();
         self.gap_inside(role, sink);
@@ -139,12 +138,27 @@ impl Connection {
             Content::Handshake => self.handshake_inside(role, &bytes, tls13, sink),
             Content::Alert => self.alert_inside(role, &bytes, sink),
             Content::ApplicationData if early => self.early_data(bytes, sink),
-            Content::ApplicationData => self.data_inside(role, bytes, sink),
+            Content::ApplicationData => {
+                if tls13 && role == Role::Client {
+                    // It comes after the client's Finished, which may not have been captured.
+                    self.complete(sink);
+                }
+                self.data_inside(role, bytes, sink);
+            }
             Content::ChangeCipherSpec | Content::Heartbeat | Content::Ssl2(_) => {}
         }
     }
 
     fn handshake_inside(&mut self, role: Role, mut bytes: &[u8], tls13: bool, sink: &mut Sink) {
+        if let Some(decryption) = &mut self.decryption
+            && decryption.is_blind(role)
+        {
+            // A message that changes keys fills its record (RFC 8446 section 5.1); others could be misread.
+            if tls13 && matches!(bytes, [kind::KEY_UPDATE, 0, 0, 1, 0 | 1]) {
+                decryption.advance(role, Advance::KeyUpdate);
+            }
+            bytes = &[];
+        }
         // Each turn takes bytes or finishes a message.
         while let Some(step) = self.side(role).messages.next(&mut bytes) {
             if tls13 {

@@ -6,15 +6,18 @@
 //! record headers: whether the handshake was completed, when application data began, whether a side
 //! said goodbye.
 //!
-//! Assumed: nothing is decrypted, no signature is verified, the first certificate message of each
+//! Where the user holds the secrets of a connection, its records are opened (`decrypt`): what TLS 1.3 hides is read, and the
+//! data inside goes to the next analyzer.
+//!
+//! Assumed: else nothing is decrypted; no signature is verified, the first certificate message of each
 //! side counts. A handshake after the first one of a connection is encrypted; that it took place is
-//! all that shows. What TLS 1.3 hides is inferred from the order and size of records, and the
+//! all that shows then. What TLS 1.3 hides is inferred from the order and size of records, and the
 //! fields say so.
 //!
 //! Not read: DTLS, QUIC, Finished, OCSP responses, SSLv2 beyond its hellos.
 //!
 //! Memory per flow: two record headers, and of each direction one handshake message of at most 128
-//! KiB while it is incomplete.
+//! KiB while it is incomplete; with secrets, of each direction one record more.
 
 mod adapter;
 mod alert;

@@ -71,6 +71,8 @@ struct Reading {
     wanted: bool,
     /// A part of it is not in the capture.
     cut: bool,
+    /// A record since the keys changed was cut: where handshake messages begin is not known any more.
+    blind: bool,
 }
 
 #[derive(Debug, Default)]
@@ -243,6 +245,7 @@ impl Decryption {
         let reading = self.reading(role);
         let next = reading.next.take().map_or(Keys::Lost, Keys::Tls12);
         reading.keys = next;
+        reading.blind = false;
     }
 
     /// A record begins. `payload_wanted` is whether anybody takes what is inside.
@@ -317,7 +320,13 @@ impl Decryption {
         std::mem::take(&mut self.early)
     }
 
+    /// Whether it is not known where handshake messages of this side begin.
+    pub(super) fn is_blind(&mut self, role: Role) -> bool {
+        self.reading(role).blind
+    }
+
     fn skip(&mut self, role: Role) -> Outcome {
+        self.reading(role).blind = true;
         match &mut self.reading(role).keys {
             Keys::Tls12(opener) => opener.skip(),
             Keys::Tls13(traffic) => traffic.skip(),

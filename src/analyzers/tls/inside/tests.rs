@@ -274,6 +274,24 @@ fn a_gap_is_told_and_what_follows_is_opened_where_it_can_be() {
                 let seen = observe(secrets(text), &cut);
                 assert!(is_left_of(&seen.client, &whole.client), "{name} {number} {at}: {seen:?}");
                 assert!(is_left_of(&seen.server, &whole.server), "{name} {number} {at}: {seen:?}");
+                // What is said of the handshake is what is said without a gap, or nothing.
+                for field in [
+                    &f::CERTIFICATE_CN,
+                    &f::CLIENT_CN,
+                    &f::CERTIFICATE_REQUESTED,
+                    &f::CLIENT_CERTIFICATE,
+                    &f::ALPN,
+                ] {
+                    let (known, all) = (all(&seen, field), all(&whole, field));
+                    assert!(known.iter().all(|value| all.contains(value)), "{name} {number} {at}: {known:?}");
+                }
+                let visible = all(&seen, &f::CERTIFICATE) == ["visible"];
+                let asked = seen.facts.has(&f::CERTIFICATE_REQUESTED);
+                assert!(
+                    !visible || asked == whole.facts.has(&f::CERTIFICATE_REQUESTED),
+                    "{name} {number} {at}"
+                );
+                assert!(all(&seen, &f::CERTIFICATE).len() <= 1, "{name} {number} {at}: {seen:?}");
                 let complete = seen.client == whole.client && seen.server == whole.server;
                 let told = all(&seen, &f::DECRYPTION).iter().any(|word| word != "decrypted");
                 let hidden = !seen.facts.has(&f::DECRYPTION);
