@@ -91,7 +91,7 @@ fn any_block(kind: u32, body: &[u8]) -> Vec<u8> {
 
 /// More than is read at a time, of blocks that say nothing.
 fn much() -> Vec<u8> {
-    any_block(0x0bad_cafe, &[0; 50_000]).repeat(20)
+    any_block(0x0bad_cafe, &vec![0; 50_000]).repeat(20)
 }
 
 /// The case's capture without secrets, and these.
