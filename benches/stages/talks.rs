@@ -58,7 +58,13 @@ fn share_out(talks: &mut Talks, head: &FlowHead, pieces: Vec<Piece>, known: Opti
     let Taker { definition, client } = taker;
     let FlowKey { transport, orig, resp } = head.key;
     let (client_end, server_end) = if client == Direction::OrigToResp { (orig, resp) } else { (resp, orig) };
-    let context = Context { transport, client: client_end, server: server_end, from_start: !head.midstream };
+    let context = Context {
+        transport,
+        client: client_end,
+        server: server_end,
+        from_start: !head.midstream,
+        secrets: None,
+    };
     let mut talk = Talk { context, client, pieces };
     let heard = listen(definition, &talk);
     // What an analyzer is not asked to take does not count as its speed.

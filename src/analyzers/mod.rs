@@ -44,8 +44,10 @@ pub(crate) mod testing;
 pub mod tls;
 pub mod websocket;
 
+use std::sync::Arc;
+
 use crate::model::evidence::Seen;
-use crate::model::{Endpoint, Field, Observation, Transport, Value};
+use crate::model::{Endpoint, Field, Observation, Secrets, Transport, Value};
 
 /// Who of the two ends speaks; known from the protocol, not from who opened the flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -138,7 +140,7 @@ pub struct Definition {
 }
 
 /// What an analyzer is told at its start.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Context {
     /// Transport of the flow.
     pub transport: Transport,
@@ -148,6 +150,8 @@ pub struct Context {
     pub server: Endpoint,
     /// Whether the beginning of the flow was captured.
     pub from_start: bool,
+    /// Secrets of connections that the user holds; `None` if there is none of any.
+    pub secrets: Option<Arc<Secrets>>,
 }
 
 /// One protocol on one flow.

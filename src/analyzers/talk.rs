@@ -32,7 +32,7 @@ pub(super) fn run_with(definition: &Definition, talk: &[(Role, &[u8])]) -> (Fact
 
 fn play(definition: &Definition, talk: &[(Role, &[u8])], transport: Transport) -> (Facts, Vec<Sink>) {
     let end = |port| Endpoint { ip: [192, 0, 2, 1].into(), port };
-    let context = Context { transport, client: end(50_000), server: end(1), from_start: true };
+    let context = Context { transport, client: end(50_000), server: end(1), from_start: true, secrets: None };
     let mut analyzer = (definition.start)(&context);
     let (mut facts, mut sinks) = (Facts::default(), Vec::new());
     let mut done = false;

@@ -66,6 +66,7 @@ impl Session {
             client: endpoint(40_000),
             server: endpoint(definition.ports[0]),
             from_start,
+            secrets: None,
         };
         let mut session = Self {
             layers: Vec::new(),

@@ -17,7 +17,7 @@ use super::bpf::Filter;
 use super::compressed::Source;
 use super::reader::{Finished, Reader};
 use crate::error::{Error, Result};
-use crate::model::{CaptureId, Timestamp};
+use crate::model::{CaptureId, Secrets, Timestamp};
 
 /// When something is due: its time, and its place in the order given.
 type Due = (Timestamp, usize);
@@ -42,6 +42,8 @@ pub(super) struct Merge {
     finished: Vec<Finished>,
     progress: Arc<AtomicU64>,
     window: u64,
+    /// What all captures have brought along so far.
+    secrets: Secrets,
 }
 
 struct Active {
@@ -54,8 +56,8 @@ struct Active {
 }
 
 impl Merge {
-    /// Captures by name, in the order given.
-    pub(super) fn new(names: Vec<String>, progress: Arc<AtomicU64>, window: u64) -> Self {
+    /// Captures by name, in the order given, which may bring `room` bytes of secrets along.
+    pub(super) fn new(names: Vec<String>, progress: Arc<AtomicU64>, window: u64, room: usize) -> Self {
         Self {
             names,
             waiting: BTreeMap::new(),
@@ -65,6 +67,7 @@ impl Merge {
             finished: Vec::new(),
             progress,
             window,
+            secrets: Secrets::with_room(room),
         }
     }
 
@@ -160,7 +163,9 @@ impl Merge {
 
     /// Reads the next block of a capture, or notes its end.
     fn read_on(&mut self, place: usize, mut reader: Box<Reader>, pool: &Pool, filter: Option<&mut Filter>) {
-        let block = reader.next_block(pool, filter).map(|block| block.of(capture_id(place)));
+        let block = reader.next_block(pool, filter);
+        reader.take_secrets().iter().for_each(|secrets| self.secrets.merge(secrets));
+        let block = block.map(|block| block.of(capture_id(place)));
         let first = block.as_ref().and_then(|block| block.records().first()).map(|record| record.time);
         let (Some(block), Some(first)) = (block, first) else {
             self.add_finished(place, *reader);
@@ -173,6 +178,11 @@ impl Merge {
     #[cfg(test)]
     pub(super) fn open_captures(&self) -> usize {
         self.active.len()
+    }
+
+    /// What the captures have brought along.
+    pub(super) fn take_secrets(&mut self) -> Secrets {
+        std::mem::take(&mut self.secrets)
     }
 
     /// What the captures said of themselves, in the order given. Those not read to their end say what was

@@ -36,7 +36,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::model::stats::{CaptureInfo, Stats};
-use crate::model::{NameBinding, NameSource, Timestamp};
+use crate::model::{NameBinding, NameSource, Secrets, Timestamp};
 use batch::Pool;
 pub use batch::{Batch, Frames};
 use bpf::Filter;
@@ -57,11 +57,19 @@ pub struct Options {
     pub block_len: usize,
     /// Bytes that unpacking a capture may take; what needs more is not read further.
     pub window: u64,
+    /// Secrets that are known beforehand; those of captures go by the same room.
+    pub secrets: Secrets,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { filter: None, progress: Arc::default(), block_len: 1 << 18, window: 128 << 20 }
+        Self {
+            filter: None,
+            progress: Arc::default(),
+            block_len: 1 << 18,
+            window: 128 << 20,
+            secrets: Secrets::with_room(1 << 20),
+        }
     }
 }
 
@@ -74,6 +82,7 @@ pub struct Input {
     filter: Option<Filter>,
     not_captures: Vec<PathBuf>,
     total_bytes: Option<u64>,
+    secrets: Arc<Secrets>,
 }
 
 /// What there is to say of the input when it was read.
@@ -87,6 +96,8 @@ pub struct Summary {
     pub names: Vec<NameBinding>,
     /// Names beyond the number that is kept.
     pub names_dropped: u64,
+    /// Secrets that the captures brought along, wherever in them.
+    pub secrets: Secrets,
     /// Frames that were read but are in no batch, with the reason: to be merged into the run's counts.
     pub passed_over: Stats,
 }
@@ -108,7 +119,9 @@ impl Input {
         let share = blocks.checked_div(files).unwrap_or(blocks).max(PEEK);
         let pool = Pool::new(options.block_len.min(share).max(MIN_BLOCK));
         let target = (options.block_len / 2).max(1);
-        let (captures, not_captures) = look_at(listed, &pool, &options.progress, options.window)?;
+        let mut secrets = options.secrets;
+        let (captures, not_captures) =
+            look_at(listed, &pool, &options.progress, options.window, &mut secrets)?;
         if captures.is_empty() {
             let names: Vec<String> =
                 paths.iter().map(|path| format!("`{}`", path.as_ref().display())).collect();
@@ -123,7 +136,7 @@ impl Input {
             Kind::Stream | Kind::Stdin => None,
         });
         let paths: Vec<PathBuf> = captures.iter().map(|(listed, _)| listed.path.clone()).collect();
-        let mut merge = Merge::new(input::names(&paths), options.progress, options.window);
+        let mut merge = Merge::new(input::names(&paths), options.progress, options.window, secrets.room());
         for (place, (_, look)) in captures.into_iter().enumerate() {
             match look {
                 Look::Due(first, capture) => merge.add(place, first, capture),
@@ -131,7 +144,14 @@ impl Input {
                 Look::Unreadable(reason) => merge.add_unreadable(place, reason),
             }
         }
-        Ok(Self { merge, target, pool, filter, not_captures, total_bytes })
+        let secrets = Arc::new(secrets);
+        Ok(Self { merge, target, pool, filter, not_captures, total_bytes, secrets })
+    }
+
+    /// Secrets known before the first batch: those given, and what stands before the first frame of each capture. The
+    /// captures may hold more; see [`Summary::secrets`].
+    pub fn secrets(&self) -> &Arc<Secrets> {
+        &self.secrets
     }
 
     /// Bytes of all captures as files, the end of [`Options::progress`]; `None` if there is a pipe among them.
@@ -150,9 +170,10 @@ impl Input {
 
     /// Closes the input and tells about it, also when it was not read to its end.
     pub fn finish(self) -> Summary {
-        let mut summary = Summary { not_captures: self.not_captures, ..Summary::default() };
+        let Self { mut merge, not_captures, .. } = self;
+        let mut summary = Summary { not_captures, secrets: merge.take_secrets(), ..Summary::default() };
         let mut names = Names::default();
-        for finished in self.merge.finish() {
+        for finished in merge.finish() {
             summary.passed_over.merge(&finished.passed_over);
             summary.captures.push(finished.info);
             names.merge(finished.names);
@@ -192,7 +213,13 @@ type Looked = (Vec<(Listed, Look)>, Vec<PathBuf>);
 
 /// Looks at the first frame of each file. Files are closed again, but for one that is alone: so many may be
 /// listed that they cannot all be open.
-fn look_at(listed: Vec<Listed>, pool: &Pool, progress: &Arc<AtomicU64>, window: u64) -> Result<Looked> {
+fn look_at(
+    listed: Vec<Listed>,
+    pool: &Pool,
+    progress: &Arc<AtomicU64>,
+    window: u64,
+    secrets: &mut Secrets,
+) -> Result<Looked> {
     let peek = Pool::new(PEEK.min(pool.block_len()));
     let alone = listed.len() == 1;
     let mut captures = Vec::new();
@@ -218,7 +245,9 @@ fn look_at(listed: Vec<Listed>, pool: &Pool, progress: &Arc<AtomicU64>, window: 
             }
             other => other?,
         };
-        let look = match reader.first_time(pool) {
+        let first = reader.first_time(pool);
+        reader.take_secrets().iter().for_each(|found| secrets.merge(found));
+        let look = match first {
             None => {
                 if !keep {
                     progress.fetch_add(counter.load(Ordering::Relaxed), Ordering::Relaxed);

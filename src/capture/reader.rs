@@ -9,7 +9,7 @@ use super::savefile::{Ledger, Names, Savefile, Stop};
 use super::sniff::looks_like;
 use crate::error::{Error, Result};
 use crate::model::stats::{CaptureInfo, Damage, SkipReason, Stats};
-use crate::model::{CaptureId, Timestamp};
+use crate::model::{CaptureId, Secrets, Timestamp};
 
 /// An open capture.
 pub(super) struct Reader {
@@ -68,6 +68,11 @@ impl Reader {
             self.ahead = self.next_block(pool, None);
         }
         self.ahead.as_ref()?.records().first().map(|record| record.time)
+    }
+
+    /// Secrets that the blocks since the last call brought along, if any.
+    pub(super) fn take_secrets(&mut self) -> Option<Secrets> {
+        self.savefile.take_secrets()
     }
 
     /// The next block with at least one frame that the filter takes; `None` at the end, see [`Reader::finish`].

@@ -418,7 +418,9 @@ fn handshake(
     rejections: &BTreeMap<String, usize>,
 ) -> Option<Finding> {
     let facts = &view.flow.facts;
-    if facts.has(&tls::HANDSHAKE_INCOMPLETE) || facts.has(&tls::HANDSHAKE_COMPLETED) {
+    // Where TLS 1.3 was decrypted, a client may have completed what the server then refuses.
+    let failed = facts.has(&tls::HANDSHAKE_FAILED);
+    if !failed && (facts.has(&tls::HANDSHAKE_INCOMPLETE) || facts.has(&tls::HANDSHAKE_COMPLETED)) {
         return rejected(subject, view, rejections);
     }
     let alert = |field: &'static Field| facts.first(field).map(|fact| fact.value.to_string());

@@ -60,6 +60,10 @@ pub(super) struct InputArgs {
     /// Name addresses by this file (hosts(5): address, names)
     #[arg(long, value_name = "HOSTS-FILE")]
     pub(super) names: Option<PathBuf>,
+    /// Decrypt TLS with the secrets in this file (NSS key log, as SSLKEYLOGFILE makes one); repeatable. Secrets inside pcapng
+    /// captures are used too
+    #[arg(long, value_name = "FILE")]
+    pub(super) keylog: Vec<PathBuf>,
     /// Threads; the output does not depend on it [default: one per core]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) jobs: Option<u16>,

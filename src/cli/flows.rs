@@ -45,6 +45,7 @@ pub(super) fn facts(analysis: &Analysis) -> Summary {
         .chain(hurried(analysis.stats.shed.streams))
         .chain(dropped(analysis.names_dropped, "names of addresses"))
         .chain(dropped(analysis.hosts_dropped, "traits of hosts"))
+        .chain(secrets(analysis))
         .chain(analysis.internal_errors.iter().map(|error| {
             format!(
                 "analyzer {} failed on {} (a bug of wireclaim's; please report it)",
@@ -83,6 +84,19 @@ fn hurried(streams: u64) -> Option<String> {
 fn dropped(count: u64, what: &str) -> Option<String> {
     (count > 0)
         .then(|| format!("{count} sightings of {what} were not kept: there were more than there is room for"))
+}
+
+/// Secrets of connections that were not used, if any.
+fn secrets(analysis: &Analysis) -> impl Iterator<Item = String> + use<> {
+    let late = analysis.late_secrets.is_some().then(|| {
+        String::from("some secrets come behind the first frames of a capture that can be read only once: they were not used")
+    });
+    let dropped = analysis.secrets_dropped.then(|| {
+        String::from(
+            "there were more secrets of connections than --max-memory has room for: not all were used",
+        )
+    });
+    late.into_iter().chain(dropped)
 }
 
 /// Says why reading ended early, after everything read before has been reported.

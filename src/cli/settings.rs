@@ -1,7 +1,8 @@
 //! What the program needs, validated and built once from what the user typed.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -9,8 +10,8 @@ use super::args::{CheckArgs, InputArgs, OutputArgs};
 use super::progress::Progress;
 use crate::checks::devices::Selector;
 use crate::error::{Error, Result};
-use crate::model::NameBinding;
 use crate::model::stats::CaptureInfo;
+use crate::model::{NameBinding, Secrets};
 use crate::pipeline::judge::{self, Task};
 use crate::pipeline::{self, Analysis, Input, Options};
 use crate::profile::{bind, builtin};
@@ -24,15 +25,49 @@ pub(super) fn jobs(args: &InputArgs) -> usize {
 /// Reads everything: captures with their progress bar, then the user's names.
 pub(super) fn analyse(args: &InputArgs) -> Result<(Analysis, Vec<NameBinding>)> {
     let names = args.names.as_deref().map(judge::read_names).transpose()?.unwrap_or_default();
+    let mut analysis = read_captures(args, read_key_logs(args)?)?;
+    // What a capture tells late may be of connections that are over: only a second reading can use it.
+    if let Some(secrets) = analysis.late_secrets.take_if(|_| analysis.readable_again) {
+        analysis = read_captures(args, secrets)?;
+    }
+    Ok((analysis, names))
+}
+
+/// The secrets of `--keylog`.
+fn read_key_logs(args: &InputArgs) -> Result<Secrets> {
+    let mut secrets = Secrets::with_room(pipeline::room_for_secrets(args.max_memory));
+    for path in &args.keylog {
+        let failed = |source| Error::Io { action: "read", path: path.clone(), source };
+        let mut lines = BufReader::new(File::open(path).map_err(failed)?);
+        let (mut line, mut found) = (Vec::new(), 0);
+        // A line that is no line of a key log may be as long as the file.
+        while lines.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).map_err(failed)? > 0 {
+            found += secrets.read(&line);
+            line.clear();
+        }
+        if found == 0 {
+            return Err(Error::Usage(format!(
+                "failed to find a secret in `{}` (expected lines as in `CLIENT_RANDOM 5f… 9a…`, the NSS key log format)",
+                path.display()
+            )));
+        }
+    }
+    Ok(secrets)
+}
+
+/// Longer lines hold no secret that is used.
+const MAX_LINE: u64 = 1 << 12;
+
+fn read_captures(args: &InputArgs, secrets: Secrets) -> Result<Analysis> {
     let window = pipeline::window(args.max_memory);
-    let options = Options { filter: args.filter.clone(), window, ..Options::default() };
+    let options = Options { filter: args.filter.clone(), window, secrets, ..Options::default() };
     let read = Arc::clone(&options.progress);
     let input = Input::open(&args.captures, options)?;
     let bar = args.progress.on(std::io::stderr().is_terminal() && !args.quiet);
     let progress = bar.then(|| Progress::start(read, input.total_bytes()));
     let analysis = pipeline::analyse_within(input, jobs(args), args.max_memory)?;
     drop(progress);
-    Ok((analysis, names))
+    Ok(analysis)
 }
 
 /// Where a result goes, and how.

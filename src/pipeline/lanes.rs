@@ -15,6 +15,7 @@ use super::sorted::Sorted;
 use crate::capture::{self, Batch, Input};
 use crate::error::Error;
 use crate::flow::KeyHasher;
+use crate::model::Secrets;
 use crate::model::stats::Stats;
 
 /// Batches on their way for each thread, beside one that it reads.
@@ -86,9 +87,9 @@ pub(super) struct Outcome {
 }
 
 impl Lanes {
-    /// For `jobs` threads.
-    pub(super) fn new(input: Input, jobs: usize, shares: Shares) -> Self {
-        let lane = |_| Mutex::new(Lane { shard: Shard::new(shares), next: 0 });
+    /// For `jobs` threads; `secrets` are what is known of the connections.
+    pub(super) fn new(input: Input, jobs: usize, shares: Shares, secrets: &Arc<Secrets>) -> Self {
+        let lane = |_| Mutex::new(Lane { shard: Shard::new(shares, secrets), next: 0 });
         Self {
             source: Mutex::new(Source { input, ended: false, error: None }),
             queue: Mutex::default(),

@@ -25,6 +25,12 @@ pub fn window(max: u64) -> u64 {
     max.max(LEAST_MAX_MEMORY) / 8
 }
 
+/// What secrets of connections may take in a run that may take `max` bytes: of the part for what the allocator cannot
+/// use, a sixteenth, which is enough for more than a hundred thousand at the default.
+pub fn room_for_secrets(max: u64) -> usize {
+    usize::try_from(part(max) / 4).unwrap_or(usize::MAX)
+}
+
 /// Shares of one shard, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shares {

@@ -14,11 +14,13 @@ mod shard;
 mod sorted;
 mod spread;
 
+use std::sync::Arc;
+
 use flows::Table;
 pub use flows::{FlowAt, Flows};
 use lanes::{Lanes, Outcome};
 use memory::Shares;
-pub use memory::{DEFAULT_MAX_MEMORY, LEAST_MAX_MEMORY, Room, window};
+pub use memory::{DEFAULT_MAX_MEMORY, LEAST_MAX_MEMORY, Room, room_for_secrets, window};
 use rayon::prelude::*;
 pub use shard::InternalError;
 use shard::Shard;
@@ -26,9 +28,9 @@ pub use sorted::Sorted;
 
 pub use crate::capture::{Input, Options};
 use crate::error::{Error, Result};
-use crate::model::NameBinding;
 use crate::model::observation::{HostTrait, TraitKind};
 use crate::model::stats::{CaptureInfo, Stats};
+use crate::model::{NameBinding, Secrets};
 
 /// Everything that a run learnt from its input.
 #[derive(Debug, Default)]
@@ -49,6 +51,13 @@ pub struct Analysis {
     pub captures: Vec<CaptureInfo>,
     /// Files in folders that are no captures.
     pub not_captures: Vec<std::path::PathBuf>,
+    /// Secrets that captures hold behind their first frames, with all that were used: analysing the same input once
+    /// more with these uses them all. `None` if these were used already.
+    pub late_secrets: Option<Secrets>,
+    /// All captures are files, which can be read once more.
+    pub readable_again: bool,
+    /// There were more secrets of connections than there is room to keep.
+    pub secrets_dropped: bool,
     /// Bugs of ours.
     pub internal_errors: Vec<InternalError>,
     /// How much of a device may be judged.
@@ -68,13 +77,27 @@ pub fn analyse_within(input: Input, jobs: usize, max_memory: u64) -> Result<Anal
         .num_threads(jobs.max(1))
         .build()
         .map_err(|error| Error::Usage(format!("failed to start {jobs} threads: {error}")))?;
-    let lanes = Lanes::new(input, jobs.max(1), Shares::of(max_memory));
+    let readable_again = input.total_bytes().is_some();
+    let secrets = Arc::clone(input.secrets());
+    let lanes = Lanes::new(input, jobs.max(1), Shares::of(max_memory), &secrets);
     let stats = pool.broadcast(|_| lanes.work());
     let mut all = Stats::default();
     stats.iter().for_each(|part| all.merge(part));
     let outcome = lanes.finish(all);
+    let late_secrets = late(&secrets, &outcome.summary.secrets);
+    let secrets_dropped = secrets.dropped() > 0 || outcome.summary.secrets.dropped() > 0;
     let analysis = pool.install(move || finish(outcome));
-    Ok(Analysis { room: Room::of(max_memory), ..analysis })
+    Ok(Analysis { room: Room::of(max_memory), late_secrets, readable_again, secrets_dropped, ..analysis })
+}
+
+/// The secrets that were used and those found since, if there is any that was not used and there is room for.
+fn late(used: &Secrets, found: &Secrets) -> Option<Secrets> {
+    if used.cover(found) {
+        return None;
+    }
+    let mut all = used.clone();
+    all.merge(found);
+    (!used.cover(&all)).then_some(all)
 }
 
 /// Ends all flows and puts together what the shards have learnt.

@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use super::layers::{Held, Layer, Layers, MAX_LAYERS, Services, Stage};
 use crate::analyzers::{self, Context, Next, Probe, ProbeInput, Role, Sink};
@@ -15,7 +16,7 @@ use crate::flow::FlowHead;
 use crate::model::evidence::Seen;
 use crate::model::flow::Basis;
 use crate::model::packed::at_end;
-use crate::model::{Direction, FlowKey, FrameRef, Observation, Timestamp, Transport};
+use crate::model::{Direction, FlowKey, FrameRef, Observation, Secrets, Timestamp, Transport};
 
 /// Datagrams that are offered to the probes before a flow is given up as unknown.
 const PROBE_DATAGRAMS: u8 = 8;
@@ -36,12 +37,15 @@ pub(crate) trait Listener {
 pub(crate) struct Tools {
     sink: Sink,
     queue: VecDeque<Work>,
+    /// Of connections, if there are any.
+    secrets: Option<Arc<Secrets>>,
 }
 
-impl Default for Tools {
-    fn default() -> Self {
+impl Tools {
+    pub(crate) fn new(secrets: &Arc<Secrets>) -> Self {
         let seen = Seen { at: Timestamp::default(), frame: FrameRef::default() };
-        Self { sink: Sink::new(seen), queue: VecDeque::new() }
+        let secrets = (!secrets.is_empty()).then(|| Arc::clone(secrets));
+        Self { sink: Sink::new(seen), queue: VecDeque::new(), secrets }
     }
 }
 
@@ -357,7 +361,7 @@ impl Run<'_> {
         if !held.map_or_else(|| Held::default().has_room(bytes), |held| held.has_room(bytes)) {
             return layer.set(Stage::Late);
         }
-        let broken = at == 0 && held.is_some_and(|held| held.broken.has(from));
+        let broken = held.is_some_and(|held| held.broken.has(from));
         let beginning = if midstream || broken { Beginning::Missed } else { Beginning::Seen };
         let verdict = match held.map(|held| held.stream(from)).filter(|stream| !stream.is_empty()) {
             None => probe(self.flow, from, bytes, beginning),
@@ -405,6 +409,7 @@ impl Run<'_> {
             client: client_end,
             server: server_end,
             from_start: at > 0 || !self.flow.midstream,
+            secrets: self.tools.secrets.clone(),
         };
         let Some(definition) = analyzers::REGISTRY.get(usize::from(number)) else { return };
         if let Some(layer) = self.layers.get_mut(at) {
@@ -416,7 +421,7 @@ impl Run<'_> {
 
     /// Takes what one call to an analyzer left in the sink.
     fn settle(&mut self, at: usize, ok: bool) {
-        let Tools { sink, queue } = &mut *self.tools;
+        let Tools { sink, queue, .. } = &mut *self.tools;
         if !sink.observations.is_empty() {
             self.listener.observed(&mut sink.observations);
         }

@@ -1,5 +1,7 @@
 //! One of a fixed number of parts of the flow table: owns its flows, shares nothing.
 
+use std::sync::Arc;
+
 use super::kept::{Names, Traits};
 use super::memory::Shares;
 use super::session::{Listener, Session, Tools};
@@ -12,7 +14,7 @@ use crate::model::observation::{HostTrait, TraitKind};
 use crate::model::outline::Said;
 use crate::model::packed::{Dictionary, Packed};
 use crate::model::packet::Neighbour;
-use crate::model::{Direction, Flow, FlowKey, Observation};
+use crate::model::{Direction, Flow, FlowKey, Observation, Secrets};
 
 /// How many shards there are, whatever the number of threads: results must not depend on it.
 pub(crate) const SHARDS: usize = 32;
@@ -206,7 +208,7 @@ impl Collector {
 }
 
 impl Shard {
-    pub(super) fn new(shares: Shares) -> Self {
+    pub(super) fn new(shares: Shares, secrets: &Arc<Secrets>) -> Self {
         let collected = Collector {
             names: Names::with_room(shares.names),
             hosts: Traits::with_room(shares.traits),
@@ -214,7 +216,7 @@ impl Shard {
             failures: Vec::new(),
             states: 0,
             living: 0,
-            tools: Tools::default(),
+            tools: Tools::new(secrets),
         };
         let limits = Limits { bytes: shares.flows, beside: JUDGED, ..Limits::default() };
         Self { table: FlowTable::new(limits), collected }

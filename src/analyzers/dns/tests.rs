@@ -13,6 +13,7 @@ fn analyzer(transport: Transport) -> Box<dyn Analyzer> {
         client: end(CLIENT, 40000),
         server: end("192.0.2.53", 53),
         from_start: true,
+        secrets: None,
     })
 }
 

@@ -5,12 +5,13 @@
 //! the first extension that it cannot read.
 
 use tls_parser::{
-    ECParametersContent, NamedGroup, TlsCipherAu, TlsCipherKx, TlsCipherSuite, TlsExtension,
-    TlsMessageHandshake, parse_dh_params, parse_ecdh_params, parse_tls_extension,
-    parse_tls_handshake_client_hello, parse_tls_handshake_msg_certificate,
+    ECParametersContent, NamedGroup, TlsCipherAu, TlsCipherEnc, TlsCipherEncMode, TlsCipherKx, TlsCipherMac,
+    TlsCipherSuite, TlsExtension, TlsMessageHandshake, TlsPRF, parse_dh_params, parse_ecdh_params,
+    parse_tls_extension, parse_tls_handshake_client_hello, parse_tls_handshake_msg_certificate,
     parse_tls_handshake_msg_newsessionticket, parse_tls_handshake_msg_server_hello,
 };
 
+use super::decrypt::{Bulk, Hash, Suite};
 use super::{is_grease, take};
 
 /// ClientHello (RFC 8446 section 4.1.2, RFC 5246 section 7.4.1.2).
@@ -107,6 +108,27 @@ pub(super) fn new_session_ticket(body: &[u8]) -> Option<(u32, &[u8])> {
         }
         _ => None,
     }
+}
+
+/// How a suite protects records; `None` for those that cannot be opened here.
+pub(super) fn protection(suite: u16) -> Option<Suite> {
+    let suite = TlsCipherSuite::from_id(suite)?;
+    let hash = if suite.prf == TlsPRF::Sha384 { Hash::Sha384 } else { Hash::Sha256 };
+    let code = match suite.mac {
+        TlsCipherMac::HmacSha1 => Some(Hash::Sha1),
+        TlsCipherMac::HmacSha256 => Some(Hash::Sha256),
+        TlsCipherMac::HmacSha384 => Some(Hash::Sha384),
+        _ => None,
+    };
+    let bulk = match (suite.enc, suite.enc_mode, suite.enc_size, code) {
+        (TlsCipherEnc::Aes, TlsCipherEncMode::Gcm, 128, None) => Bulk::Aes128Gcm,
+        (TlsCipherEnc::Aes, TlsCipherEncMode::Gcm, 256, None) => Bulk::Aes256Gcm,
+        (TlsCipherEnc::Chacha20_Poly1305, _, _, None) => Bulk::ChaCha20Poly1305,
+        (TlsCipherEnc::Aes, TlsCipherEncMode::Cbc, 128, Some(code)) => Bulk::Aes128Cbc(code),
+        (TlsCipherEnc::Aes, TlsCipherEncMode::Cbc, 256, Some(code)) => Bulk::Aes256Cbc(code),
+        _ => return None,
+    };
+    Some(Suite { bulk, hash })
 }
 
 /// What a ServerKeyExchange says (RFC 5246 section 7.4.3, RFC 8422 section 5.4).
@@ -220,6 +242,13 @@ pub(super) enum Extension<'a> {
 #[derive(Debug)]
 pub(super) struct Extensions<'a> {
     rest: &'a [u8],
+}
+
+impl<'a> Extensions<'a> {
+    /// Of their bytes, without the length of them all.
+    pub(super) fn new(rest: &'a [u8]) -> Self {
+        Self { rest }
+    }
 }
 
 impl<'a> Iterator for Extensions<'a> {

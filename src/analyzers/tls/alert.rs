@@ -30,7 +30,7 @@ impl Connection {
         }
     }
 
-    fn clear_alert(&mut self, role: Role, level: u8, description: u8, sink: &mut Sink) {
+    pub(super) fn clear_alert(&mut self, role: Role, level: u8, description: u8, sink: &mut Sink) {
         let fatal = level == FATAL;
         let field: &'static Field = match (role, fatal) {
             (Role::Client, true) => &f::CLIENT_FATAL_ALERT,
@@ -142,6 +142,11 @@ pub(super) fn name(description: u8) -> Option<&'static str> {
 
 /// TLS_AES_128_CCM_8_SHA256, whose tag is half as long.
 pub(super) const AES_128_CCM_8: u16 = 0x1305;
+
+/// Whether an alert of this level ends the connection.
+pub(super) fn is_fatal(level: u8) -> bool {
+    level == FATAL
+}
 
 /// Whether an encrypted record of TLS 1.3 is as long as one with an alert: two bytes, content type,
 /// tag (RFC 8446 section 5.2). Nobody pads alerts, and a little longer are an empty Certificate and

@@ -1,13 +1,16 @@
 //! The course of one connection: which side may still be read, how far the handshake is, how it
 //! ends.
 
+use super::decrypt::Decryption;
 use super::fields as f;
 use super::hello::{self, Answer, Choice, Offer};
 use super::message::Step;
 use super::record::{Content, Piece, Record, SSL2_CLIENT_HELLO, SSL2_SERVER_HELLO};
 use super::state::{Protection, Side, kind};
+use std::sync::Arc;
+
 use super::{alert, chain, psk};
-use crate::analyzers::{Analyzer, Role, Sink};
+use crate::analyzers::{Analyzer, Context, Role, Sink};
 use crate::model::Value;
 
 /// One connection.
@@ -33,11 +36,15 @@ pub(super) struct Connection {
     /// Failed, or known not to be wholly in the capture; said once.
     pub(super) settled: bool,
     pub(super) application_data: bool,
+    /// Opens what is encrypted; only where the user holds secrets, and none is known to be missing.
+    pub(super) decryption: Option<Box<Decryption>>,
 }
 
 impl Connection {
-    /// `from_start` is whether the beginning of the streams is in the capture.
-    pub(super) fn new(from_start: bool) -> Self {
+    pub(super) fn new(context: &Context) -> Self {
+        let from_start = context.from_start;
+        let decryption =
+            context.secrets.as_ref().map(|secrets| Box::new(Decryption::new(Arc::clone(secrets))));
         let protection = if from_start { Protection::Clear } else { Protection::Unknown };
         Self {
             client: Side::new(protection),
@@ -55,6 +62,7 @@ impl Connection {
             completed: false,
             settled: false,
             application_data: false,
+            decryption,
         }
     }
 
@@ -84,7 +92,7 @@ impl Connection {
         }
     }
 
-    fn complete(&mut self, sink: &mut Sink) {
+    pub(super) fn complete(&mut self, sink: &mut Sink) {
         if !self.completed && !self.settled {
             self.completed = true;
             sink.fact(&f::HANDSHAKE_COMPLETED, Value::Yes);
@@ -96,6 +104,7 @@ impl Connection {
         let side = self.side(role);
         side.lost = true;
         side.messages.reset();
+        self.lose_inside(role, sink);
         if self.client.lost && self.server.lost {
             sink.give_up();
         }
@@ -128,10 +137,16 @@ impl Connection {
             sink.fact(&f::RECORD_VERSION, Value::Uint(u64::from(record.version)));
             self.incomplete("midstream", sink);
         }
+        if let Some(decryption) = &mut self.decryption {
+            decryption.begin(role, record, sink.wants_payload);
+        }
     }
 
     /// Bytes of a record's body.
     fn body(&mut self, role: Role, record: Record, bytes: &[u8], sink: &mut Sink) {
+        if let Some(decryption) = &mut self.decryption {
+            decryption.body(role, bytes);
+        }
         match record.content {
             Content::ApplicationData | Content::ChangeCipherSpec => {}
             Content::Handshake => self.handshake(role, bytes, sink),
@@ -153,6 +168,9 @@ impl Connection {
 
     /// A record is complete.
     fn end_record(&mut self, role: Role, record: Record, sink: &mut Sink) {
+        if self.open_record(role, record, sink) {
+            return;
+        }
         match record.content {
             Content::ChangeCipherSpec => self.cipher_change(role, sink),
             Content::Alert => self.alert(role, record, sink),
@@ -189,11 +207,16 @@ impl Connection {
         // Each turn takes bytes or finishes a message.
         while self.side(role).protection != Protection::Encrypted {
             let Some(step) = self.side(role).messages.next(&mut bytes) else { return };
-            match step {
-                Step::Header { kind, length } => self.message_header(role, kind, length, sink),
-                Step::Message { kind, body } => self.message(role, kind, body, sink),
-                Step::Passed { kind } => self.message_passed(role, kind, sink),
-            }
+            self.step(role, step, sink);
+        }
+    }
+
+    /// A step of a handshake before TLS 1.3, or of its hellos.
+    pub(super) fn step(&mut self, role: Role, step: Step, sink: &mut Sink) {
+        match step {
+            Step::Header { kind, length } => self.message_header(role, kind, length, sink),
+            Step::Message { kind, body } => self.message(role, kind, body, sink),
+            Step::Passed { kind } => self.message_passed(role, kind, sink),
         }
     }
 
@@ -237,13 +260,19 @@ impl Connection {
     /// A message that was wanted is complete.
     fn message(&mut self, role: Role, kind: u8, body: Vec<u8>, sink: &mut Sink) {
         match (role, kind) {
-            (Role::Client, kind::CLIENT_HELLO) => self.offered(&body, sink),
+            (Role::Client, kind::CLIENT_HELLO) => {
+                self.offered(&body, sink);
+                self.seek_secrets(&body, sink);
+            }
             (Role::Client, kind::CLIENT_KEY_EXCHANGE) => self.key_named(&body, sink),
-            (Role::Server, kind::SERVER_HELLO) => match hello::server_hello(body, sink) {
-                Some(Answer::Retry { ech }) => self.asked_again(ech, sink),
-                Some(Answer::Chosen(choice)) => self.chosen(choice, sink),
-                None => {}
-            },
+            (Role::Server, kind::SERVER_HELLO) => {
+                let copy = self.decryption.is_some().then(|| body.clone());
+                match hello::server_hello(body, sink) {
+                    Some(Answer::Retry { ech }) => self.asked_again(ech, sink),
+                    Some(Answer::Chosen(choice)) => self.chosen(choice, copy.as_deref(), sink),
+                    None => {}
+                }
+            }
             (Role::Server, kind::SERVER_KEY_EXCHANGE) => {
                 if let Some(choice) = &self.choice {
                     hello::key_exchange(choice, &body, sink);
@@ -299,11 +328,12 @@ impl Connection {
     }
 
     /// The server has chosen.
-    fn chosen(&mut self, choice: Choice, sink: &mut Sink) {
+    fn chosen(&mut self, choice: Choice, hello: Option<&[u8]>, sink: &mut Sink) {
         self.midstream = false;
         self.agreed(&choice, sink);
         let asked = self.offer.as_ref().map_or(&[][..], |offer| &offer.session_id);
-        if choice.is_tls13() {
+        let (tls13, psk) = (choice.is_tls13(), choice.psk.is_some());
+        if tls13 {
             // From here on handshake messages look like application data (RFC 8446 section 5.2).
             self.server.protection = Protection::Encrypted;
             self.client.protection = Protection::Encrypted;
@@ -312,6 +342,15 @@ impl Connection {
             sink.fact(&f::SESSION_ISSUED, Value::Text(hello::session_key(&choice.session_id).into()));
         }
         self.choice = Some(choice);
+        if let Some(hello) = hello {
+            self.agree_on_keys(hello, sink);
+        }
+        if tls13 && psk {
+            sink.fact(&f::CERTIFICATE, Value::Word("resumed"));
+        } else if tls13 {
+            self.certificate_hidden(sink);
+        }
+        self.open_early(sink);
     }
 
     /// ChangeCipherSpec: what this side sends from now on is encrypted, unless it is TLS 1.3.
@@ -324,6 +363,9 @@ impl Connection {
         if role == Role::Client && undecided && self.offer.as_ref().is_some_and(|offer| offer.tls13) {
             self.client.protection = Protection::Unknown;
             return;
+        }
+        if let Some(decryption) = &mut self.decryption {
+            decryption.cipher_change(role);
         }
         let side = self.side(role);
         side.protection = Protection::Encrypted;
@@ -351,7 +393,7 @@ impl Connection {
     }
 
     /// A handshake record that cannot be read.
-    fn encrypted_message(&mut self, role: Role, sink: &mut Sink) {
+    pub(super) fn encrypted_message(&mut self, role: Role, sink: &mut Sink) {
         if self.is_tls13() || self.midstream {
             return;
         }
@@ -436,7 +478,8 @@ impl Connection {
 impl Analyzer for Connection {
     fn held(&self) -> usize {
         // What matters later of the hellos is less than a few hundred bytes.
-        self.client.messages.held().saturating_add(self.server.messages.held())
+        let decryption = self.decryption.as_ref().map_or(0, |decryption| decryption.held());
+        decryption.saturating_add(self.client.messages.held()).saturating_add(self.server.messages.held())
     }
 
     fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
@@ -467,7 +510,13 @@ impl Analyzer for Connection {
             Content::Handshake => side.protection == Protection::Encrypted,
             _ => false,
         });
-        if side.lost || passed_over && side.records.skip(missed) {
+        if side.lost {
+            return;
+        }
+        if passed_over && side.records.skip(missed) {
+            if let Some(decryption) = &mut self.decryption {
+                decryption.cut(role);
+            }
             return;
         }
         self.incomplete("gap", sink);
@@ -476,6 +525,7 @@ impl Analyzer for Connection {
 
     fn end(&mut self, sink: &mut Sink) {
         self.goodbyes(sink);
+        self.end_inside(sink);
         let answered = self.answered || self.client_key_exchange || self.client.finished();
         let one_side =
             self.offer.is_none() && self.choice.is_some() || answered && !self.server.records.begun();

@@ -103,9 +103,10 @@ fields! {
     DH_BITS = "tls.dh_bits", "RFC 5246 section 7.4.3",
         "Size of the prime of a finite-field Diffie-Hellman key exchange before TLS 1.3, in bits.";
     KEY_EXCHANGE_SIGNATURE = "tls.key_exchange_signature", "RFC 5246 section 7.4.3",
-        "Signature scheme (hash, signature) with which the server signed its key exchange; TLS 1.2 only.";
+        "Signature scheme (hash, signature) with which the server signed its key exchange, or in TLS 1.3, where it \
+        was decrypted, the handshake (CertificateVerify).";
     ALPN = "tls.alpn", "RFC 7301 section 3.1",
-        "Application protocol that the server chose; hidden in TLS 1.3.";
+        "Application protocol that the server chose; in TLS 1.3 only where it was decrypted.";
     COMPRESSION = "tls.compression", "RFC 5246 section 7.4.1.3, RFC 3749",
         "Compression method that the server chose, if not null.";
     EXTENDED_MASTER_SECRET = "tls.extended_master_secret", "RFC 7627 section 5.1",
@@ -153,7 +154,7 @@ fields! {
     // ---- The server's certificate.
     CERTIFICATE = "tls.certificate", "RFC 5246 section 7.4.2",
         "Whether the server's certificate is visible: `visible`, `encrypted` (TLS 1.3), `resumed` (none is \
-        sent), `none` (the suite needs none), `unreadable`.";
+        sent), `none` (the suite needs none), `unreadable` (also one that is compressed, RFC 8879).";
     CERTIFICATE_SUBJECT = "tls.certificate_subject", "RFC 5280 section 4.1.2.6, RFC 4514",
         "Subject of the server's certificate, most specific part first: `CN=example.com,O=Example`.";
     CERTIFICATE_CN = "tls.certificate_cn", "RFC 5280 section 4.1.2.6",
@@ -219,11 +220,11 @@ fields! {
 
     // ---- The client's certificate.
     CERTIFICATE_REQUESTED = "tls.certificate_requested", "RFC 5246 section 7.4.4",
-        "The server asked for the client's certificate; hidden in TLS 1.3.";
+        "The server asked for the client's certificate; in TLS 1.3 only where it was decrypted.";
     CLIENT_CERTIFICATE = "tls.client_certificate", "RFC 5246 section 7.4.6",
-        "The client's answer: `sent`, `empty`, `unreadable`; hidden in TLS 1.3.";
+        "The client's answer: `sent`, `empty`, `unreadable`; in TLS 1.3 only where it was decrypted.";
     CLIENT_VERIFIED = "tls.client_verified", "RFC 5246 section 7.4.8",
-        "The client proved possession of its key (CertificateVerify); hidden in TLS 1.3.";
+        "The client proved possession of its key (CertificateVerify); in TLS 1.3 only where it was decrypted.";
     CLIENT_SUBJECT = "tls.client_subject", "RFC 5280 section 4.1.2.6, RFC 4514",
         "Subject of the client's certificate.";
     CLIENT_CN = "tls.client_cn", "RFC 5280 section 4.1.2.6",
@@ -259,11 +260,12 @@ fields! {
     // ---- Course and end.
     HANDSHAKE_COMPLETED = "tls.handshake_completed", "RFC 5246 section 7.3, RFC 8446 section 2",
         "Both sides finished, at the time of this observation. Before TLS 1.3: an encrypted handshake \
-        record from both after ChangeCipherSpec. TLS 1.3, inferred: a record of the client long enough for \
-        a Finished, after encrypted records of the server.";
+        record from both after ChangeCipherSpec. TLS 1.3, where it was decrypted: the client's Finished; else \
+        inferred: a record of the client long enough for a Finished, after encrypted records of the server.";
     HANDSHAKE_FAILED = "tls.handshake_failed", "RFC 8446 section 6.2",
         "What ended the handshake: `client-alert`, `server-alert` (which one is in the alert facts), \
-        `client-encrypted-alert`, `server-encrypted-alert` (which one is hidden); or `not-tls`: the \
+        `client-encrypted-alert`, `server-encrypted-alert` (which one is hidden); where TLS 1.3 was decrypted also \
+        `server-alert` for what a server answers to a client that has finished; or `not-tls`: the \
         server's first bytes were something else.";
     HANDSHAKE_UNFINISHED = "tls.handshake_unfinished", "RFC 5246 section 7.3",
         "The flow, or the capture, ended before the handshake did, without an alert. How far it came: \
@@ -275,13 +277,13 @@ fields! {
         "First application data, at the time of this observation. TLS 1.3: the client's first record after \
         the one that completed the handshake; with client authentication that can still be its handshake.";
     CLIENT_FATAL_ALERT = "tls.client_fatal_alert", "RFC 8446 section 6, RFC 5246 section 7.2",
-        "Alert of level fatal in the clear, from the client: `unknown_ca`, or its number.";
+        "Alert of level fatal from the client, in the clear or decrypted: `unknown_ca`, or its number.";
     CLIENT_WARNING_ALERT = "tls.client_warning_alert", "RFC 8446 section 6, RFC 5246 section 7.2",
-        "Alert of level warning in the clear, from the client.";
+        "Alert of level warning from the client, in the clear or decrypted.";
     SERVER_FATAL_ALERT = "tls.server_fatal_alert", "RFC 8446 section 6, RFC 5246 section 7.2",
-        "Alert of level fatal in the clear, from the server.";
+        "Alert of level fatal from the server, in the clear or decrypted.";
     SERVER_WARNING_ALERT = "tls.server_warning_alert", "RFC 8446 section 6, RFC 5246 section 7.2",
-        "Alert of level warning in the clear, from the server.";
+        "Alert of level warning from the server, in the clear or decrypted.";
     CLOSING_ALERT = "tls.closing_alert", "RFC 5246 section 7.2.1",
         "Encrypted alert record before TLS 1.3, from `client` or `server`: close_notify or an error, which \
         is hidden.";
@@ -294,6 +296,11 @@ fields! {
     HEARTBEAT_OVERREAD = "tls.heartbeat_overread", "RFC 6520 section 4",
         "A heartbeat in the clear, from `client` or `server`, announces more payload than its record holds \
         (CVE-2014-0160).";
+    DECRYPTION = "tls.decryption", "NSS key log format, RFC 5246 section 6.2.3, RFC 8446 section 5.2",
+        "Where the user holds secrets (`--keylog`, or in the capture): `decrypted` (what is told of the inside \
+        was seen there); `no-keys` (none of this connection); `keys-not-fitting` (they open nothing); `gap` (bytes \
+        that were not captured; what follows may still be opened); `broken` (a record does not open, nor what \
+        follows of that direction); `unsupported` (version, suite or compression). Without secrets: absent.";
     RECORD_VERSION = "tls.record_version", "RFC 8446 section 5.1",
         "Version in the record headers of a connection whose handshake is not in the capture; 0x0303 stands \
         for TLS 1.2 and 1.3.";

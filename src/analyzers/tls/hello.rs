@@ -262,7 +262,6 @@ pub(super) fn server_hello(mut body: Vec<u8>, sink: &mut Sink) -> Option<Answer>
                 sink.fact(&f::PSK_ONLY, Value::Yes);
             }
         }
-        sink.fact(&f::CERTIFICATE, Value::Word(if choice.psk.is_some() { "resumed" } else { "encrypted" }));
     }
     Some(Answer::Chosen(choice))
 }

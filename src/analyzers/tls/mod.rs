@@ -6,16 +6,19 @@
 //! alerts in the clear. After that only record headers: whether the handshake was completed, what
 //! became of early data, when application data began, whether a side said goodbye.
 //!
-//! Assumed: nothing is decrypted, no signature is verified, the first certificate message of each
+//! Where the user holds the secrets of a connection, its records are opened (`decrypt`): what TLS 1.3 hides is read, and the
+//! data inside goes to the next analyzer.
+//!
+//! Assumed: else nothing is decrypted; no signature is verified, the first certificate message of each
 //! side counts. A handshake after the first one of a connection is encrypted; that it took place is
-//! all that shows. What TLS 1.3 hides is inferred from the order and size of records, and the
+//! all that shows then. What TLS 1.3 hides is inferred from the order and size of records, and the
 //! fields say so.
 //!
 //! Not read: DTLS, QUIC, Finished, OCSP responses, SSLv2 beyond its hellos.
 //!
 //! Memory per flow: two record headers, of each direction one handshake message of at most 128 KiB
-//! while it is incomplete, and the keys of at most four tickets. Per thread: what was computed for
-//! certificates and hellos that come again, at most about 2 MiB and 0.5 MiB.
+//! while it is incomplete, and the keys of at most four tickets; with secrets, of each direction one record more. Per
+//! thread: what was computed for certificates and hellos that come again, at most about 2 MiB and 0.5 MiB.
 
 mod adapter;
 mod agreement;
@@ -23,10 +26,12 @@ mod alert;
 mod certificate;
 mod chain;
 mod connection;
+mod decrypt;
 mod ech;
 mod fields;
 pub(crate) mod fingerprint;
 mod hello;
+mod inside;
 mod message;
 mod names;
 mod probe;
@@ -59,7 +64,7 @@ const PORTS: &[u16] =
     &[443, 465, 563, 636, 853, 989, 990, 992, 993, 995, 4433, 5061, 5671, 5986, 6514, 8443, 8883];
 
 fn start(context: &Context) -> Box<dyn Analyzer> {
-    Box::new(connection::Connection::new(context.from_start))
+    Box::new(connection::Connection::new(context))
 }
 
 /// First byte of every version since SSLv3 on the wire.

@@ -57,6 +57,20 @@ impl Record {
         })
     }
 
+    /// The header as it was on the wire; not of an SSLv2 message.
+    pub(super) fn header(self) -> [u8; HEADER] {
+        let kind = match self.content {
+            Content::ChangeCipherSpec => 20,
+            Content::Alert => 21,
+            Content::Handshake => 22,
+            Content::ApplicationData => 23,
+            Content::Heartbeat => 24,
+            Content::Ssl2(_) => 0,
+        };
+        let ([b, c], [d, e]) = (self.version.to_be_bytes(), self.length.to_be_bytes());
+        [kind, b, c, d, e]
+    }
+
     /// Bytes after the five that were read as header.
     fn body_length(self) -> u16 {
         match self.content {

@@ -10,8 +10,12 @@ pub(super) mod kind {
     pub(in super::super) const CLIENT_HELLO: u8 = 1;
     pub(in super::super) const SERVER_HELLO: u8 = 2;
     pub(in super::super) const NEW_SESSION_TICKET: u8 = 4;
+    /// TLS 1.3.
+    pub(in super::super) const END_OF_EARLY_DATA: u8 = 5;
     /// Drafts of TLS 1.3 before 22 only.
     pub(in super::super) const HELLO_RETRY_REQUEST: u8 = 6;
+    /// TLS 1.3.
+    pub(in super::super) const ENCRYPTED_EXTENSIONS: u8 = 8;
     pub(in super::super) const CERTIFICATE: u8 = 11;
     pub(in super::super) const SERVER_KEY_EXCHANGE: u8 = 12;
     pub(in super::super) const CERTIFICATE_REQUEST: u8 = 13;
@@ -22,6 +26,10 @@ pub(super) mod kind {
     pub(in super::super) const CERTIFICATE_STATUS: u8 = 22;
     /// After it CertificateURL, CertificateStatus (22), up to this.
     pub(in super::super) const SUPPLEMENTAL_DATA: u8 = 23;
+    /// TLS 1.3.
+    pub(in super::super) const KEY_UPDATE: u8 = 24;
+    /// RFC 8879 section 4.
+    pub(in super::super) const COMPRESSED_CERTIFICATE: u8 = 25;
     pub(in super::super) const NEXT_PROTOCOL: u8 = 67;
 }
 

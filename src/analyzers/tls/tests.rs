@@ -46,7 +46,13 @@ pub(super) fn seen(frame: u64, at: i64) -> Seen {
 
 fn analyzer(from_start: bool) -> Box<dyn Analyzer> {
     let end = |port| Endpoint { ip: [192, 0, 2, 1].into(), port };
-    start(&Context { transport: Transport::Tcp, client: end(50_000), server: end(8883), from_start })
+    start(&Context {
+        transport: Transport::Tcp,
+        client: end(50_000),
+        server: end(8883),
+        from_start,
+        secrets: None,
+    })
 }
 
 /// What happens to a stream.

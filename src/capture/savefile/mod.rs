@@ -17,7 +17,7 @@ use std::net::IpAddr;
 
 use super::batch::Record;
 use crate::model::stats::{SkipReason, Stats};
-use crate::model::{LinkType, Timestamp};
+use crate::model::{LinkType, Secrets, Timestamp};
 use pcap::Pcap;
 use pcapng::PcapNg;
 
@@ -77,6 +77,14 @@ impl Savefile {
         match self {
             Self::Pcap(_) => None,
             Self::PcapNg(pcapng) => pcapng.dropped(),
+        }
+    }
+
+    /// Secrets that the blocks since the last call brought along, if any.
+    pub(super) fn take_secrets(&mut self) -> Option<Secrets> {
+        match self {
+            Self::Pcap(_) => None,
+            Self::PcapNg(pcapng) => pcapng.take_secrets(),
         }
     }
 

@@ -3,20 +3,20 @@
 //!
 //! Frames come from Enhanced, Simple and (obsolete) Packet Blocks. Custom and systemd journal blocks have no
 //! frame but a number, because Wireshark numbers them. Names come from Name Resolution Blocks; loss from
-//! Interface Statistics Blocks, `epb_dropcount` and the drop count of Packet Blocks. All else is skipped;
+//! Interface Statistics Blocks, `epb_dropcount` and the drop count of Packet Blocks; secrets of TLS from Decryption Secrets Blocks. All else is skipped;
 //! section lengths are ignored, because writers get them wrong.
 
 use std::net::IpAddr;
 
 use pcap_parser::{
-    BOM_MAGIC, CB_MAGIC, DCB_MAGIC, EPB_MAGIC, IDB_MAGIC, ISB_MAGIC, NRB_MAGIC, OptionCode, PcapNGOption,
-    SHB_MAGIC, SJE_MAGIC, SPB_MAGIC, parse_option_be, parse_option_le,
+    BOM_MAGIC, CB_MAGIC, DCB_MAGIC, DSB_MAGIC, EPB_MAGIC, IDB_MAGIC, ISB_MAGIC, NRB_MAGIC, OptionCode,
+    PcapNGOption, SHB_MAGIC, SJE_MAGIC, SPB_MAGIC, parse_option_be, parse_option_le,
 };
 
 use super::clock::{Clock, Unit};
 use super::{Framed, Ledger, MAX_BLOCK, MAX_FRAME, Names, Order, Split, Stop};
-use crate::model::LinkType;
 use crate::model::text::lossless;
+use crate::model::{LinkType, Secrets};
 
 /// What the blocks so far have said.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub(in super::super) struct PcapNg {
     /// Drops on interfaces of sections before.
     dropped: Option<u64>,
     pub(super) names: Names,
+    pub(super) secrets: Secrets,
 }
 
 #[derive(Debug)]
@@ -64,13 +65,26 @@ impl PcapNg {
         if let Some(magic) = head.get(8..12) {
             order_of(magic)?;
         }
-        Some(Self { order: Order::Little, interfaces: Vec::new(), dropped: None, names: Names::default() })
+        Some(Self {
+            order: Order::Little,
+            interfaces: Vec::new(),
+            dropped: None,
+            names: Names::default(),
+            secrets: Secrets::with_room(MAX_BLOCK as usize),
+        })
     }
 
     /// Frames that were dropped, over all interfaces; `None` where nothing is said.
     pub(super) fn dropped(&self) -> Option<u64> {
         let said = self.interfaces.iter().filter_map(Interface::dropped).chain(self.dropped);
         said.reduce(u64::saturating_add)
+    }
+
+    /// See [`super::Savefile::take_secrets`].
+    pub(super) fn take_secrets(&mut self) -> Option<Secrets> {
+        let room = self.secrets.room();
+        let any = !self.secrets.is_empty() || self.secrets.dropped() > 0;
+        any.then(|| std::mem::replace(&mut self.secrets, Secrets::with_room(room)))
     }
 
     /// See [`super::Savefile::split`].
@@ -109,7 +123,11 @@ impl PcapNg {
         }
         let len = total as usize;
         let Some(block) = rest.get(..len) else {
-            if !is_read(kind) && total > LONG {
+            let too_many_secrets = kind == DSB_MAGIC && total > MAX_BLOCK;
+            if too_many_secrets {
+                self.secrets.drop_unread();
+            }
+            if !is_read(kind) && total > LONG || too_many_secrets {
                 // Of a block this long without use, only the number is needed.
                 unread(kind, ledger);
                 return Ok(Block::TooLong(u64::from(total)));
@@ -139,6 +157,7 @@ impl PcapNg {
             IDB_MAGIC => self.interface(body)?,
             ISB_MAGIC => self.statistics(body),
             NRB_MAGIC => self.resolution(body),
+            DSB_MAGIC => self.secrets(body),
             _ => unread(kind, ledger),
         }
         Ok(Block::Read(len))
@@ -290,6 +309,13 @@ impl PcapNg {
         }
     }
 
+    /// A key log as TLS libraries write it; secrets of other protocols are passed over.
+    fn secrets(&mut self, body: &[u8]) {
+        if let Some(([TLS_KEY_LOG, len], log)) = self.fixed::<2>(body) {
+            self.secrets.read(log.get(..len as usize).unwrap_or(log));
+        }
+    }
+
     /// The first `N` numbers of a body and what is behind them.
     fn fixed<'a, const N: usize>(&self, body: &'a [u8]) -> Option<([u32; N], &'a [u8])> {
         let numbers = self.order.words::<N>(body)?;
@@ -357,7 +383,10 @@ fn unread(kind: u32, ledger: &mut Ledger) {
 
 /// Whether blocks of this type are looked into.
 fn is_read(kind: u32) -> bool {
-    matches!(kind, SHB_MAGIC | IDB_MAGIC | EPB_MAGIC | SPB_MAGIC | OLD_PACKET | ISB_MAGIC | NRB_MAGIC)
+    matches!(
+        kind,
+        SHB_MAGIC | IDB_MAGIC | EPB_MAGIC | SPB_MAGIC | OLD_PACKET | ISB_MAGIC | NRB_MAGIC | DSB_MAGIC
+    )
 }
 
 fn order_of(magic: &[u8]) -> Option<Order> {
@@ -375,6 +404,8 @@ const OLD_PACKET: u32 = 2;
 /// Numbers before the frame in enhanced and old packet blocks.
 const PACKET_HEADER: usize = 20;
 const EPB_DROPCOUNT: OptionCode = OptionCode(4);
+/// `TLSK`: secrets in the NSS key log format.
+const TLS_KEY_LOG: u32 = 0x544c_534b;
 const NRB_END: u16 = 0;
 const NRB_IPV4: u16 = 1;
 const NRB_IPV6: u16 = 2;

@@ -304,3 +304,42 @@ fn every_cut_gives_the_blocks_before_it() {
     }
     assert!(PcapNg::recognise(b"\n\r\r\n\0\0\0\0nope").is_none());
 }
+
+#[test]
+fn secrets_of_tls_are_collected_and_others_passed_over() {
+    let (random, secret) = ("ab".repeat(32), "cd".repeat(48));
+    let log = format!("CLIENT_RANDOM {random} {secret}\n");
+    for order in BOTH {
+        let mut w = Writer::new(order);
+        w.interface(1, 0, &[]);
+        w.enhanced(0, 0, b"before", &[]);
+        let secrets = |kind: u32, len: usize, log: &str| {
+            [&w.four(kind)[..], &w.four(len as u32), log.as_bytes(), &[0; 3]].concat()
+        };
+        // WireGuard's; one that claims more than it has; one without a word.
+        let bodies = [
+            secrets(0x5747_4b4c, log.len(), &log.replace("ab", "ef")),
+            secrets(0x544c_534b, usize::MAX, &log),
+            secrets(0x544c_534b, 0, &log.replace("ab", "12")),
+            w.four(0x544c_534b).to_vec(),
+        ];
+        bodies.iter().for_each(|body| w.block(DSB_MAGIC, &body[..body.len() / 4 * 4]));
+        let (mut pcapng, ledger, split) = read(&w.out);
+        assert_eq!(split, Split { end: w.out.len(), stop: Stop::More(12) });
+        assert_eq!(frames(&w.out, &ledger), [&b"before"[..]]);
+        let found = pcapng.take_secrets().unwrap();
+        assert!(found.len() == 1 && found.of(&[0xab; 32]).is_some());
+        assert!(pcapng.take_secrets().is_none(), "each is given once");
+    }
+}
+
+#[test]
+fn a_block_of_secrets_beyond_all_reason_is_passed_over_and_told() {
+    let mut w = Writer::new(Order::Little);
+    w.interface(1, 0, &[]);
+    w.out.extend([DSB_MAGIC.to_le_bytes(), (MAX_BLOCK + 4).to_le_bytes()].concat());
+    w.out.extend([0; 64]);
+    let (mut pcapng, _, split) = read(&w.out);
+    assert_eq!(split.stop, Stop::Skip(u64::from(MAX_BLOCK) + 4));
+    assert_eq!(pcapng.take_secrets().map(|found| found.dropped()), Some(1));
+}
