@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use super::adapter::{self, Extension, Extensions};
 use super::certificate::hex;
 use super::fields as f;
+use super::inside::Alpn;
 use super::{chain, is_grease, take};
 use crate::analyzers::{Role, Sink};
 use crate::model::observation::MAX_VALUES;
@@ -38,6 +39,7 @@ pub(super) struct Offer {
     /// TLS 1.3 or a draft of it is among its versions.
     pub(super) tls13: bool,
     pub(super) early_data: bool,
+    pub(super) alpn: Alpn,
 }
 
 /// What of the server's choice matters later.
@@ -48,6 +50,8 @@ pub(super) struct Choice {
     pub(super) session_id: Vec<u8>,
     /// The client may send encrypted handshake messages before its Finished (NPN, channel ID).
     pub(super) before_finished: u8,
+    pub(super) alpn: Alpn,
+    pub(super) truncated_mac: bool,
 }
 
 impl Choice {
@@ -116,7 +120,10 @@ fn client_extensions(extensions: Extensions<'_>, offer: &mut Offer, sink: &mut S
                 names.iter().take(MAX_VALUES).for_each(|name| sink.fact(&f::SNI, Value::text(name)));
             }
             Extension::Groups(groups) => list(sink, &f::OFFERED_GROUP, &groups),
-            Extension::Alpn(names) => alpn(&names, sink),
+            Extension::Alpn(names) => {
+                names.iter().for_each(|name| offer.alpn.add(name));
+                alpn(&names, sink);
+            }
             Extension::Versions(versions) => offered = versions,
             Extension::PreSharedKey => sink.fact(&f::OFFERED_PSK, Value::Yes),
             Extension::EarlyData => {
@@ -262,13 +269,19 @@ fn server_extensions(extensions: Extensions<'_>, choice: &mut Choice, sink: &mut
             }
             Extension::PreSharedKey => found.psk = true,
             Extension::Alpn(names) => {
-                names.iter().take(1).for_each(|name| sink.fact(&f::ALPN, Value::text(name)));
+                names.iter().take(1).for_each(|name| {
+                    choice.alpn.add(name);
+                    sink.fact(&f::ALPN, Value::text(name));
+                });
             }
             Extension::ExtendedMasterSecret => sink.fact(&f::EXTENDED_MASTER_SECRET, Value::Yes),
             Extension::EncryptThenMac => sink.fact(&f::ENCRYPT_THEN_MAC, Value::Yes),
             Extension::RenegotiationInfo => sink.fact(&f::SECURE_RENEGOTIATION, Value::Yes),
             Extension::Heartbeat(mode) => sink.fact(&f::HEARTBEAT, Value::Uint(u64::from(mode))),
-            Extension::Other(TRUNCATED_HMAC) => sink.fact(&f::TRUNCATED_HMAC, Value::Yes),
+            Extension::Other(TRUNCATED_HMAC) => {
+                choice.truncated_mac = true;
+                sink.fact(&f::TRUNCATED_HMAC, Value::Yes);
+            }
             Extension::Other(NEXT_PROTOCOL | CHANNEL_ID) => {
                 choice.before_finished = choice.before_finished.saturating_add(1);
             }
