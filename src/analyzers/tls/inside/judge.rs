@@ -16,14 +16,13 @@ const MARGIN: u32 = 15;
 /// Inference never reaches certainty.
 const MOST: u32 = 95;
 
-/// MQTT: PINGREQ, PINGRESP and DISCONNECT; CONNACK of 3.1 and 3.1.1; SUBACK for one topic, before version 5 and since; the
-/// least CONNECT (MQTT 3.1.1 sections 3.1, 3.2, 3.9, 3.12).
+/// MQTT: PINGREQ, PINGRESP and DISCONNECT; CONNACK of 3.1 and 3.1.1; the least CONNECT (MQTT
+/// 3.1.1 sections 3.1, 3.2, 3.12).
 const PING: u16 = 2;
 const CONNACK: u16 = 4;
-const SUBACK: [u16; 2] = [5, 6];
 const CONNECT: (u16, u16) = (14, 2000);
-/// CONNACK of MQTT 5.0 with its properties (section 3.2).
-const CONNACK_5: (u16, u16) = (5, 64);
+/// CONNACK of MQTT 5.0 with its properties is hardly longer (section 3.2).
+const CONNACK_5: u16 = 64;
 /// WebSocket: the least request to upgrade and its least answer (RFC 6455 sections 1.3, 4.1 and 4.2.2), and what servers
 /// add to it at most.
 const UPGRADE: u16 = 110;
@@ -95,34 +94,39 @@ impl Inside {
             case.add(45, format!("first {} answered by 4 (CONNACK)", text(first)));
         } else if answers.iter().any(|size| !size.is_exact() && size.may_be(CONNACK)) {
             case.add(20, format!("first {} answered by at most 15", text(first)));
-        } else if answers.iter().any(|size| size.is_exact() && size.may_be_within(CONNACK_5.0, CONNACK_5.1)) {
-            case.add(15, "first answer short");
+        } else if answers.iter().any(|size| size.high <= CONNACK_5) {
+            case.add(15, format!("first {} answered by less than {}", text(first), CONNACK_5));
         } else {
             return (case.score > 0).then_some(case);
         }
-        if answers.iter().any(|size| SUBACK.iter().any(|bytes| size.is(*bytes))) {
-            case.add(15, "SUBACK");
+        if self.acknowledged > 0 {
+            case.add(10, format!("{} answers of 4 to 6 (acknowledgements)", self.acknowledged));
         }
-        self.mqtt_pings(&mut case);
-        if self.farewell.is_some_and(|size| size.is(PING)) {
+        self.mqtt_pings(first, &mut case);
+        if self.farewell {
             case.add(20, "last 2, unanswered (DISCONNECT)");
         }
         Some(case)
     }
 
-    fn mqtt_pings(&self, case: &mut Case) {
+    fn mqtt_pings(&self, first: Size, case: &mut Case) {
         let is_ping = |pair: &&Pair| {
-            pair.begun_by == Role::Client && pair.client.may_be(PING) && pair.server.may_be(PING)
+            let two = pair.client.may_be(PING) && pair.server.may_be(PING);
+            // In blocks a ping cannot be told from other short commands, but CONNECT is longer than it.
+            pair.begun_by == Role::Client && two && (pair.is_exact() || first.low > pair.client.high)
         };
         let Some(pings) = self.pairs.iter().filter(is_ping).max_by_key(|pair| pair.count) else { return };
         let points = match (pings.is_exact(), pings.count) {
             (true, 2..) => 45,
-            (true, _) | (false, 2..) => 25,
-            _ => 10,
+            (true, _) => 25,
+            (false, 4..) => 30,
+            (false, 2..) => 25,
+            (false, _) => 10,
         };
         case.add(points, format!("pings {} and {}, {} times", text(pings.client), text(pings.server), pings.count));
-        case.keep_alive = pings.period();
-        if pings.is_regular() {
+        let period = pings.period();
+        case.keep_alive = if pings.is_exact() { pings.least_span() } else { period };
+        if period.is_some() {
             case.add(15, "pings regular");
         }
     }
@@ -165,19 +169,19 @@ impl Inside {
     fn masked(&self, case: &mut Case) {
         let masked = || self.pairs.iter().filter(|pair| pair.may_be_masked());
         let count: u32 = masked().map(|pair| pair.count).fold(0, u32::saturating_add);
-        // Rather many pairs that differ by four than one of them.
-        if count < 1 || count.saturating_mul(3) < self.pairs.count.saturating_mul(2) {
+        // Either most pairs differ by four, or the same two lengths do again and again.
+        let same = masked().filter(|pair| pair.is_exact()).map(|pair| pair.count).max().unwrap_or_default();
+        let most = count.saturating_mul(3) >= self.pairs.count.saturating_mul(2);
+        if count < 1 || !most && same < 3 {
             return;
         }
         let points = match (masked().all(Pair::is_exact), count) {
             (true, 2..) => 40,
-            (true, _) => 20,
-            (false, 2..) => 20,
+            (true, _) | (false, 2..) => 20,
             (false, _) => 5,
         };
         case.add(points, format!("{count} short exchanges, the client's longer by 4 (masked)"));
-        let regular = masked().filter(|pair| pair.is_regular());
-        let pings = regular.min_by_key(|pair| pair.client.high);
+        let pings = masked().filter(|pair| pair.period().is_some()).min_by_key(|pair| pair.client.high);
         case.keep_alive = pings.and_then(Pair::period);
         if case.keep_alive.is_some() {
             case.add(15, "exchanges regular");
@@ -221,7 +225,8 @@ impl Inside {
             case.add(20, "download");
         }
         let exchanges = self.client_long.min(self.server_long);
-        if exchanges >= 2 && self.pushed_between == 0 {
+        let unlike = self.client_middle.saturating_add(self.server_middle);
+        if exchanges >= 2 && unlike.saturating_mul(5) <= exchanges && self.pushed_between == 0 {
             case.add(40, format!("{} further requests of the same kind, each answered at length", exchanges));
         }
         if self.answered().first().is_some_and(|answer| answer.low >= 100) {

@@ -37,10 +37,11 @@ const ENOUGH: u32 = 1 << 16;
 /// First records of a client that are kept, and of the server's answer: session tickets of TLS 1.3 are among the latter.
 const ASKED: usize = 4;
 const ANSWERED: usize = 8;
-/// HTTP/1.1: the shortest answer (`HTTP/1.1 200 OK` and a length) and the shortest request.
+/// HTTP/1.1: the shortest answer (`HTTP/1.1 200 OK` and a length), one with a type and a body, the shortest request.
 const LEAST_ANSWER: u16 = 38;
+const USUAL_ANSWER: u16 = 70;
 const LEAST_REQUEST: u16 = 27;
-/// A record between requests that are alike cannot be one of them if it is half as long, or shorter than this.
+/// Requests on one connection repeat the fields of the first one: what is shorter than this and half of that is none.
 const SHORT_REQUEST: u16 = 64;
 
 /// Application protocols that were offered, or the one that was chosen.
@@ -110,8 +111,8 @@ pub(super) struct Inside {
     answered: [Size; ANSWERED],
     asked_count: u8,
     answered_count: u8,
-    /// Length of the latest record of the client, and whether the server has been silent since.
-    farewell: Option<Size>,
+    /// The client's last words were two bytes that nothing answered, beside a close_notify of TLS 1.3.
+    farewell: bool,
     last: Option<Last>,
     /// Latest record.
     seen: Seen,
@@ -119,13 +120,18 @@ pub(super) struct Inside {
     bytes: [u64; 2],
     /// Greatest common divisor of all lengths without tag: 16 and more if records are padded to blocks.
     common: u16,
-    /// Beginnings of the client after its first: too short for a WebSocket frame, for a request, or neither.
+    /// Beginnings of the client after its first: too short for a WebSocket frame, for a request, unlike the first, like
+    /// it.
     client_tiny: u16,
     client_short: u16,
+    client_middle: u16,
     client_long: u16,
-    /// Answers of the server after its first: too short for one of HTTP/1.1, or not.
+    /// Answers of the server after its first: too short for one of HTTP/1.1, unusually short, or neither; and those of
+    /// the length of an acknowledgement of MQTT.
     server_short: u16,
+    server_middle: u16,
     server_long: u16,
+    acknowledged: u16,
     /// Records of the server that nobody asked for, and of the client after one.
     pushed: u16,
     pushed_between: u16,
@@ -161,7 +167,7 @@ impl Inside {
             answered: [Size { low: 0, high: 0 }; ANSWERED],
             asked_count: 0,
             answered_count: 0,
-            farewell: None,
+            farewell: false,
             last: None,
             seen,
             records: 0,
@@ -169,9 +175,12 @@ impl Inside {
             common: 0,
             client_tiny: 0,
             client_short: 0,
+            client_middle: 0,
             client_long: 0,
             server_short: 0,
+            server_middle: 0,
             server_long: 0,
+            acknowledged: 0,
             server_tiny: 0,
             pushed: 0,
             pushed_between: 0,
@@ -203,7 +212,10 @@ impl Inside {
         let turned = before.is_none_or(|last| last.role != role);
         let fresh = before.is_none_or(|last| seen.at.since(last.at) >= QUIET);
         self.last = Some(Last { role, at: seen.at, length, size, fresh });
-        self.farewell = (role == Role::Client).then_some(size);
+        if role == Role::Client || !size.is(ALERT) {
+            let twice = before.is_some_and(|last| last.role == role && last.size.is(ALERT)) && !fresh;
+            self.farewell = role == Role::Client && size.is(ALERT) && (twice || !self.sizes.may_be_padded());
+        }
         if self.records <= PADDING_LOOKED_AT && self.sizes.may_be_padded() {
             self.common = divisor(self.common, size.high.saturating_add(1));
         }
@@ -235,7 +247,9 @@ impl Inside {
                 push(&mut self.asked, &mut self.asked_count, size);
                 Stage::Asking
             }
-            (Stage::Asking | Stage::Answering, Role::Server) if self.answered_count == 0 || !fresh => {
+            (Stage::Asking | Stage::Answering, Role::Server)
+                if !fresh || usize::from(self.answered_count) <= self.tickets() =>
+            {
                 push(&mut self.answered, &mut self.answered_count, size);
                 Stage::Answering
             }
@@ -251,9 +265,11 @@ impl Inside {
                 // Requests on one connection are about as long as the first one.
                 let first = self.asked.first().map_or(0, |size| size.low);
                 let short = (first / 2).clamp(LEAST_REQUEST, SHORT_REQUEST);
+                let alike = first.saturating_sub(first / 3);
                 add(match size.high {
                     0..LEAST_FRAME => &mut self.client_tiny,
                     high if high < short => &mut self.client_short,
+                    high if high < alike => &mut self.client_middle,
                     _ => &mut self.client_long,
                 });
                 if self.pushed > 0 {
@@ -264,9 +280,13 @@ impl Inside {
                 if size.high < LEAST_SERVER_FRAME {
                     add(&mut self.server_tiny);
                 }
+                if size.is_exact() && ACKNOWLEDGEMENTS.contains(&size.low) {
+                    add(&mut self.acknowledged);
+                }
                 add(match size.high {
                     _ if !turned => &mut self.pushed,
                     high if high < LEAST_ANSWER => &mut self.server_short,
+                    high if high < USUAL_ANSWER => &mut self.server_middle,
                     _ => &mut self.server_long,
                 });
             }
@@ -281,12 +301,21 @@ impl Inside {
         self.answered.get(..usize::from(self.answered_count)).unwrap_or_default()
     }
 
+    /// How many session tickets may stand before the answer to the client's first message.
+    fn tickets(&self) -> usize {
+        if self.sizes.may_be_padded() { 2 } else { 0 }
+    }
+
     /// Whether records are padded so that their lengths say nothing.
     fn is_padded(&self) -> bool {
         self.sizes.may_be_padded() && self.records >= 4 && self.common >= 16
     }
 }
 
+/// An alert has two bytes, as have PINGREQ and DISCONNECT of MQTT.
+const ALERT: u16 = 2;
+/// PUBACK and its like, SUBACK for one topic, before MQTT 5.0 and since (sections 3.4 and 3.9).
+const ACKNOWLEDGEMENTS: std::ops::RangeInclusive<u16> = 4..=6;
 /// A masked WebSocket frame of the client, and one of the server (RFC 6455 section 5.2).
 const LEAST_FRAME: u16 = 6;
 const LEAST_SERVER_FRAME: u16 = 2;

@@ -17,6 +17,8 @@ const LONGEST: u16 = 125 + 2 + 4;
 const LATEST: Duration = Duration::from_secs(5);
 /// Two messages closer together are no keep alive.
 const LEAST_PERIOD_MS: u32 = 1000;
+/// Clients look at the clock once in a second.
+const LATE_MS: u32 = 1100;
 
 /// One kind.
 #[derive(Debug, Clone, Copy)]
@@ -49,18 +51,31 @@ impl Pair {
         self.spans.get(..kept).unwrap_or_default()
     }
 
-    /// The shortest time between two of them, if there were three: what delays a ping is other traffic.
-    pub(super) fn period(&self) -> Option<Duration> {
+    /// The shortest time between two of them, if there were three: what comes between pings delays them.
+    pub(super) fn least_span(&self) -> Option<Duration> {
         let spans = self.spans();
         let least = spans.iter().copied().min().filter(|_| spans.len() >= 2)?;
         (least >= LEAST_PERIOD_MS).then(|| Duration::from_millis(u64::from(least)))
     }
 
-    /// Whether the time between them is always about the same.
-    pub(super) fn is_regular(&self) -> bool {
-        let (least, most) = (self.spans().iter().min(), self.spans().iter().max());
-        let (Some(&least), Some(&most)) = (least, most) else { return false };
-        self.period().is_some() && most.saturating_sub(least) <= (least / 8).max(LEAST_PERIOD_MS.saturating_add(200))
+    /// The usual time between two of them, if three in four of at least two are about that or (where one was
+    /// not told from other traffic) a multiple of it.
+    pub(super) fn period(&self) -> Option<Duration> {
+        let mut sorted = [0; KEPT];
+        let spans = self.spans();
+        let sorted = sorted.get_mut(..spans.len())?;
+        sorted.copy_from_slice(spans);
+        sorted.sort_unstable();
+        // The lower quartile: one that came early does no harm.
+        let base = sorted.get(sorted.len() / 4).copied().filter(|base| *base >= LEAST_PERIOD_MS)?;
+        let tolerance = (base / 10).max(100);
+        let fits = |span: &&u32| {
+            let off = span.checked_rem(base).unwrap_or_default();
+            off <= tolerance || base.saturating_sub(off) <= tolerance || span.abs_diff(base) <= LATE_MS
+        };
+        let fitting = spans.iter().filter(fits).count();
+        let enough = spans.len() >= 2 && fitting.saturating_mul(4) >= spans.len().saturating_mul(3);
+        enough.then(|| Duration::from_millis(u64::from(base)))
     }
 }
 
