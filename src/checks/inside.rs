@@ -10,7 +10,7 @@ use super::{Check, Code, Found};
 use crate::analyzers::tls;
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::observation::Fact;
-use crate::model::{Finding, Value};
+use crate::model::{Facts, Finding, Value};
 
 /// The check.
 pub(super) static CHECK: Check = Check { id: "inside", codes: &[&INFERRED_PROTOCOL], run };
@@ -30,27 +30,32 @@ const CLEAR: u64 = 80;
 #[derive(Debug)]
 pub(super) struct Inferred<'a> {
     /// The protocol.
-    pub(super) word: &'a str,
-    pub(super) score: u64,
+    word: &'a str,
+    score: u64,
     /// Where it was said.
-    pub(super) fact: &'a Fact,
-    /// Time between pings.
-    pub(super) keep_alive: Option<Duration>,
+    fact: &'a Fact,
 }
 
 /// What is inferred of `view`, where TLS hides its content.
 pub(super) fn of<'a>(view: &View<'a>) -> Option<Inferred<'a>> {
-    let facts = &view.flow.facts;
-    if view.service.last() != Some(&"tls") {
-        return None;
-    }
+    let facts = hidden(view)?;
     let fact = facts.first(&tls::INSIDE)?;
-    let keep_alive = facts.first(&tls::INSIDE_KEEP_ALIVE).and_then(|fact| match fact.value {
-        Value::Span(span) => Some(span),
-        _ => None,
-    });
     let score = facts.first(&tls::INSIDE_SCORE)?.value.as_uint()?;
-    Some(Inferred { word: fact.value.as_str()?, score, fact, keep_alive })
+    Some(Inferred { word: fact.value.as_str()?, score, fact })
+}
+
+/// The time between what looks like pings inside TLS, and where it was said.
+pub(super) fn pings<'a>(view: &View<'a>) -> Option<(&'a Fact, Duration)> {
+    let fact = hidden(view)?.first(&tls::INSIDE_KEEP_ALIVE)?;
+    match fact.value {
+        Value::Span(span) => Some((fact, span)),
+        _ => None,
+    }
+}
+
+/// The facts of a connection that ends in TLS.
+fn hidden<'a>(view: &View<'a>) -> Option<&'a Facts> {
+    (view.service.last() == Some(&"tls")).then_some(&view.flow.facts)
 }
 
 impl Inferred<'_> {
@@ -85,8 +90,7 @@ fn contradiction(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     let inferred = of(view).filter(|inferred| inferred.score >= CLEAR)?;
     let rules = subject.rules(view);
     let unlike = |chain: &String| inferred.supports(chain) == Some(false);
-    let contradicts =
-        |services: &Vec<String>| !services.is_empty() && services.iter().all(unlike);
+    let contradicts = |services: &Vec<String>| !services.is_empty() && services.iter().all(unlike);
     if !rules.iter().all(|(_, rule)| contradicts(&rule.services)) {
         return None;
     }

@@ -127,27 +127,28 @@ fn judge(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
 
 /// The time between what looks like pings inside TLS, where the claim says that this is what they are.
 fn inferred_too_long(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
-    let inferred = inside::of(view)?;
-    let period = inferred.keep_alive?;
+    let (fact, period) = inside::pings(view)?;
+    let inferred = inside::of(view);
     let rules = subject.rules(view);
     let (bound, max) = rules.iter().find_map(|(bound, rule)| {
-        let said = rule.services.iter().any(|chain| inferred.supports(chain) == Some(true));
+        let pings = |chain: &String| chain.starts_with("tls/mqtt") || chain.ends_with("/websocket");
+        let like = |chain: &String| inferred.as_ref().is_none_or(|what| what.supports(chain) == Some(true));
+        let said = rule.services.iter().any(|chain| pings(chain) && like(chain));
         rule.keep_alive_max.filter(|_| said).map(|max| (*bound, max))
     })?;
     // Clients look at the clock once in a second, and answers take their time.
     if period <= max + max / 10 + Duration::from_secs(2) {
         return None;
     }
-    let mut finding = at_fact(subject, &KEEP_ALIVE_TOO_LONG, view, Some(bound), inferred.fact);
+    let mut finding = at_fact(subject, &KEEP_ALIVE_TOO_LONG, view, Some(bound), fact);
     finding.confidence = Confidence::Probable;
     finding.expected = format!("keep alive<={} s", max.as_secs());
     finding.observed = format!("{} s, inferred", period.as_secs());
     finding.message = format!(
-        "{} and {} exchange pings inside TLS every {} s ({{count connection}}; {}); {} declares a keep alive of at most {} s.",
+        "{} and {} exchange short records inside TLS every {} s ({{count connection}}), inferred to be pings; {} declares a keep alive of at most {} s.",
         subject.who(),
         view.peer_port(),
         period.as_secs(),
-        inferred.text(),
         bound.claim.id,
         max.as_secs()
     );

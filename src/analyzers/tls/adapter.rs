@@ -6,8 +6,8 @@
 
 use tls_parser::{
     ECParametersContent, NamedGroup, TlsCipherAu, TlsCipherEncMode, TlsCipherKx, TlsCipherMac,
-    TlsCipherSuite, TlsExtension, TlsMessageHandshake, parse_dh_params, parse_ecdh_params, parse_tls_extension,
-    parse_tls_handshake_client_hello, parse_tls_handshake_msg_certificate,
+    TlsCipherSuite, TlsExtension, TlsMessageHandshake, parse_dh_params, parse_ecdh_params,
+    parse_tls_extension, parse_tls_handshake_client_hello, parse_tls_handshake_msg_certificate,
     parse_tls_handshake_msg_newsessionticket, parse_tls_handshake_msg_server_hello,
 };
 
@@ -137,7 +137,9 @@ pub(super) fn cipher(suite: u16) -> Option<Cipher> {
         (TlsCipherMac::Aead, TlsCipherEncMode::Gcm | TlsCipherEncMode::Ccm) => Cipher::Aead { nonce: 8, tag },
         // ChaCha20-Poly1305, whose nonce is not sent (RFC 7905 section 2).
         (TlsCipherMac::Aead, _) => Cipher::Aead { nonce: 0, tag },
-        (_, TlsCipherEncMode::Cbc) => Cipher::Block { block: u16::try_from(suite.enc_block_size()).ok()?, mac },
+        (_, TlsCipherEncMode::Cbc) => {
+            Cipher::Block { block: u16::try_from(suite.enc_block_size()).ok()?, mac }
+        }
         _ => Cipher::Stream { mac },
     })
 }

@@ -26,7 +26,7 @@ const CONNACK_5: u16 = 64;
 /// WebSocket: the least request to upgrade and its least answer (RFC 6455 sections 1.3, 4.1 and 4.2.2), and what servers
 /// add to it at most.
 const UPGRADE: u16 = 110;
-const SWITCHING: (u16, u16) = (129, 1200);
+const SWITCHING: (u16, u16) = (129, 700);
 /// HTTP/2 PING (RFC 9113 section 6.7).
 const PING_2: u16 = 17;
 
@@ -48,21 +48,33 @@ impl Case {
 impl Inside {
     /// Says what is inferred, if anything is.
     pub(in crate::analyzers::tls) fn judge(&self, sink: &mut Sink) {
-        let mut cases = [("mqtt", self.mqtt()), ("websocket", self.websocket()), ("http", self.http())];
-        cases.sort_by_key(|(_, case)| std::cmp::Reverse(case.as_ref().map_or(0, |case| case.score)));
-        let [(word, best), (_, next), _] = cases;
-        let Some(best) = best.filter(|best| best.score >= LEAST_SCORE) else { return };
-        if next.is_some_and(|next| next.score.saturating_add(MARGIN) > best.score) {
-            return;
+        if let Some((word, case)) = self.best() {
+            sink.fact_at(self.seen, &f::INSIDE, Value::Word(word));
+            sink.fact_at(self.seen, &f::INSIDE_SCORE, Value::Uint(u64::from(case.score.min(MOST))));
+            for reason in case.reasons {
+                sink.fact_at(self.seen, &f::INSIDE_FEATURES, Value::Text(reason.into()));
+            }
+            self.say_period(case.keep_alive, sink);
+        } else if !self.is_padded() {
+            let regular = self.pairs.iter().filter(|pair| pair.period().is_some());
+            self.say_period(regular.min_by_key(|pair| pair.client.high).and_then(Pair::period), sink);
         }
-        sink.fact_at(self.seen, &f::INSIDE, Value::Word(word));
-        sink.fact_at(self.seen, &f::INSIDE_SCORE, Value::Uint(u64::from(best.score.min(MOST))));
-        for reason in best.reasons {
-            sink.fact_at(self.seen, &f::INSIDE_FEATURES, Value::Text(reason.into()));
-        }
-        if let Some(period) = best.keep_alive {
+    }
+
+    fn say_period(&self, period: Option<Duration>, sink: &mut Sink) {
+        if let Some(period) = period {
             sink.fact_at(self.seen, &f::INSIDE_KEEP_ALIVE, Value::Span(period));
         }
+    }
+
+    /// The protocol that fits best, if it fits well and no other does nearly as well.
+    fn best(&self) -> Option<(&'static str, Case)> {
+        let cases = [("mqtt", self.mqtt()), ("websocket", self.websocket()), ("http", self.http())];
+        let mut cases: Vec<_> = cases.into_iter().filter_map(|(word, case)| Some((word, case?))).collect();
+        cases.sort_by_key(|(_, case)| std::cmp::Reverse(case.score));
+        let next = cases.get(1).map_or(0, |(_, next)| next.score);
+        let clear = |case: &Case| case.score >= LEAST_SCORE && next.saturating_add(MARGIN) <= case.score;
+        cases.into_iter().next().filter(|(_, best)| clear(best))
     }
 
     fn first_asked(&self) -> Option<Size> {
@@ -116,16 +128,19 @@ impl Inside {
             pair.begun_by == Role::Client && two && (pair.is_exact() || first.low > pair.client.high)
         };
         let Some(pings) = self.pairs.iter().filter(is_ping).max_by_key(|pair| pair.count) else { return };
+        // So many lengths share a block that this alone must not name anything.
         let points = match (pings.is_exact(), pings.count) {
             (true, 2..) => 45,
             (true, _) => 25,
-            (false, 4..) => 30,
-            (false, 2..) => 25,
-            (false, _) => 10,
+            (false, 2..) => 20,
+            (false, _) => 5,
         };
-        case.add(points, format!("pings {} and {}, {} times", text(pings.client), text(pings.server), pings.count));
-        let period = pings.period();
+        case.add(
+            points,
+            format!("pings {} and {}, {} times", text(pings.client), text(pings.server), pings.count),
+        );
         // Other traffic delays pings, so the shortest time is nearest; a goodbye of TLS 1.3 looks like one more.
+        let period = pings.period();
         case.keep_alive = period.or_else(|| pings.least_span().filter(|_| pings.is_exact()));
         if period.is_some() {
             case.add(15, "pings regular");
@@ -140,7 +155,7 @@ impl Inside {
             return None;
         }
         let first = self.first_asked()?;
-        let answer = self.answered().first().copied()?;
+        let answer = self.answer()?;
         let upgrade = first.high >= UPGRADE && answer.may_be_within(SWITCHING.0, SWITCHING.1);
         if !upgrade || self.server_first || self.is_padded() || self.server_tiny > 0 {
             return None;
@@ -155,10 +170,10 @@ impl Inside {
         }
         self.masked(&mut case);
         if self.client_short >= 2 {
-            case.add(20, format!("client begins {} times too short for a request", self.client_short));
+            case.add(15, format!("client begins {} times too short for a request", self.client_short));
         }
         if self.server_short >= 2 {
-            case.add(15, format!("server answers {} times too short for HTTP", self.server_short));
+            case.add(10, format!("server answers {} times too short for HTTP", self.server_short));
         }
         if self.pushed_between >= 2 {
             case.add(10, "both speak unasked");
@@ -176,15 +191,16 @@ impl Inside {
         if count < 1 || !most && same < 3 {
             return;
         }
-        let points = match (masked().all(Pair::is_exact), count) {
+        let exact = masked().all(Pair::is_exact);
+        let points = match (exact, count) {
             (true, 2..) => 40,
-            (true, _) | (false, 2..) => 20,
+            (true, _) => 20,
             (false, _) => 5,
         };
         case.add(points, format!("{count} short exchanges, the client's longer by 4 (masked)"));
         let pings = masked().filter(|pair| pair.period().is_some()).min_by_key(|pair| pair.client.high);
         case.keep_alive = pings.and_then(Pair::period);
-        if case.keep_alive.is_some() {
+        if case.keep_alive.is_some() && exact {
             case.add(15, "exchanges regular");
         }
     }
@@ -228,9 +244,9 @@ impl Inside {
         let exchanges = self.client_long.min(self.server_long);
         let unlike = self.client_middle.saturating_add(self.server_middle);
         if exchanges >= 2 && unlike.saturating_mul(5) <= exchanges && self.pushed_between == 0 {
-            case.add(40, format!("{} further requests of the same kind, each answered at length", exchanges));
+            case.add(30, format!("{} further requests of the same kind, each answered at length", exchanges));
         }
-        if self.answered().first().is_some_and(|answer| answer.low >= 100) {
+        if self.answer().is_some_and(|answer| answer.low >= 100) {
             case.add(20, format!("first {} answered at length", text(first)));
         }
         Some(case)

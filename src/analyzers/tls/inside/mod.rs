@@ -105,8 +105,10 @@ pub(super) struct Inside {
     offered: Alpn,
     chosen: Alpn,
     stage: Stage,
-    /// The server spoke before the client.
+    /// The server spoke before the client; of TLS 1.3, more than session tickets.
     server_first: bool,
+    /// TLS 1.3: records of the server before the client's first, which are session tickets.
+    tickets: u8,
     asked: [Size; ASKED],
     answered: [Size; ANSWERED],
     asked_count: u8,
@@ -163,6 +165,7 @@ impl Inside {
             chosen: choice.alpn,
             stage: if certified { Stage::Handshake } else { Stage::Waiting },
             server_first: false,
+            tickets: 0,
             asked: [Size { low: 0, high: 0 }; ASKED],
             answered: [Size { low: 0, high: 0 }; ANSWERED],
             asked_count: 0,
@@ -240,6 +243,7 @@ impl Inside {
         self.stage = match (self.stage, role) {
             (Stage::Waiting, Role::Server) => {
                 // Session tickets are longer.
+                self.tickets = self.tickets.saturating_add(1);
                 self.server_first |= !self.sizes.may_be_padded() || size.high < LEAST_TICKET;
                 Stage::Waiting
             }
@@ -301,9 +305,27 @@ impl Inside {
         self.answered.get(..usize::from(self.answered_count)).unwrap_or_default()
     }
 
+    /// TLS 1.3: the client ended with two messages of two bytes, of which the last can only be an alert.
+    pub(super) fn says_goodbye(&self) -> bool {
+        self.farewell && self.sizes.may_be_padded()
+    }
+
     /// How many session tickets may stand before the answer to the client's first message.
     fn tickets(&self) -> usize {
-        if self.sizes.may_be_padded() { 2 } else { 0 }
+        if self.sizes.may_be_padded() && self.tickets == 0 { 2 } else { 0 }
+    }
+
+    /// The first record of the answer to the client's first message: in TLS 1.3 after the session tickets, which are two of
+    /// the same length or one.
+    fn answer(&self) -> Option<Size> {
+        let answers = self.answered();
+        let tickets = match answers {
+            _ if self.tickets() == 0 => 0,
+            [one, two, _, ..] if one == two => 2,
+            [_, _, ..] => 1,
+            _ => 0,
+        };
+        answers.get(tickets).copied()
     }
 
     /// Whether records are padded so that their lengths say nothing.

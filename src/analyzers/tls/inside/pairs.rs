@@ -104,7 +104,8 @@ impl Pairs {
         };
         if let Some(Some(pair)) = self.kinds.iter_mut().find(is_it) {
             let span = u32::try_from(before.at.since(pair.last).as_millis()).unwrap_or(u32::MAX);
-            let slot = usize::try_from(pair.span_count).unwrap_or_default().checked_rem(KEPT).unwrap_or_default();
+            let slot =
+                usize::try_from(pair.span_count).unwrap_or_default().checked_rem(KEPT).unwrap_or_default();
             if let Some(slot) = pair.spans.get_mut(slot) {
                 *slot = span;
             }
