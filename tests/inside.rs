@@ -3,6 +3,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
     reason = "a test that fails says so, and this one prints how much agrees"
@@ -100,4 +101,53 @@ fn what_is_inferred_is_never_a_service() {
         assert!(scored.is_none_or(|score| (60..=95).contains(&score)));
         assert_eq!(row.flow.facts.has(&tls::INSIDE_FEATURES), scored.is_some());
     }
+}
+
+/// A profile of one device that may speak `service` on `port`.
+fn profile(folder: &std::path::Path, service: &str, port: u16, keep_alive: &str) -> std::path::PathBuf {
+    let path = folder.join(format!("{port}{keep_alive}.yaml"));
+    let text = format!(
+        "version: 1\nprofile: mine\ntitle: Mine\nclaims:\n  - id: M-1\n    title: Its service\n    \
+         allowed: {{out: anyone, tcp: {port}, service: {service}}}\n    keep_alive_max: {keep_alive} s\n    \
+         quote: It speaks.\n    source: Manual\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// Status, confidence and what was observed of each finding with this code.
+fn found(capture: &str, profile: &std::path::Path, code: &str) -> Vec<String> {
+    let path = profile.to_str().unwrap();
+    let capture = format!("fixtures/inside/{capture}.pcap.gz");
+    let args = ["check", "-q", &capture, "-p", path, "--device", "mine=192.0.2.70", "--format", "ndjson"];
+    let rows = support::Answer::from(support::run(&args)).rows();
+    let of_it = rows.iter().filter(|row| row["code"] == code);
+    of_it.map(|row| format!("{} {} {}", row["status"], row["confidence"], row["observed"])).collect()
+}
+
+#[test]
+fn a_contradiction_asks_for_a_look_and_agreement_is_silent() {
+    let folder = tempfile::tempdir().unwrap();
+    // The server on 9444 is a WebSocket server.
+    let wrong = profile(folder.path(), "tls/mqtt", 9444, "60");
+    let said = found("websocket", &wrong, "inferred-protocol");
+    assert_eq!(said, [r#""inconclusive" "weak" "tls, inferred websocket""#]);
+    for (service, keep_alive) in [("tls/http/websocket", "30"), ("tls/http", "31"), ("tls", "32")] {
+        let right = profile(folder.path(), service, 9444, keep_alive);
+        assert_eq!(found("websocket", &right, "inferred-protocol"), [""; 0], "{service}");
+    }
+}
+
+#[test]
+fn pings_that_are_rarer_than_declared_are_a_probable_violation() {
+    let folder = tempfile::tempdir().unwrap();
+    // Its server pings every 9 s.
+    let short = profile(folder.path(), "tls/http/websocket", 9444, "5");
+    let said = found("websocket", &short, "keep-alive-too-long");
+    assert_eq!(said, [r#""violation" "probable" "9 s, inferred""#]);
+    let enough = profile(folder.path(), "tls/http/websocket", 9444, "9");
+    assert_eq!(found("websocket", &enough, "keep-alive-too-long"), [""; 0]);
+    // Nothing says that these would be pings.
+    let other = profile(folder.path(), "tls", 9444, "4");
+    assert_eq!(found("websocket", &other, "keep-alive-too-long"), [""; 0]);
 }

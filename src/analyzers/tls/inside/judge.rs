@@ -244,7 +244,7 @@ impl Inside {
         let exchanges = self.client_long.min(self.server_long);
         let unlike = self.client_middle.saturating_add(self.server_middle);
         if exchanges >= 2 && unlike.saturating_mul(5) <= exchanges && self.pushed_between == 0 {
-            case.add(30, format!("{} further requests of the same kind, each answered at length", exchanges));
+            case.add(30, format!("{exchanges} further requests of the same kind, each answered at length"));
         }
         if self.answer().is_some_and(|answer| answer.low >= 100) {
             case.add(20, format!("first {} answered at length", text(first)));

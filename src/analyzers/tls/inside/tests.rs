@@ -12,6 +12,9 @@ const S: Role = Role::Server;
 /// Version, suite, and the length of a record with so much content.
 type Wrapping = (u16, u16, fn(u16) -> u16);
 
+/// Milliseconds, who, bytes of content.
+type Word = (u64, Role, u16);
+
 const TLS13: Wrapping = (0x0304, 0x1301, |n| n + 1 + 16);
 const GCM: Wrapping = (0x0303, 0xc02b, |n| 8 + n + 16);
 const CHACHA: Wrapping = (0x0303, 0xcca9, |n| n + 16);
@@ -71,8 +74,8 @@ fn period(inside: &Inside) -> Option<Duration> {
     }
 }
 
-/// Talks: milliseconds, who, bytes of content. TLS 1.3 servers send their tickets before.
-fn talk(wrapping: Wrapping, offered: &[&str], words: &[(u64, Role, u16)]) -> Inside {
+/// Talks. TLS 1.3 servers send their tickets before.
+fn talk(wrapping: Wrapping, offered: &[&str], words: &[Word]) -> Inside {
     let mut inside = begin(wrapping, offered);
     if wrapping.0 == 0x0304 {
         inside.record(S, wrapping.2(233), seen(1));
@@ -86,12 +89,12 @@ fn talk(wrapping: Wrapping, offered: &[&str], words: &[(u64, Role, u16)]) -> Ins
 
 /// An opening, and then pairs every `period` milliseconds.
 fn with_pairs(
-    opening: &[(u64, Role, u16)],
+    opening: &[Word],
     period: u64,
     pairs: u64,
     client_first: bool,
     (client, server): (u16, u16),
-) -> Vec<(u64, Role, u16)> {
+) -> Vec<Word> {
     let mut words = opening.to_vec();
     for number in 1..=pairs {
         let at = 200 + number * period;
@@ -103,9 +106,9 @@ fn with_pairs(
 }
 
 /// CONNECT, CONNACK, SUBSCRIBE, SUBACK.
-const MQTT: &[(u64, Role, u16)] = &[(10, C, 46), (40, S, 4), (45, C, 30), (80, S, 5)];
+const MQTT: &[Word] = &[(10, C, 46), (40, S, 4), (45, C, 30), (80, S, 5)];
 /// A request to upgrade and its answer.
-const UPGRADED: &[(u64, Role, u16)] = &[(10, C, 197), (40, S, 160)];
+const UPGRADED: &[Word] = &[(10, C, 197), (40, S, 160)];
 
 #[test]
 fn an_idle_mqtt_client_is_told_by_its_pings() {
@@ -174,7 +177,7 @@ fn an_application_protocol_that_was_agreed_on_says_more_than_lengths() {
 /// Everything here has something of what is looked for, and is something else or cannot be known.
 #[test]
 fn what_only_resembles_them_is_not_named() {
-    let counter: &[(&str, Vec<(u64, Role, u16)>)] = &[
+    let counter: [(&str, Vec<Word>); 12] = [
         // Redis: PING is 14 bytes, PONG 7; other commands between.
         (
             "redis",
@@ -213,7 +216,7 @@ fn what_only_resembles_them_is_not_named() {
         ("one exchange", vec![(10, C, 90), (60, S, 700)]),
         ("silence", Vec::new()),
     ];
-    for (what, words) in counter {
+    for (what, words) in &counter {
         for wrapping in EXACT.iter().chain(&BLOCKS) {
             assert_eq!(word(&talk(*wrapping, &[], words)), "-", "{what} {:04x}", wrapping.1);
         }
