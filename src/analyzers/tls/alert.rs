@@ -71,8 +71,8 @@ impl Connection {
         for (role, side) in [(Role::Client, &self.client), (Role::Server, &self.server)] {
             let Some((seen, length)) = side.last else { continue };
             // MQTT pings and goodbyes are as short; before a close_notify its goodbye makes two in a row.
-            let twice =
-                role == Role::Client && self.inside.as_ref().is_some_and(|inside| inside.says_goodbye());
+            let twice = role == Role::Client
+                && self.inference.as_ref().is_some_and(|inference| inference.says_goodbye());
             if !has_size(length, suite) || side.alert_sized != 1 && !twice {
                 continue;
             }

@@ -3,7 +3,7 @@
 
 use super::fields as f;
 use super::hello::{self, Answer, Choice, Offer};
-use super::inside::Inside;
+use super::inference::Inference;
 use super::message::Step;
 use super::record::{Content, Piece, Record, SSL2_CLIENT_HELLO, SSL2_SERVER_HELLO};
 use super::state::{Protection, Side, kind};
@@ -32,7 +32,7 @@ pub(super) struct Connection {
     pub(super) settled: bool,
     pub(super) application_data: bool,
     /// What the records say of what is inside, once there are any.
-    pub(super) inside: Option<Box<Inside>>,
+    pub(super) inference: Option<Box<Inference>>,
 }
 
 impl Connection {
@@ -53,7 +53,7 @@ impl Connection {
             completed: false,
             settled: false,
             application_data: false,
-            inside: None,
+            inference: None,
         }
     }
 
@@ -384,9 +384,9 @@ impl Connection {
             if !self.application_data && (self.choice.is_some() || self.midstream) {
                 self.application_data = true;
                 sink.fact(&f::APPLICATION_DATA, Value::Yes);
-                self.look_inside(0, sink);
+                self.begin_inference(0, sink);
             }
-            self.weigh(role, record, sink);
+            self.infer(role, record, sink);
             self.answered |=
                 role == Role::Client && self.offer.as_ref().is_some_and(|offer| !offer.early_data);
             return;
@@ -394,7 +394,7 @@ impl Connection {
         let suite = self.choice.as_ref().map_or(0, |choice| choice.suite);
         let alert_sized = alert::has_size(record.length, suite);
         if self.completed {
-            self.weigh(role, record, sink);
+            self.infer(role, record, sink);
             if role == Role::Client && !alert_sized && !self.application_data {
                 self.application_data = true;
                 sink.fact(&f::APPLICATION_DATA, Value::Yes);
@@ -410,21 +410,8 @@ impl Connection {
                 self.failed("client-encrypted-alert", sink);
             } else if alert::may_be_finished(record.length) {
                 self.complete(sink);
-                self.look_inside(record.length, sink);
+                self.begin_inference(record.length, sink);
             }
-        }
-    }
-
-    /// From here on records are of applications. `completing` is the length of the record before, in TLS 1.3.
-    fn look_inside(&mut self, completing: u16, sink: &Sink) {
-        let choice = self.choice.as_ref().filter(|_| !self.midstream);
-        let made = choice.and_then(|choice| Inside::new(self.offer.as_ref(), choice, completing, sink.seen));
-        self.inside = made.map(Box::new);
-    }
-
-    fn weigh(&mut self, role: Role, record: Record, sink: &Sink) {
-        if let Some(inside) = &mut self.inside {
-            inside.record(role, record.length, sink.seen);
         }
     }
 
@@ -445,8 +432,8 @@ impl Connection {
 impl Analyzer for Connection {
     fn held(&self) -> usize {
         // The hellos that matter later hold less than a hundred bytes each.
-        let inside = self.inside.as_ref().map_or(0, |_| size_of::<Inside>());
-        self.client.messages.held().saturating_add(self.server.messages.held()).saturating_add(inside)
+        let inference = self.inference.as_ref().map_or(0, |_| size_of::<Inference>());
+        self.client.messages.held().saturating_add(self.server.messages.held()).saturating_add(inference)
     }
 
     fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
@@ -486,8 +473,8 @@ impl Analyzer for Connection {
 
     fn end(&mut self, sink: &mut Sink) {
         self.goodbyes(sink);
-        if let Some(inside) = &self.inside {
-            inside.judge(sink);
+        if let Some(inference) = &self.inference {
+            inference.judge(sink);
         }
         let answered = self.answered || self.client_key_exchange || self.client.finished();
         let one_side =

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::adapter::{self, Extension, Extensions};
 use super::certificate::hex;
 use super::fields as f;
-use super::inside::Alpn;
+use super::inference::Alpn;
 use super::{chain, is_grease, take};
 use crate::analyzers::{Role, Sink};
 use crate::model::observation::MAX_VALUES;

@@ -4,7 +4,7 @@
 //! Read: the handshake as far as it is in the clear, with every hello extension that something is
 //! judged by; the certificates of both sides before TLS 1.3; alerts in the clear. After that only
 //! record headers: whether the handshake was completed, when application data began, whether a side
-//! said goodbye; and, always marked as inferred, what runs inside (`inside`).
+//! said goodbye; and, always marked as inferred, what runs inside (`inference`).
 //!
 //! Assumed: nothing is decrypted, no signature is verified, the first certificate message of each
 //! side counts. A handshake after the first one of a connection is encrypted; that it took place is
@@ -23,7 +23,7 @@ mod chain;
 mod connection;
 mod fields;
 mod hello;
-mod inside;
+mod inference;
 mod message;
 mod probe;
 mod record;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::pairs::Pair;
 use super::sizes::Size;
-use super::{Alpn, Inside};
+use super::{Alpn, Inference};
 use crate::analyzers::tls::fields as f;
 use crate::analyzers::{Role, Sink};
 use crate::model::Value;
@@ -45,7 +45,7 @@ impl Case {
     }
 }
 
-impl Inside {
+impl Inference {
     /// Says what is inferred, if anything is.
     pub(in crate::analyzers::tls) fn judge(&self, sink: &mut Sink) {
         if let Some((word, case)) = self.best() {

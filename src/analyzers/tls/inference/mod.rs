@@ -10,7 +10,7 @@
 //!
 //! Not read: connections of which the hellos were not captured, with early data, with CBC before TLS 1.1.
 //!
-//! Memory per connection: below [`Inside`]'s size, whatever it carries. A record costs a comparison once the other side is
+//! Memory per connection: below [`Inference`]'s size, whatever it carries. A record costs a comparison once the other side is
 //! not awaited any more, and nothing after [`ENOUGH`] records.
 
 mod judge;
@@ -23,8 +23,10 @@ use std::time::Duration;
 
 pub(super) use sizes::Sizes;
 
+use super::connection::Connection;
 use super::hello::{Choice, Offer};
-use crate::analyzers::Role;
+use super::record::Record;
+use crate::analyzers::{Role, Sink};
 use crate::model::Timestamp;
 use crate::model::evidence::Seen;
 use pairs::Pairs;
@@ -98,7 +100,7 @@ struct Last {
 
 /// The records of one connection after its handshake, summed up.
 #[derive(Debug)]
-pub(super) struct Inside {
+pub(super) struct Inference {
     sizes: Sizes,
     /// Body of a record with the client's Finished (TLS 1.3).
     finished: Option<u16>,
@@ -142,7 +144,24 @@ pub(super) struct Inside {
     pairs: Pairs,
 }
 
-impl Inside {
+impl Connection {
+    /// From here on records are of applications. `completing` is the length of the record before, in TLS 1.3.
+    pub(super) fn begin_inference(&mut self, completing: u16, sink: &Sink) {
+        let choice = self.choice.as_ref().filter(|_| !self.midstream);
+        let made =
+            choice.and_then(|choice| Inference::new(self.offer.as_ref(), choice, completing, sink.seen));
+        self.inference = made.map(Box::new);
+    }
+
+    /// Another record of them.
+    pub(super) fn infer(&mut self, role: Role, record: Record, sink: &Sink) {
+        if let Some(inference) = &mut self.inference {
+            inference.record(role, record.length, sink.seen);
+        }
+    }
+}
+
+impl Inference {
     /// For what was agreed on; `None` where records say too little. `completing` is the length of the record that
     /// completed a handshake of TLS 1.3.
     pub(super) fn new(offer: Option<&Offer>, choice: &Choice, completing: u16, seen: Seen) -> Option<Self> {

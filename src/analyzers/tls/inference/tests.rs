@@ -2,7 +2,6 @@
 //! programs are in `tests/inside.rs`.
 
 use super::*;
-use crate::analyzers::Sink;
 use crate::analyzers::tls::fields as f;
 use crate::model::{CaptureId, Facts, FrameNo, FrameRef, Observation, Value};
 
@@ -39,12 +38,12 @@ fn offer(names: &[&str]) -> Offer {
     offer
 }
 
-fn begin(wrapping: Wrapping, offered: &[&str]) -> Inside {
+fn begin(wrapping: Wrapping, offered: &[&str]) -> Inference {
     let choice = Choice { version: wrapping.0, suite: wrapping.1, ..Choice::default() };
-    Inside::new(Some(&offer(offered)), &choice, FINISHED, seen(0)).unwrap()
+    Inference::new(Some(&offer(offered)), &choice, FINISHED, seen(0)).unwrap()
 }
 
-fn facts(inside: &Inside) -> Facts {
+fn facts(inside: &Inference) -> Facts {
     let mut sink = Sink::new(seen(0));
     inside.judge(&mut sink);
     let mut facts = Facts::default();
@@ -57,17 +56,17 @@ fn facts(inside: &Inside) -> Facts {
 }
 
 /// What is inferred, and how clearly.
-fn inferred(inside: &Inside) -> Option<(String, u64)> {
+fn inferred(inside: &Inference) -> Option<(String, u64)> {
     let facts = facts(inside);
     let word = facts.first(&f::INSIDE)?.value.to_string();
     Some((word, facts.first(&f::INSIDE_SCORE)?.value.as_uint()?))
 }
 
-fn word(inside: &Inside) -> String {
+fn word(inside: &Inference) -> String {
     inferred(inside).map_or_else(|| String::from("-"), |(word, _)| word)
 }
 
-fn period(inside: &Inside) -> Option<Duration> {
+fn period(inside: &Inference) -> Option<Duration> {
     match facts(inside).first(&f::INSIDE_KEEP_ALIVE)?.value {
         Value::Span(span) => Some(span),
         _ => None,
@@ -75,7 +74,7 @@ fn period(inside: &Inside) -> Option<Duration> {
 }
 
 /// Talks. TLS 1.3 servers send their tickets before.
-fn talk(wrapping: Wrapping, offered: &[&str], words: &[Word]) -> Inside {
+fn talk(wrapping: Wrapping, offered: &[&str], words: &[Word]) -> Inference {
     let mut inside = begin(wrapping, offered);
     if wrapping.0 == 0x0304 {
         inside.record(S, wrapping.2(233), seen(1));
@@ -165,7 +164,7 @@ fn requests_that_are_alike_are_http_whatever_their_bodies() {
 fn an_application_protocol_that_was_agreed_on_says_more_than_lengths() {
     let mut choice = Choice { version: 0x0303, suite: 0xc02b, ..Choice::default() };
     choice.alpn.add(b"h2");
-    let mut inside = Inside::new(Some(&offer(&["h2", "http/1.1"])), &choice, 0, seen(0)).unwrap();
+    let mut inside = Inference::new(Some(&offer(&["h2", "http/1.1"])), &choice, 0, seen(0)).unwrap();
     for (ms, role, bytes) in with_pairs(UPGRADED, 20_000, 4, true, (10, 6)) {
         inside.record(role, GCM.2(bytes), seen(ms));
     }
@@ -235,7 +234,7 @@ fn padded_records_say_nothing() {
 fn a_client_certificate_of_tls_1_3_is_not_taken_for_content() {
     let choice = Choice { version: 0x0304, suite: 0x1301, ..Choice::default() };
     // The record that completed the handshake was a certificate: CertificateVerify and Finished follow.
-    let mut inside = Inside::new(Some(&offer(&[])), &choice, 900, seen(0)).unwrap();
+    let mut inside = Inference::new(Some(&offer(&[])), &choice, 900, seen(0)).unwrap();
     inside.record(C, TLS13.2(80), seen(1));
     inside.record(C, FINISHED, seen(1));
     for (ms, role, bytes) in with_pairs(MQTT, 30_000, 3, true, (2, 2)) {
@@ -275,15 +274,15 @@ fn a_client_that_publishes_and_leaves_is_told_where_lengths_are_exact() {
 fn early_data_and_unknown_suites_are_left_alone() {
     let choice = Choice { version: 0x0304, suite: 0x1301, ..Choice::default() };
     let early = Offer { early_data: true, ..Offer::default() };
-    assert!(Inside::new(Some(&early), &choice, FINISHED, seen(0)).is_none());
-    assert!(Inside::new(None, &choice, FINISHED, seen(0)).is_none());
+    assert!(Inference::new(Some(&early), &choice, FINISHED, seen(0)).is_none());
+    assert!(Inference::new(None, &choice, FINISHED, seen(0)).is_none());
     let unknown = Choice { version: 0x0303, suite: 0xeaea, ..Choice::default() };
-    assert!(Inside::new(Some(&offer(&[])), &unknown, 0, seen(0)).is_none());
+    assert!(Inference::new(Some(&offer(&[])), &unknown, 0, seen(0)).is_none());
 }
 
 #[test]
 fn any_records_are_borne_in_little_memory() {
-    assert!(size_of::<Inside>() <= 800, "{}", size_of::<Inside>());
+    assert!(size_of::<Inference>() <= 800, "{}", size_of::<Inference>());
     let mut state = 1_u64;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
