@@ -57,6 +57,7 @@ const CODES: &[&str] = &[
     "degraded",
     "connection-cut",
     "idle-timeout",
+    "inferred-protocol",
     "lifetime-exceeded",
     "lifetime-too-short",
     "reconnect-loop",

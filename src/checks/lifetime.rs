@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::matching::Match;
 use super::subject::{Subject, View, flow_evidence, flow_rule};
-use super::{Check, Code, Found, outcome};
+use super::{Check, Code, Found, inside, outcome};
 use crate::model::evidence::{Evidence, Seen};
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::flow::{End, TcpFacts};
@@ -305,8 +305,12 @@ fn inferred(bound: &BoundClaim, view: &View<'_>) -> String {
         .into_iter()
         .flat_map(|rule| &rule.services)
         .find(|chain| view.service == ["tls"] && chain.starts_with("tls/"));
+    let seen = inside::of(view);
     hidden
-        .map(|chain| format!(" (inside TLS; that it is {chain} is inferred from the claim)"))
+        .map(|chain| match seen.filter(|inferred| inferred.supports(chain) == Some(true)) {
+            Some(inferred) => format!(" (inside TLS; the claim says {chain}, and {})", inferred.text()),
+            None => format!(" (inside TLS; that it is {chain} is inferred from the claim)"),
+        })
         .unwrap_or_default()
 }
 

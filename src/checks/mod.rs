@@ -11,6 +11,7 @@ mod claims;
 mod destination;
 pub mod devices;
 mod dns;
+mod inside;
 mod lifetime;
 pub mod matching;
 mod mqtt;
@@ -87,6 +88,7 @@ pub const REGISTRY: &[&Check] = &[
     &availability::CHECK,
     &ntp::CHECK,
     &dns::CHECK,
+    &inside::CHECK,
     &lifetime::CHECK,
     &mqtt::CHECK,
     &websocket::CHECK,

@@ -1,8 +1,10 @@
 //! MQTT in the clear: refusals, versions, keep alive, and what breaks the protocol.
 
+use std::time::Duration;
+
 use super::subject::{Subject, View};
 use super::tls::at_fact;
-use super::{Check, Code, Found};
+use super::{Check, Code, Found, inside};
 use crate::analyzers::mqtt::fields as mqtt;
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::{Finding, Value};
@@ -59,6 +61,7 @@ static KEEP_ALIVE_TOO_LONG: Code = Code {
 fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
     let mqtt = |view: &&View<'_>| view.service.contains(&"mqtt") && !view.is_proxy;
     findings.extend(subject.views.iter().filter(mqtt).flat_map(|view| judge(subject, view)));
+    findings.extend(subject.views.iter().filter_map(|view| inferred_too_long(subject, view)));
 }
 
 fn judge(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
@@ -120,6 +123,36 @@ fn judge(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
     }
     findings.extend(too_long(subject, view));
     findings
+}
+
+/// The time between what looks like pings inside TLS, where the claim says that this is what they are.
+fn inferred_too_long(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
+    let (fact, period) = inside::pings(view)?;
+    let inferred = inside::of(view);
+    let rules = subject.rules(view);
+    let (bound, max) = rules.iter().find_map(|(bound, rule)| {
+        let pings = |chain: &String| chain.starts_with("tls/mqtt") || chain.ends_with("/websocket");
+        let like = |chain: &String| inferred.as_ref().is_none_or(|what| what.supports(chain) == Some(true));
+        let said = rule.services.iter().any(|chain| pings(chain) && like(chain));
+        rule.keep_alive_max.filter(|_| said).map(|max| (*bound, max))
+    })?;
+    // Clients look at the clock once in a second, and answers take their time.
+    if period <= max + max / 10 + Duration::from_secs(2) {
+        return None;
+    }
+    let mut finding = at_fact(subject, &KEEP_ALIVE_TOO_LONG, view, Some(bound), fact);
+    finding.confidence = Confidence::Probable;
+    finding.expected = format!("keep alive<={} s", max.as_secs());
+    finding.observed = format!("{} s, inferred", period.as_secs());
+    finding.message = format!(
+        "{} and {} exchange short records inside TLS every {} s ({{count connection}}), inferred to be pings; {} declares a keep alive of at most {} s.",
+        subject.who(),
+        view.peer_port(),
+        period.as_secs(),
+        bound.claim.id,
+        max.as_secs()
+    );
+    Some(finding)
 }
 
 fn too_long(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {

@@ -142,6 +142,33 @@ pub(super) struct KeyExchange<'a> {
     pub(super) signature: Option<u16>,
 }
 
+/// How a suite protects records: what it adds to their content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cipher {
+    /// Explicit nonce before TLS 1.3, tag.
+    Aead { nonce: u16, tag: u16 },
+    /// Blocks of this many bytes in CBC, and a MAC.
+    Block { block: u16, mac: u16 },
+    /// Bytes one by one, or no encryption, and a MAC.
+    Stream { mac: u16 },
+}
+
+/// How `suite` protects records; `None` if the library does not know it.
+pub(super) fn cipher(suite: u16) -> Option<Cipher> {
+    let suite = TlsCipherSuite::from_id(suite)?;
+    let mac = u16::try_from(suite.mac_length()).ok()?;
+    let tag = if suite.name.contains("_CCM_8") { 8 } else { 16 };
+    Some(match (suite.mac, suite.enc_mode) {
+        (TlsCipherMac::Aead, TlsCipherEncMode::Gcm | TlsCipherEncMode::Ccm) => Cipher::Aead { nonce: 8, tag },
+        // ChaCha20-Poly1305, whose nonce is not sent (RFC 7905 section 2).
+        (TlsCipherMac::Aead, _) => Cipher::Aead { nonce: 0, tag },
+        (_, TlsCipherEncMode::Cbc) => {
+            Cipher::Block { block: u16::try_from(suite.enc_block_size()).ok()?, mac }
+        }
+        _ => Cipher::Stream { mac },
+    })
+}
+
 /// Reads the body of a ServerKeyExchange, whose form depends on the suite; empty for suites whose
 /// form holds nothing that is observed (RSA_EXPORT, SRP, plain PSK), `None` if it does not parse.
 pub(super) fn key_exchange(suite: u16, version: u16, body: &[u8]) -> Option<KeyExchange<'_>> {

@@ -4,6 +4,7 @@
 use super::decrypt::Decryption;
 use super::fields as f;
 use super::hello::{self, Answer, Choice, Offer};
+use super::inference::Inference;
 use super::message::Step;
 use super::record::{Content, Piece, Record, SSL2_CLIENT_HELLO, SSL2_SERVER_HELLO};
 use super::state::{Protection, Side, kind};
@@ -38,6 +39,8 @@ pub(super) struct Connection {
     pub(super) application_data: bool,
     /// Opens what is encrypted; only where the user holds secrets, and none is known to be missing.
     pub(super) decryption: Option<Box<Decryption>>,
+    /// What the records say of what is inside, once there are any.
+    pub(super) inference: Option<Box<Inference>>,
 }
 
 impl Connection {
@@ -63,6 +66,7 @@ impl Connection {
             settled: false,
             application_data: false,
             decryption,
+            inference: None,
         }
     }
 
@@ -428,7 +432,9 @@ impl Connection {
             if !self.application_data && (self.choice.is_some() || self.midstream) {
                 self.application_data = true;
                 sink.fact(&f::APPLICATION_DATA, Value::Yes);
+                self.begin_inference(0, sink);
             }
+            self.infer(role, record, sink);
             self.answered |=
                 role == Role::Client && self.offer.as_ref().is_some_and(|offer| !offer.early_data);
             if role == Role::Client && self.choice.is_none() {
@@ -442,6 +448,7 @@ impl Connection {
         }
         let alert_sized = alert::has_size(record.length, suite);
         if self.completed {
+            self.infer(role, record, sink);
             if role == Role::Client && !alert_sized && !self.application_data {
                 self.application_data = true;
                 sink.fact(&f::APPLICATION_DATA, Value::Yes);
@@ -457,6 +464,7 @@ impl Connection {
                 self.failed("client-encrypted-alert", sink);
             } else if alert::may_be_finished(record.length) {
                 self.complete(sink);
+                self.begin_inference(record.length, sink);
             }
         }
     }
@@ -479,7 +487,9 @@ impl Analyzer for Connection {
     fn held(&self) -> usize {
         // What matters later of the hellos is less than a few hundred bytes.
         let decryption = self.decryption.as_ref().map_or(0, |decryption| decryption.held());
-        decryption.saturating_add(self.client.messages.held()).saturating_add(self.server.messages.held())
+        let inference = self.inference.as_ref().map_or(0, |_| size_of::<Inference>());
+        let messages = self.client.messages.held().saturating_add(self.server.messages.held());
+        messages.saturating_add(decryption).saturating_add(inference)
     }
 
     fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
@@ -526,6 +536,9 @@ impl Analyzer for Connection {
     fn end(&mut self, sink: &mut Sink) {
         self.goodbyes(sink);
         self.end_inside(sink);
+        if let Some(inference) = &self.inference {
+            inference.judge(sink);
+        }
         let answered = self.answered || self.client_key_exchange || self.client.finished();
         let one_side =
             self.offer.is_none() && self.choice.is_some() || answered && !self.server.records.begun();

@@ -289,7 +289,8 @@ fields! {
         is hidden.";
     PROBABLE_CLOSE_NOTIFY = "tls.probable_close_notify", "RFC 8446 sections 5.2 and 6.1",
         "TLS 1.3: the last record of `client` or `server` has the size of an alert and no earlier one had, \
-        so it is hardly a message of two bytes such as an MQTT ping. Compare with the time of the FIN.";
+        so it is hardly a message of two bytes such as an MQTT ping; or the client's last two have, unanswered, as an \
+        MQTT DISCONNECT and an alert. Compare with the time of the FIN: without it the FIN is bare.";
     PROBABLE_REJECTION = "tls.probable_rejection", "RFC 8446 sections 4.4.2.4 and 6.2",
         "TLS 1.3: the only record of the server after the client's Finished has the size of an alert, and \
         the client sent no data: it refused the client's certificate, or closed at once.";
@@ -304,6 +305,20 @@ fields! {
     RECORD_VERSION = "tls.record_version", "RFC 8446 section 5.1",
         "Version in the record headers of a connection whose handshake is not in the capture; 0x0303 stands \
         for TLS 1.2 and 1.3.";
+    // ---- What is inside, as far as lengths and times of records give it away.
+    INSIDE = "tls.inside", "inferred: RFC 8446 appendix E.3, RFC 6455 section 5.2, MQTT 5.0 section 3.12",
+        "Inferred, never seen: what the encryption hides looks like `mqtt`, `websocket` (whatever is in it) or \
+        `http` (any version). Nothing is said where that is not clear. `tls.inside_score` says how clear it \
+        is, `tls.inside_features` from what.";
+    INSIDE_SCORE = "tls.inside_score", "inferred",
+        "How well the features fit, 60 to 95 of 100: not a probability. From 80 on it rests on several that \
+        little else shares.";
+    INSIDE_FEATURES = "tls.inside_features", "inferred",
+        "What the inference rests on, one value each. Numbers are bytes of content, computed from the length of \
+        records and what the suite adds to it.";
+    INSIDE_KEEP_ALIVE = "tls.inside_keep_alive", "inferred: MQTT 5.0 section 3.1.2.10, RFC 6455 section 5.5.2",
+        "Time between short exchanges of the same lengths (pings), seconds: about the keep alive, or the part of it after \
+        which the client pings. Said also where what is inside has no name.";
     ANOMALY = "tls.anomaly", "-",
         "Bytes that break the protocol: `record-header`, `malformed-hello`, `malformed-extension`, \
         `malformed-certificate`, `malformed-key-exchange`, `oversized-message`, `unknown-message`, \

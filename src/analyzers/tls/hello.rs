@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use super::adapter::{self, Extension, Extensions};
 use super::certificate::hex;
 use super::fields as f;
+use super::inference::Alpn;
 use super::{chain, ech, fingerprint, is_grease, psk, take};
 use crate::analyzers::{Role, Sink};
 use crate::model::observation::MAX_VALUES;
@@ -43,6 +44,7 @@ pub(super) struct Offer {
     pub(super) early_data: bool,
     /// It is the outer hello of an encrypted one, or says so.
     pub(super) ech: bool,
+    pub(super) alpn: Alpn,
 }
 
 /// What of the server's choice matters later.
@@ -55,6 +57,8 @@ pub(super) struct Choice {
     pub(super) psk: Option<u16>,
     /// The client may send encrypted handshake messages before its Finished (NPN, channel ID).
     pub(super) before_finished: u8,
+    pub(super) alpn: Alpn,
+    pub(super) truncated_mac: bool,
 }
 
 impl Choice {
@@ -127,7 +131,10 @@ fn client_extensions(extensions: Extensions<'_>, offer: &mut Offer, sink: &mut S
                 names.iter().take(MAX_VALUES).for_each(|name| sink.fact(&f::SNI, Value::text(name)));
             }
             Extension::Groups(groups) => list(sink, &f::OFFERED_GROUP, &groups),
-            Extension::Alpn(names) => alpn(&names, sink),
+            Extension::Alpn(names) => {
+                names.iter().for_each(|name| offer.alpn.add(name));
+                alpn(&names, sink);
+            }
             Extension::Versions(versions) => offered = versions,
             Extension::KeyShare(shares) => psk::key_shares(shares, sink),
             Extension::Signatures(schemes) => list(sink, &f::OFFERED_SIGNATURE, &schemes),
@@ -300,13 +307,19 @@ fn server_extensions(extensions: Extensions<'_>, choice: &mut Choice, sink: &mut
             Extension::PreSharedKey(place) => choice.psk = Some(group(place).unwrap_or_default()),
             Extension::Ocsp => sink.fact(&f::OCSP, Value::Word("agreed")),
             Extension::Alpn(names) => {
-                names.iter().take(1).for_each(|name| sink.fact(&f::ALPN, Value::text(name)));
+                names.iter().take(1).for_each(|name| {
+                    choice.alpn.add(name);
+                    sink.fact(&f::ALPN, Value::text(name));
+                });
             }
             Extension::ExtendedMasterSecret => sink.fact(&f::EXTENDED_MASTER_SECRET, Value::Yes),
             Extension::EncryptThenMac => sink.fact(&f::ENCRYPT_THEN_MAC, Value::Yes),
             Extension::RenegotiationInfo => sink.fact(&f::SECURE_RENEGOTIATION, Value::Yes),
             Extension::Heartbeat(mode) => sink.fact(&f::HEARTBEAT, Value::Uint(u64::from(mode))),
-            Extension::Other(TRUNCATED_HMAC) => sink.fact(&f::TRUNCATED_HMAC, Value::Yes),
+            Extension::Other(TRUNCATED_HMAC) => {
+                choice.truncated_mac = true;
+                sink.fact(&f::TRUNCATED_HMAC, Value::Yes);
+            }
             Extension::Other(NEXT_PROTOCOL | CHANNEL_ID) => {
                 choice.before_finished = choice.before_finished.saturating_add(1);
             }

@@ -4,7 +4,8 @@
 //! Read: the handshake as far as it is in the clear, with every hello extension that something is
 //! judged by, and its fingerprints (JA3, JA3S, JA4); the certificates of both sides before TLS 1.3;
 //! alerts in the clear. After that only record headers: whether the handshake was completed, what
-//! became of early data, when application data began, whether a side said goodbye.
+//! became of early data, when application data began, whether a side said goodbye; and, always
+//! marked as inferred, what runs inside (`inference`).
 //!
 //! Where the user holds the secrets of a connection, its records are opened (`decrypt`): what TLS 1.3 hides is read, and the
 //! data inside goes to the next analyzer.
@@ -31,6 +32,7 @@ mod ech;
 mod fields;
 pub(crate) mod fingerprint;
 mod hello;
+mod inference;
 mod inside;
 mod message;
 mod names;
