@@ -27,6 +27,7 @@ pub mod bacnet;
 pub(crate) mod buffer;
 pub mod dhcp;
 pub mod dns;
+
 pub mod http;
 pub mod http2;
 pub(crate) mod lines;
@@ -35,6 +36,8 @@ pub mod mqtt;
 pub mod ntp;
 pub mod opcua;
 pub(crate) mod period;
+pub(crate) mod pieces;
+pub mod quic;
 pub mod smtp;
 pub mod ssh;
 #[cfg(test)]
@@ -302,6 +305,7 @@ pub const REGISTRY: &[&Definition] = &[
     &ssh::DEFINITION,
     &amqp::DEFINITION,
     &tls::DEFINITION,
+    &quic::DEFINITION,
     &http::DEFINITION,
     &http2::DEFINITION,
     &mqtt::DEFINITION,

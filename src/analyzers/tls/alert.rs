@@ -30,7 +30,7 @@ impl Connection {
         }
     }
 
-    fn clear_alert(&mut self, role: Role, level: u8, description: u8, sink: &mut Sink) {
+    pub(super) fn clear_alert(&mut self, role: Role, level: u8, description: u8, sink: &mut Sink) {
         let fatal = level == FATAL;
         let field: &'static Field = match (role, fatal) {
             (Role::Client, true) => &f::CLIENT_FATAL_ALERT,
@@ -83,7 +83,7 @@ impl Connection {
     }
 }
 
-fn role_word(role: Role) -> &'static str {
+pub(super) fn role_word(role: Role) -> &'static str {
     match role {
         Role::Client => "client",
         Role::Server => "server",

@@ -65,7 +65,7 @@ impl Connection {
     }
 
     /// Says why the handshake cannot be known wholly, unless its outcome is known.
-    fn incomplete(&mut self, reason: &'static str, sink: &mut Sink) {
+    pub(super) fn incomplete(&mut self, reason: &'static str, sink: &mut Sink) {
         if !self.completed && !self.settled {
             self.settled = true;
             sink.fact(&f::HANDSHAKE_INCOMPLETE, Value::Word(reason));
@@ -79,7 +79,7 @@ impl Connection {
         }
     }
 
-    fn complete(&mut self, sink: &mut Sink) {
+    pub(super) fn complete(&mut self, sink: &mut Sink) {
         if !self.completed && !self.settled {
             self.completed = true;
             sink.fact(&f::HANDSHAKE_COMPLETED, Value::Yes);
@@ -180,7 +180,7 @@ impl Connection {
     }
 
     /// Bytes of the handshake.
-    fn handshake(&mut self, role: Role, mut bytes: &[u8], sink: &mut Sink) {
+    pub(super) fn handshake(&mut self, role: Role, mut bytes: &[u8], sink: &mut Sink) {
         // Each turn takes bytes or finishes a message.
         while self.side(role).protection != Protection::Encrypted {
             let Some(step) = self.side(role).messages.next(&mut bytes) else { return };
@@ -309,7 +309,7 @@ impl Connection {
     }
 
     /// ChangeCipherSpec: what this side sends from now on is encrypted, unless it is TLS 1.3.
-    fn cipher_change(&mut self, role: Role, sink: &mut Sink) {
+    pub(super) fn cipher_change(&mut self, role: Role, sink: &mut Sink) {
         if self.is_tls13() || self.retry {
             return;
         }
@@ -345,7 +345,7 @@ impl Connection {
     }
 
     /// A handshake record that cannot be read.
-    fn encrypted_message(&mut self, role: Role, sink: &mut Sink) {
+    pub(super) fn encrypted_message(&mut self, role: Role, sink: &mut Sink) {
         if self.is_tls13() || self.midstream {
             return;
         }
@@ -407,6 +407,18 @@ impl Connection {
         }
     }
 
+    /// Says what the end shows of the handshake: whether only one side was captured, or how far it came.
+    /// `server_heard` is whether the server sent anything.
+    pub(super) fn conclude(&mut self, server_heard: bool, sink: &mut Sink) {
+        let answered = self.answered || self.client_key_exchange || self.client.finished();
+        let one_side = self.offer.is_none() && self.choice.is_some() || answered && !server_heard;
+        if one_side {
+            self.incomplete("one-sided", sink);
+        } else if self.offer.is_some() && !self.completed && !self.settled {
+            sink.fact(&f::HANDSHAKE_UNFINISHED, Value::Word(self.stage()));
+        }
+    }
+
     /// How far a handshake came that neither completed nor failed.
     fn stage(&self) -> &'static str {
         if self.client.finished() && !self.is_tls13() {
@@ -464,13 +476,6 @@ impl Analyzer for Connection {
 
     fn end(&mut self, sink: &mut Sink) {
         self.goodbyes(sink);
-        let answered = self.answered || self.client_key_exchange || self.client.finished();
-        let one_side =
-            self.offer.is_none() && self.choice.is_some() || answered && !self.server.records.begun();
-        if one_side {
-            self.incomplete("one-sided", sink);
-        } else if self.offer.is_some() && !self.completed && !self.settled {
-            sink.fact(&f::HANDSHAKE_UNFINISHED, Value::Word(self.stage()));
-        }
+        self.conclude(self.server.records.begun(), sink);
     }
 }

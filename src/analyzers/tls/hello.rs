@@ -10,8 +10,9 @@ use crate::analyzers::{Role, Sink};
 use crate::model::observation::MAX_VALUES;
 use crate::model::{Field, Value};
 
-/// TLS 1.3.
+/// TLS 1.3, and the same over datagrams (RFC 9147 section 5.3).
 const TLS13: u16 = 0x0304;
+const DTLS13: u16 = 0xfefc;
 /// Signalling values among the suites (RFC 5746 section 3.3, RFC 7507 section 3).
 const RENEGOTIATION_INFO_SCSV: u16 = 0x00ff;
 const FALLBACK_SCSV: u16 = 0x5600;
@@ -59,7 +60,7 @@ impl Choice {
 
 /// TLS 1.3, its drafts (0x7fNN) and the experiments that shipped (0xfbNN, 0x7eNN).
 fn is_tls13(version: u16) -> bool {
-    version == TLS13 || matches!(version >> 8, 0x7e | 0x7f | 0xfb) && !is_grease(version)
+    matches!(version, TLS13 | DTLS13) || matches!(version >> 8, 0x7e | 0x7f | 0xfb) && !is_grease(version)
 }
 
 /// Observes a list of numbers, each once, GREASE left out.
