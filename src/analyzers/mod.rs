@@ -27,6 +27,7 @@ pub mod bacnet;
 pub(crate) mod buffer;
 pub mod dhcp;
 pub mod dns;
+pub mod dtls;
 
 pub mod http;
 pub mod http2;
@@ -305,6 +306,7 @@ pub const REGISTRY: &[&Definition] = &[
     &ssh::DEFINITION,
     &amqp::DEFINITION,
     &tls::DEFINITION,
+    &dtls::DEFINITION,
     &quic::DEFINITION,
     &http::DEFINITION,
     &http2::DEFINITION,

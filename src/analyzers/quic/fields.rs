@@ -1,7 +1,5 @@
 //! What the QUIC analyzer observes itself; the rest are fields of `tls`.
 
-use crate::model::Field;
-
 fields! {
     OFFERED_VERSION = "quic.offered_version", "RFC 9000 section 15, RFC 9369",
         "Version of the client's Initial packets, one value each: `1`, `2`, `draft-29`, Google's own as `Q046`, else \

@@ -50,9 +50,10 @@ pub(super) enum Packet<'a> {
 const MAX_ID: usize = 20;
 /// Bytes of the integrity tag at the end of a Retry packet.
 pub(super) const RETRY_TAG: usize = 16;
-/// Top bit of the first byte: a long header. The next one is always set, but for those who agreed to hide even that.
+/// Top bit of the first byte: a long header.
 const LONG: u8 = 0x80;
-const FIXED: u8 = 0x40;
+/// Set in every packet, but of those who agreed to hide even that (RFC 9287).
+pub(super) const FIXED: u8 = 0x40;
 
 /// The next packet of a datagram, taken from its front; `None` at its end. `first` is whether none came before it.
 pub(super) fn next<'a>(rest: &mut &'a [u8], first: bool) -> Option<Packet<'a>> {
@@ -85,7 +86,7 @@ fn long(datagram: &[u8], head: u8) -> Packet<'_> {
         return Packet::Negotiation(rest);
     }
     let Some(version) = Version::of(number) else { return Packet::Foreign { number, dcid } };
-    if head & FIXED == 0 || dcid.len() > MAX_ID || scid.len() > MAX_ID {
+    if dcid.len() > MAX_ID || scid.len() > MAX_ID {
         return Packet::Broken;
     }
     let kind = version.kind(head);

@@ -1,6 +1,6 @@
 //! Recognises QUIC by the first datagram that has a long header.
 
-use super::packet::{self, Kind, Long, Packet};
+use super::packet::{self, FIXED, Kind, Long, Packet};
 use super::protection::Secrets;
 use super::{PORTS, version};
 use crate::analyzers::{Probe, ProbeInput, Role};
@@ -37,6 +37,7 @@ fn long(input: &ProbeInput<'_>, packet: &Long<'_>) -> Probe {
     }
     // A server's Initial packets have no token, and only servers send Retry packets.
     match packet.kind {
+        _ if input.bytes.first().is_none_or(|first| first & FIXED == 0) => Probe::No,
         Kind::Retry => Probe::Perhaps(Role::Server),
         Kind::Initial if !packet.token.is_empty() => Probe::Perhaps(Role::Client),
         _ => Probe::Perhaps(role_by_port(input)),

@@ -52,11 +52,6 @@ impl Handshake {
         self.connection.choice.is_some()
     }
 
-    /// Whether the server chose TLS 1.3.
-    pub(crate) fn is_tls13(&self) -> bool {
-        self.connection.is_tls13()
-    }
-
     /// Before TLS 1.3: this side's next message is encrypted, which a new set of keys says.
     pub(crate) fn keys_changed(&mut self, role: Role, sink: &mut Sink) {
         self.hear(role);
