@@ -162,9 +162,10 @@ impl Connection {
         let first = side.epoch == 0;
         side.epoch = epoch;
         if side.messages.waits() {
-            self.handshake.incomplete("gap", sink);
+            self.handshake.keys_changed_unseen(role);
+        } else {
+            self.handshake.keys_changed(role, sink);
         }
-        self.handshake.keys_changed(role, sink);
         if first {
             self.handshake.finished(role, sink);
         }

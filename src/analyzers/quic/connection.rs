@@ -42,6 +42,8 @@ pub(super) struct Connection {
     /// A packet was cut off by the capture.
     cut: bool,
     zero_rtt: bool,
+    /// A packet of a version that cannot be read came.
+    foreign: bool,
     /// What was said last of the versions: offered, chosen.
     versions: [u32; 2],
 }
@@ -76,6 +78,7 @@ impl Connection {
             server_opened: false,
             cut: false,
             zero_rtt: false,
+            foreign: false,
             versions: [0; 2],
         }
     }
@@ -147,7 +150,9 @@ impl Connection {
             (None, Some(dcid)) if self.secrets.len() < MAX_SECRETS => {
                 let secrets = self.derive(packet, &dcid, sink)?;
                 let opened = secrets.open(role, packet, next);
-                if opened.is_some() {
+                if opened.is_some() && role == Role::Client && self.renegotiated {
+                    self.begin(packet, secrets, sink);
+                } else if opened.is_some() {
                     self.secrets.push(secrets);
                 }
                 opened
@@ -273,8 +278,7 @@ impl Connection {
     /// Says what the end of a connection, or of the capture, shows of its handshake.
     fn conclude(&mut self, sink: &mut Sink) {
         if self.dcid.is_none() {
-            let foreign = self.versions != [0; 2];
-            if !foreign {
+            if !self.foreign {
                 self.handshake.incomplete(if self.cut { "gap" } else { "midstream" }, sink);
             }
         } else if self.cut || self.client.crypto.waits() || self.server.crypto.waits() {
@@ -294,6 +298,7 @@ impl Analyzer for Connection {
 
     fn datagram(&mut self, role: Role, bytes: &[u8], missed: u32, sink: &mut Sink) {
         if let Some(number) = probe::google(bytes) {
+            self.foreign = true;
             self.version(Role::Client, number, sink);
             return sink.finish();
         }
@@ -305,6 +310,7 @@ impl Analyzer for Connection {
                 Packet::Long(packet) => self.long(role, &packet, sink),
                 Packet::Negotiation(versions) if role == Role::Server => self.negotiation(versions, sink),
                 Packet::Foreign { number, .. } => {
+                    self.foreign = true;
                     self.handshake.hear(role);
                     self.version(role, number, sink);
                 }

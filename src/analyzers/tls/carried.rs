@@ -55,7 +55,22 @@ impl Handshake {
     /// Before TLS 1.3: this side's next message is encrypted, which a new set of keys says.
     pub(crate) fn keys_changed(&mut self, role: Role, sink: &mut Sink) {
         self.hear(role);
+        let it = &self.connection;
+        let client_first = it.client.cipher_changes > 0 || it.client_key_exchange;
+        if role == Role::Server && client_first && !it.server_done {
+            // Not a resumption, in which the server comes first: the capture lacks what it said before.
+            return self.keys_changed_unseen(role);
+        }
         self.connection.cipher_change(role, sink);
+    }
+
+    /// The same where it is known that messages before it are not in the capture.
+    pub(crate) fn keys_changed_unseen(&mut self, role: Role) {
+        self.hear(role);
+        let side = self.connection.side(role);
+        side.messages.reset();
+        side.protection = Protection::Encrypted;
+        side.cipher_changes = side.cipher_changes.saturating_add(1);
     }
 
     /// Before TLS 1.3: this side's Finished, which is encrypted.
