@@ -3,8 +3,9 @@
 use super::fields as f;
 use super::frame::{self, Frame};
 use super::packet::{self, Kind, Long, Packet};
+use super::probe;
 use super::protection::{self, Secrets};
-use super::{probe, version};
+use super::version::{self, Version};
 use crate::analyzers::pieces::Pieces;
 use crate::analyzers::tls::Handshake;
 use crate::analyzers::{Analyzer, Role, Sink};
@@ -32,7 +33,8 @@ pub(super) struct Connection {
     server: Side,
     /// From which the keys follow: chosen by the client, or by the server in a Retry packet.
     dcid: Option<Box<[u8]>>,
-    secrets: Vec<Box<Secrets>>,
+    /// With the version of the packets that they open.
+    secrets: Vec<(u32, Box<Secrets>)>,
     derivations: u8,
     /// The server asked for another version, or for a proof of the address.
     renegotiated: bool,
@@ -143,9 +145,9 @@ impl Connection {
     /// What an Initial packet holds, with the keys at hand or with new ones.
     fn open(&mut self, role: Role, packet: &Long<'_>, sink: &mut Sink) -> Option<(Vec<u8>, u64)> {
         let next = self.side(role).next_number;
-        let at_hand = self.secrets.iter().find(|secrets| std::ptr::eq(secrets.version, packet.version));
+        let at_hand = self.secrets.iter().find(|(number, _)| *number == packet.number);
         let opened = match (at_hand, self.dcid.clone()) {
-            (Some(secrets), _) => secrets.open(role, packet, next),
+            (Some((_, secrets)), _) => secrets.open(role, packet, next),
             // After a Retry packet, or the server has chosen another version than the client's first.
             (None, Some(dcid)) if self.secrets.len() < MAX_SECRETS => {
                 let secrets = self.derive(packet, &dcid, sink)?;
@@ -153,7 +155,7 @@ impl Connection {
                 if opened.is_some() && role == Role::Client && self.renegotiated {
                     self.begin(packet, secrets, sink);
                 } else if opened.is_some() {
-                    self.secrets.push(secrets);
+                    self.secrets.push((packet.number, secrets));
                 }
                 opened
             }
@@ -164,10 +166,13 @@ impl Connection {
         }
         let own = packet.dcid;
         if role == Role::Client && self.dcid.as_deref() != Some(own) {
-            let secrets = self.derive(packet, own, sink)?;
-            if let Some(opened) = secrets.open(role, packet, 0) {
-                self.begin(packet, secrets, sink);
-                return Some(opened);
+            let other = Version::or(packet.number).map(|version| Long { version, ..*packet });
+            for packet in [Some(*packet), other].iter().flatten() {
+                let secrets = self.derive(packet, own, sink)?;
+                if let Some(opened) = secrets.open(role, packet, 0) {
+                    self.begin(packet, secrets, sink);
+                    return Some(opened);
+                }
             }
         }
         // Where not even the first packet opens, the beginning is not in the capture, which the end says.
@@ -199,7 +204,7 @@ impl Connection {
         self.client = Side::new();
         self.server = Side::new();
         self.dcid = Some(packet.dcid.into());
-        self.secrets = vec![secrets];
+        self.secrets = vec![(packet.number, secrets)];
         if !packet.token.is_empty() {
             sink.fact(&f::TOKEN, Value::Yes);
         }
@@ -254,6 +259,7 @@ impl Connection {
             return;
         }
         self.renegotiated = true;
+        self.secrets.clear();
         self.handshake.hear(Role::Server);
         let (numbers, _) = versions.as_chunks::<4>();
         let numbers = numbers.iter().map(|number| u32::from_be_bytes(*number));

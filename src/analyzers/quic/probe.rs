@@ -1,8 +1,9 @@
 //! Recognises QUIC by the first datagram that has a long header.
 
+use super::PORTS;
 use super::packet::{self, FIXED, Kind, Long, Packet};
 use super::protection::Secrets;
-use super::{PORTS, version};
+use super::version::{self, Version};
 use crate::analyzers::{Probe, ProbeInput, Role};
 
 /// Least connection identifier that a client chooses for a server (RFC 9000 section 7.2).
@@ -29,11 +30,16 @@ pub(super) fn probe(input: &ProbeInput<'_>) -> Probe {
 
 fn long(input: &ProbeInput<'_>, packet: &Long<'_>) -> Probe {
     if packet.kind == Kind::Initial && packet.dcid.len() >= MIN_CLIENT_DCID {
-        let opens = Secrets::new(packet.version, packet.dcid)
-            .is_some_and(|secrets| secrets.open(Role::Client, packet, 0).is_some());
-        if opens {
+        let opens = |version| {
+            let secrets = Secrets::new(version, packet.dcid);
+            secrets.is_some_and(|secrets| secrets.open(Role::Client, packet, 0).is_some())
+        };
+        if opens(packet.version) || Version::or(packet.number).is_some_and(opens) {
             return Probe::Certainly(Role::Client);
         }
+    }
+    if version::is_reserved(packet.number) {
+        return foreign(input, packet.number, packet.dcid);
     }
     // A server's Initial packets have no token, and only servers send Retry packets.
     match packet.kind {

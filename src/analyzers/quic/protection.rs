@@ -15,7 +15,6 @@ use crate::analyzers::Role;
 
 /// Keys of both sides of a connection's Initial packets.
 pub(super) struct Secrets {
-    pub(super) version: &'static Version,
     client: Keys,
     server: Keys,
 }
@@ -43,7 +42,7 @@ impl Secrets {
     pub(super) fn new(version: &'static Version, dcid: &[u8]) -> Option<Self> {
         let (_, initial) = Hkdf::<Sha256>::extract(Some(&version.salt), dcid);
         let of = |label| Keys::new(version, &expand::<32>(&initial, label)?);
-        Some(Self { version, client: of("client in")?, server: of("server in")? })
+        Some(Self { client: of("client in")?, server: of("server in")? })
     }
 
     /// The frames of an Initial packet from `role`, and its number; `None` if it does not open. `next` is the number

@@ -23,8 +23,15 @@ impl Version {
             V2 => &VERSION_2,
             0xff00_001d..=0xff00_0020 => &DRAFT_29,
             0xff00_0019..=0xff00_001c => &DRAFT_25,
+            // No server knows these, but clients protect them as a version that they know.
+            _ if is_reserved(number) => &VERSION_1,
             _ => return None,
         })
+    }
+
+    /// Another version whose keys a packet with this number may have.
+    pub(super) fn or(number: u32) -> Option<&'static Self> {
+        is_reserved(number).then_some(&DRAFT_29)
     }
 
     /// What a long header with this first byte begins.
