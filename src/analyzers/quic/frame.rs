@@ -48,15 +48,18 @@ fn crypto<'a>(rest: &mut &'a [u8]) -> Option<Frame<'a>> {
 
 /// Passes an ACK frame over, with counts of congestion marks if `marked`.
 fn acknowledgement(rest: &mut &[u8], marked: bool) -> Option<()> {
-    let (_, _) = (varint(rest)?, varint(rest)?);
+    // The largest number, the delay; then the first range.
+    varint(rest)?;
+    varint(rest)?;
     let ranges = varint(rest)?;
     varint(rest)?;
     // As many as announced, or as many as there are: each turn takes two bytes at least.
     for _ in 0..ranges {
-        (varint(rest)?, varint(rest)?);
+        varint(rest)?;
+        varint(rest)?;
     }
-    if marked {
-        (varint(rest)?, varint(rest)?, varint(rest)?);
+    for _ in 0..if marked { 3 } else { 0 } {
+        varint(rest)?;
     }
     Some(())
 }

@@ -20,8 +20,10 @@ type Talk = Vec<(Role, Vec<u8>)>;
 /// Connection identifier of all examples (RFC 9001 appendix A).
 const DCID: [u8; 8] = [0x83, 0x94, 0xc8, 0xf0, 0x3e, 0x51, 0x57, 0x08];
 
-/// Client's and server's Initial packet and Retry packet of each version.
-fn examples() -> [(u32, Vec<u8>, Vec<u8>, Vec<u8>); 2] {
+/// Number of a version; client's and server's Initial packet and Retry packet.
+type Example = (u32, Vec<u8>, Vec<u8>, Vec<u8>);
+
+fn examples() -> [Example; 2] {
     [
         (
             1,

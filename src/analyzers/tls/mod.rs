@@ -11,7 +11,7 @@
 //! all that shows. What TLS 1.3 hides is inferred from the order and size of records, and the
 //! fields say so.
 //!
-//! DTLS and QUIC carry the same handshake without these records; they read it through [`Handshake`].
+//! DTLS and QUIC carry the same handshake without these records; they read it through `Handshake`.
 //!
 //! Not read: Finished, OCSP responses, SSLv2 beyond its hellos.
 //!
