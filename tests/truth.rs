@@ -18,6 +18,8 @@
 mod case;
 #[path = "truth/dtls.rs"]
 mod dtls;
+#[path = "truth/fingerprints.rs"]
+mod fingerprints;
 #[path = "truth/flows.rs"]
 mod flows;
 #[path = "truth/ledger.rs"]
@@ -54,6 +56,7 @@ const READ: &[&str] = &["lt-null", "lt-raw", "lt-raw-ipv4", "lt-raw-ipv6", "lt-s
 /// nothing must not pass.
 const AT_LEAST: &[(&str, u64)] = &[
     ("certificate.chain_length", 148),
+    ("certificate.chain_order", 58),
     ("certificate.issuer", 154),
     ("certificate.key", 154),
     ("certificate.not_after", 154),
@@ -85,6 +88,9 @@ const AT_LEAST: &[(&str, u64)] = &[
     ("ntp.matched_replies", 79),
     ("ntp.replies", 79),
     ("ntp.requests", 90),
+    ("published.ja3", 36),
+    ("published.ja3s", 29),
+    ("published.ja4", 313),
     ("quic.offered_alpn", 111),
     ("quic.offered_suites", 111),
     ("quic.offered_versions", 111),
@@ -94,6 +100,8 @@ const AT_LEAST: &[(&str, u64)] = &[
     ("tls.certificate_requested", 9),
     ("tls.client_certificate", 6),
     ("tls.hello_retry", 10),
+    ("tls.ja3", 407),
+    ("tls.ja3s", 249),
     ("tls.offered_alpn", 154),
     ("tls.offered_ssl2_ciphers", 8),
     ("tls.offered_suites", 413),
@@ -116,6 +124,7 @@ const AT_LEAST: &[(&str, u64)] = &[
 #[test]
 fn what_the_pipeline_finds_is_what_tshark_finds() {
     let Some(folder) = support::shared_captures() else { return };
+    let expected = support::csv(&std::fs::read_to_string(folder.join("expected.csv")).unwrap());
     let mut ledger = Ledger::default();
     let (mut compared, mut in_part, mut unread) = (0, 0, 0);
     for row in support::csv(&std::fs::read_to_string(folder.join("catalog.csv")).unwrap()) {
@@ -130,6 +139,7 @@ fn what_the_pipeline_finds_is_what_tshark_finds() {
         tls::compare(&case, &mut ledger);
         quic::compare(&case, &mut ledger);
         dtls::compare(&case, &mut ledger);
+        fingerprints::compare(&folder, &expected, &case, &mut ledger);
         messages::compare(&case, &mut ledger);
         if partial {
             in_part += 1;

@@ -1,4 +1,4 @@
-//! Certificates, where they can be seen: full handshakes before TLS 1.3.
+//! Certificates, where they can be seen: full handshakes before TLS 1.3, and sessions that such a one issued.
 
 use super::subject::{Subject, View};
 use super::tls::{at_fact, deciding, rate, rules};
@@ -88,14 +88,17 @@ fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
             not_before: &tls::CLIENT_NOT_BEFORE,
             not_after: &tls::CLIENT_NOT_AFTER,
         };
+        let mut take = |found: Option<Finding>| {
+            findings.extend(found.map(|finding| view.about_certificates(finding)));
+        };
         for fields in [&server, &client] {
-            findings.extend(key(subject, view, fields));
-            findings.extend(signature(subject, view, fields));
-            findings.extend(validity(subject, view, fields));
+            take(key(subject, view, fields));
+            take(signature(subject, view, fields));
+            take(validity(subject, view, fields));
         }
-        findings.extend(name(subject, view));
-        findings.extend(issuer(subject, view));
-        findings.extend(mutual(subject, view));
+        take(name(subject, view));
+        take(issuer(subject, view));
+        take(mutual(subject, view));
     }
 }
 
@@ -112,7 +115,7 @@ struct Fields {
 }
 
 fn key(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<Finding> {
-    let facts = &view.flow.facts;
+    let facts = view.certificates();
     let bits_fact = facts.first(fields.key_bits)?;
     let bits = u32::try_from(bits_fact.value.as_uint()?).ok()?;
     let kind = facts.first(fields.key_type)?.value.to_string();
@@ -147,7 +150,7 @@ fn key(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<Findin
 }
 
 fn signature(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<Finding> {
-    let facts = &view.flow.facts;
+    let facts = view.certificates();
     let fact = facts.first(fields.signature)?;
     let algorithm = fact.value.to_string();
     let rated = rating::signature(subject.policy, &algorithm);
@@ -191,13 +194,14 @@ fn sentence(view: &View<'_>, fields: &Fields, algorithm: &str) -> String {
 }
 
 fn validity(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<Finding> {
-    let fact = view.flow.facts.first(fields.validity).filter(|fact| fact.value.as_str() != Some("valid"))?;
+    let fact =
+        view.certificates().first(fields.validity).filter(|fact| fact.value.as_str() != Some("valid"))?;
     let claim = deciding(subject, view, |rule| rule.policy.is_some());
     let (word, field) = match fact.value.as_str() {
         Some("expired") => ("until", fields.not_after),
         _ => ("from", fields.not_before),
     };
-    let limit = view.flow.facts.first(field).map(|fact| (word, fact));
+    let limit = view.certificates().first(field).map(|fact| (word, fact));
     let mut finding = at_fact(subject, &CERTIFICATE_NOT_VALID, view, claim, fact);
     finding.expected = String::from("valid");
     finding.observed = fact.value.to_string();
@@ -214,11 +218,11 @@ fn validity(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<F
 
 /// Asked for by SNI, named by the certificate's alternative names (RFC 6125 section 6.4), else by its common name.
 fn name(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
-    let facts = &view.flow.facts;
+    let facts = view.certificates();
     if !view.by_device || !facts.has(&tls::CERTIFICATE_KEY_BITS) {
         return None;
     }
-    let asked = facts.latest(&tls::SNI)?.value.as_str()?.trim_end_matches('.').to_ascii_lowercase();
+    let asked = view.flow.facts.latest(&tls::SNI)?.value.as_str()?.trim_end_matches('.').to_ascii_lowercase();
     let mut names: Vec<&Fact> = facts.of(&tls::CERTIFICATE_DNS).collect();
     if names.is_empty() {
         names = facts.of(&tls::CERTIFICATE_CN).collect();
@@ -251,7 +255,7 @@ fn covers(pattern: &str, name: &str) -> bool {
 }
 
 fn issuer(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
-    let facts = &view.flow.facts;
+    let facts = view.certificates();
     for (bound, rule) in rules(subject, view) {
         if !rule.issuers.is_empty()
             && let Some(fact) = facts.first(&tls::CERTIFICATE_ISSUER)
@@ -294,8 +298,8 @@ fn issuer(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
 /// Mutual authentication is declared: visible only where the server's certificate is.
 fn mutual(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     let (bound, _) = rules(subject, view).into_iter().find(|(_, rule)| rule.mutual)?;
-    let facts = &view.flow.facts;
-    let completed = facts.first(&tls::HANDSHAKE_COMPLETED)?;
+    let facts = view.certificates();
+    let completed = view.flow.facts.first(&tls::HANDSHAKE_COMPLETED)?;
     let visible = facts.first(&tls::CERTIFICATE).is_some_and(|fact| fact.value.as_str() == Some("visible"));
     let answer = facts.first(&tls::CLIENT_CERTIFICATE);
     if !visible || answer.is_some_and(|fact| fact.value.as_str() == Some("sent")) {

@@ -186,16 +186,21 @@ fn shown<'v>(rule: &FlowRule, worked: &[&'v View<'v>]) -> (Status, Vec<&'v View<
     };
     let hidden = |message: &str| (Status::Unobservable, Vec::new(), String::from(message));
     if rule.tls.as_ref().is_some_and(only_hidden) {
-        let showing = having(&|view| view.flow.facts.has(&tls::CERTIFICATE_KEY_BITS));
+        let showing = having(&|view| view.certificates().has(&tls::CERTIFICATE_KEY_BITS));
         if showing.is_empty() {
             return hidden(
-                "The certificates of these connections are not visible: TLS 1.3 encrypts them, and a resumed session sends none",
+                "The certificates of these connections are not visible: TLS 1.3 encrypts them, and a resumed session sends none (the handshake that issued it is not in the capture)",
             );
         }
         let message = format!(
-            "As declared, in the {} of {} connections that show certificates",
+            "As declared, in the {} of {} connections that show certificates{}",
             showing.len(),
-            worked.len()
+            worked.len(),
+            if showing.iter().any(|view| view.session.is_some()) {
+                " or resume a session that did"
+            } else {
+                ""
+            }
         );
         return (Status::Conforms, showing, message);
     }

@@ -18,6 +18,7 @@ mod ntp;
 mod outcome;
 mod protocol;
 mod rating;
+mod sessions;
 pub mod subject;
 mod tls;
 mod websocket;

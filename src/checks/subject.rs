@@ -89,6 +89,8 @@ pub struct View<'a> {
     pub through_proxy: bool,
     /// Set on the connection to a proxy itself.
     pub is_proxy: bool,
+    /// The flow whose full handshake issued the session that this one resumed, where the capture has it.
+    pub session: Option<&'a Flow>,
     /// Claims that may be about it, as positions in the declaration, ascending: all that name its peer, and those about
     /// anybody with its port.
     pub candidates: Arc<[u32]>,
@@ -140,6 +142,7 @@ impl<'a> Subject<'a> {
             let views = subject.views_of(flow, &mut names);
             subject.views.extend(views);
         }
+        super::sessions::link(&mut subject.views);
         subject.start = subject.find_start();
         subject.one_sided = super::capture::is_one_sided(&subject);
         subject.names_hidden = subject.one_sided
@@ -183,6 +186,7 @@ impl<'a> Subject<'a> {
             service: if is_proxy { vec!["http"] } else { flow.service.clone() },
             through_proxy: false,
             is_proxy,
+            session: None,
             candidates: Arc::new([]),
             matched: Match::Undeclared,
         };
@@ -361,6 +365,7 @@ fn inner_view<'a>(flow: &'a Flow, way: Way, peer: IpAddr, names: &mut Resolver<'
         service: flow.service.iter().skip(1).copied().collect(),
         through_proxy: true,
         is_proxy: false,
+        session: None,
         candidates: Arc::new([]),
         matched: Match::Undeclared,
     })

@@ -187,7 +187,8 @@ fn said_in_flow(flow: &Flow) -> Option<PeerName> {
     }
     if let Some(sni) = text(&tls::SNI) {
         // With ECH the name outside is that of the provider, and a GREASE extension looks the same.
-        let confidence = if flow.facts.has(&tls::ECH) { Confidence::Probable } else { Confidence::Strong };
+        let outer = text(&tls::ECH).is_some_and(|kind| kind != "inner");
+        let confidence = if outer { Confidence::Probable } else { Confidence::Strong };
         return Some(PeerName::certain(sni, NameSource::Sni, confidence));
     }
     let mut sans = flow.facts.of(&tls::CERTIFICATE_DNS);

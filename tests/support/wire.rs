@@ -77,6 +77,23 @@ impl Pcap {
         self.ipv4(from.0, to.0, 6, &segment);
     }
 
+    /// A connection, opened by `client` and not closed: what each side says in turn, `true` being the client.
+    pub(crate) fn talk(&mut self, client: (Host, u16), server: (Host, u16), parts: &[(bool, Vec<u8>)]) {
+        let (mut sent, mut got) = (1001, 5001);
+        self.segment(client, server, 1000, 0, 0x02, b"");
+        self.segment(server, client, 5000, sent, 0x12, b"");
+        for (by_client, bytes) in parts {
+            let length = u32::try_from(bytes.len()).unwrap();
+            if *by_client {
+                self.segment(client, server, sent, got, 0x18, bytes);
+                sent += length;
+            } else {
+                self.segment(server, client, got, sent, 0x18, bytes);
+                got += length;
+            }
+        }
+    }
+
     /// A whole connection: opened by `client`, which sends `request`; answered with `response`, closed by both.
     pub(crate) fn connection(
         &mut self,

@@ -21,7 +21,7 @@ pub(crate) struct Case {
     pub(crate) path: PathBuf,
     truth: PathBuf,
     /// Whether parts of it wait (tunnels, fragments): then only streams that both sides know are compared.
-    partial: bool,
+    pub(crate) partial: bool,
     pub(crate) analysis: Analysis,
     pub(crate) flows: Vec<Flow>,
     /// tshark's number of each of our flows (`tcp:0`), by index; our own words where it knows no such stream.

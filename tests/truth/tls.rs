@@ -33,6 +33,23 @@ pub(crate) fn compare(case: &Case, ledger: &mut Ledger) {
                 let theirs = if first == 0 { String::new() } else { first.to_string() };
                 let ours = stream.first("tls.chain_length");
                 ledger.compare("certificate.chain_length", &stream.label, &theirs, &ours);
+                let rows: Vec<&Row> = (of_role.iter())
+                    .filter(|(label, _)| *label == stream.label)
+                    .map(|(_, row)| row)
+                    .take(first)
+                    .collect();
+                let wrong = rows.windows(2).any(|pair| pair[0]["issuer"] != pair[1]["subject"]);
+                let theirs = match (first, wrong) {
+                    (0 | 1, _) => "",
+                    (_, true) => "wrong",
+                    (_, false) => "right",
+                };
+                ledger.compare(
+                    "certificate.chain_order",
+                    &stream.label,
+                    theirs,
+                    &stream.first("tls.chain_order"),
+                );
             }
         }
     }
@@ -56,6 +73,8 @@ fn handshake(stream: &Stream<'_>, ledger: &mut Ledger) {
     compare("tls.offered_ssl2_ciphers", &offered_ssl2(stream, false).join(" "), &ssl2.join(" "));
     compare("tls.offered_versions", &offered_versions(stream), &stream.hex("tls.offered_version").join(" "));
     compare("tls.offered_alpn", stream.cell("alpn"), &stream.all("tls.offered_alpn").join(" "));
+    compare("tls.ja3", stream.cell("ja3"), &stream.first("tls.ja3"));
+    compare("tls.ja3s", stream.cell("ja3s"), &stream.first("tls.ja3s"));
     compare("tls.hello_retry", flag(stream.cell("hrr") == "1"), &stream.first("tls.hello_retry"));
     let requested = flag(stream.cell("cert_requested") == "1");
     compare("tls.certificate_requested", requested, &stream.first("tls.certificate_requested"));

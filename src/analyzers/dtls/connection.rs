@@ -3,7 +3,7 @@
 use super::fields as f;
 use super::messages::{self, Messages, Taken};
 use super::record::{self, Content, Fragment, Record};
-use crate::analyzers::tls::Handshake;
+use crate::analyzers::tls::{Handshake, Over};
 use crate::analyzers::{Analyzer, Role, Sink};
 use crate::model::Value;
 
@@ -40,7 +40,7 @@ const DATA_EPOCH: u8 = 3;
 impl Connection {
     pub(super) fn new() -> Self {
         Self {
-            handshake: Handshake::new(),
+            handshake: Handshake::new(Over::Dtls),
             client: Side::default(),
             server: Side::default(),
             random: None,

@@ -7,7 +7,7 @@ use super::probe;
 use super::protection::{self, Secrets};
 use super::version::{self, Version};
 use crate::analyzers::pieces::Pieces;
-use crate::analyzers::tls::Handshake;
+use crate::analyzers::tls::{Handshake, Over};
 use crate::analyzers::{Analyzer, Role, Sink};
 use crate::model::Value;
 
@@ -69,7 +69,7 @@ impl Side {
 impl Connection {
     pub(super) fn new() -> Self {
         Self {
-            handshake: Handshake::new(),
+            handshake: Handshake::new(Over::Quic),
             client: Side::new(),
             server: Side::new(),
             dcid: None,

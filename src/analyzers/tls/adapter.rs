@@ -97,13 +97,14 @@ pub(super) fn certificates(body: &[u8]) -> Option<Vec<&[u8]>> {
     }
 }
 
-/// Reads the body of a NewSessionTicket before TLS 1.3: the ticket (RFC 5077 section 3.3). What the
-/// library calls the ticket still begins with its length.
-pub(super) fn new_session_ticket(body: &[u8]) -> Option<&[u8]> {
+/// Reads the body of a NewSessionTicket before TLS 1.3: its lifetime in seconds and the ticket (RFC 5077 section 3.3).
+/// What the library calls the ticket still begins with its length.
+pub(super) fn new_session_ticket(body: &[u8]) -> Option<(u32, &[u8])> {
     match parse_tls_handshake_msg_newsessionticket(body, body.len()).ok()?.1 {
         TlsMessageHandshake::NewSessionTicket(message) => {
             let (length, ticket) = message.ticket.split_first_chunk::<2>()?;
-            ticket.get(..usize::from(u16::from_be_bytes(*length)))
+            let ticket = ticket.get(..usize::from(u16::from_be_bytes(*length)))?;
+            Some((message.ticket_lifetime_hint, ticket))
         }
         _ => None,
     }
@@ -111,7 +112,9 @@ pub(super) fn new_session_ticket(body: &[u8]) -> Option<&[u8]> {
 
 /// What a ServerKeyExchange says (RFC 5246 section 7.4.3, RFC 8422 section 5.4).
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct KeyExchange {
+pub(super) struct KeyExchange<'a> {
+    /// Of suites with a pre-shared key; empty is no hint.
+    pub(super) hint: &'a [u8],
     pub(super) group: Option<u16>,
     pub(super) dh_bits: Option<u32>,
     /// Hash and signature algorithm; TLS 1.2 only.
@@ -120,17 +123,17 @@ pub(super) struct KeyExchange {
 
 /// Reads the body of a ServerKeyExchange, whose form depends on the suite; empty for suites whose
 /// form holds nothing that is observed (RSA_EXPORT, SRP, plain PSK), `None` if it does not parse.
-pub(super) fn key_exchange(suite: u16, version: u16, body: &[u8]) -> Option<KeyExchange> {
+pub(super) fn key_exchange(suite: u16, version: u16, body: &[u8]) -> Option<KeyExchange<'_>> {
     let Some(suite) = TlsCipherSuite::from_id(suite) else {
         return Some(KeyExchange::default());
     };
     let mut params = body;
+    let mut found = KeyExchange::default();
     // An identity hint comes first (RFC 4279 section 3, RFC 5489 section 2).
     if suite.au == TlsCipherAu::Psk {
-        let hint = u16::from_be_bytes(take(&mut params, 2).try_into().ok()?);
-        take(&mut params, usize::from(hint));
+        let length = u16::from_be_bytes(take(&mut params, 2).try_into().ok()?);
+        found.hint = take(&mut params, usize::from(length));
     }
-    let mut found = KeyExchange::default();
     let rest = match suite.kx {
         TlsCipherKx::Dhe | TlsCipherKx::Dh => {
             let (rest, dh) = parse_dh_params(params).ok()?;
@@ -162,6 +165,17 @@ pub(super) fn key_exchange(suite: u16, version: u16, body: &[u8]) -> Option<KeyE
 
 const EXPLICIT_CHAR2: u8 = 2;
 
+/// Whether a pre-shared key authenticates the handshake of this suite (before TLS 1.3).
+pub(super) fn is_psk(suite: u16) -> bool {
+    TlsCipherSuite::from_id(suite).is_some_and(|suite| suite.au == TlsCipherAu::Psk)
+}
+
+/// The identity at the front of the body of a ClientKeyExchange of such a suite (RFC 4279 section 2).
+pub(super) fn psk_identity(body: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = body.split_first_chunk::<2>()?;
+    rest.get(..usize::from(u16::from_be_bytes(*length)))
+}
+
 /// Size in bits of an unsigned big-endian number, leading zeros not counted.
 pub(super) fn bits(number: &[u8]) -> u32 {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
@@ -181,8 +195,16 @@ pub(super) enum Extension<'a> {
     Versions(Vec<u16>),
     /// As sent; a server's begins with the group.
     KeyShare(&'a [u8]),
-    PreSharedKey,
+    Signatures(Vec<u16>),
+    CertificateSignatures(Vec<u16>),
+    /// As sent: identities and binders of a client, the place of the selected one of a server.
+    PreSharedKey(&'a [u8]),
+    PskModes(Vec<u8>),
     EarlyData,
+    /// Status request, of either version.
+    Ocsp,
+    /// encrypted_client_hello, as sent.
+    Ech(&'a [u8]),
     Ticket(&'a [u8]),
     Heartbeat(u8),
     RenegotiationInfo,
@@ -218,13 +240,27 @@ impl<'a> Iterator for Extensions<'a> {
 }
 
 /// Types of the extensions that are read; others are not asked to be well-formed.
-const READ: &[u16] = &[0, 10, 15, 16, 22, 23, 35, 40, 41, 42, 43, 51, 0xff01];
+const READ: &[u16] = &[0, 5, 10, 13, 15, 16, 22, 23, 35, 40, 41, 42, 43, 45, 51, 0xff01];
+/// Those that the library does not name, or reads otherwise.
+const STATUS_REQUEST_V2: u16 = 17;
+const SIGNATURE_ALGORITHMS: u16 = 13;
+const SIGNATURE_ALGORITHMS_CERT: u16 = 50;
+const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
 
 /// One extension with its type and length.
 fn extension(bytes: &[u8]) -> Extension<'_> {
     let kind = bytes.first_chunk::<2>().map_or(0, |kind| u16::from_be_bytes(*kind));
-    if !READ.contains(&kind) && !is_grease(kind) {
-        return Extension::Other(kind);
+    let data = bytes.get(4..).unwrap_or_default();
+    match kind {
+        STATUS_REQUEST_V2 => return Extension::Ocsp,
+        // A server of an early draft of TLS 1.3 says that it knows the extension, without a list.
+        SIGNATURE_ALGORITHMS if data.is_empty() => return Extension::Signatures(Vec::new()),
+        SIGNATURE_ALGORITHMS_CERT => {
+            return numbers(data).map_or(Extension::Malformed, Extension::CertificateSignatures);
+        }
+        ENCRYPTED_CLIENT_HELLO => return Extension::Ech(data),
+        _ if !READ.contains(&kind) && !is_grease(kind) => return Extension::Other(kind),
+        _ => {}
     }
     let Ok((_, content)) = parse_tls_extension(bytes) else {
         return Extension::Malformed;
@@ -241,7 +277,10 @@ fn extension(bytes: &[u8]) -> Extension<'_> {
             Extension::Versions(versions.iter().map(|version| version.0).collect())
         }
         TlsExtension::KeyShare(share) | TlsExtension::KeyShareOld(share) => Extension::KeyShare(share),
-        TlsExtension::PreSharedKey(_) => Extension::PreSharedKey,
+        TlsExtension::SignatureAlgorithms(schemes) => Extension::Signatures(schemes),
+        TlsExtension::PreSharedKey(keys) => Extension::PreSharedKey(keys),
+        TlsExtension::PskExchangeModes(modes) => Extension::PskModes(modes),
+        TlsExtension::StatusRequest(_) => Extension::Ocsp,
         TlsExtension::EarlyData(_) => Extension::EarlyData,
         TlsExtension::SessionTicket(ticket) => Extension::Ticket(ticket),
         TlsExtension::Heartbeat(mode) => Extension::Heartbeat(mode),
@@ -251,4 +290,12 @@ fn extension(bytes: &[u8]) -> Extension<'_> {
         TlsExtension::Grease(..) => Extension::Grease,
         _ => Extension::Other(kind),
     }
+}
+
+/// A list of numbers of two bytes that fills `data`.
+fn numbers(data: &[u8]) -> Option<Vec<u16>> {
+    let (length, list) = data.split_first_chunk::<2>()?;
+    let (pairs, odd) = list.as_chunks::<2>();
+    let whole = odd.is_empty() && usize::from(u16::from_be_bytes(*length)) == list.len();
+    whole.then(|| pairs.iter().map(|pair| u16::from_be_bytes(*pair)).collect())
 }

@@ -141,7 +141,7 @@ pub(super) fn name(description: u8) -> Option<&'static str> {
 }
 
 /// TLS_AES_128_CCM_8_SHA256, whose tag is half as long.
-const AES_128_CCM_8: u16 = 0x1305;
+pub(super) const AES_128_CCM_8: u16 = 0x1305;
 
 /// Whether an encrypted record of TLS 1.3 is as long as one with an alert: two bytes, content type,
 /// tag (RFC 8446 section 5.2). Nobody pads alerts, and a little longer are an empty Certificate and

@@ -8,6 +8,7 @@ use super::MAX_MESSAGE;
 use super::alert;
 use super::connection::Connection;
 use super::fields as f;
+use super::fingerprint::Over;
 use super::state::Protection;
 use crate::analyzers::{Role, Sink};
 use crate::model::Value;
@@ -25,8 +26,10 @@ pub(crate) struct Handshake {
 
 impl Handshake {
     /// One whose beginning is in the capture.
-    pub(crate) fn new() -> Self {
-        Self { connection: Connection::new(true), heard: [false; 2] }
+    pub(crate) fn new(over: Over) -> Self {
+        let mut connection = Connection::new(true);
+        connection.over = over;
+        Self { connection, heard: [false; 2] }
     }
 
     /// Bytes of its messages in the form of TLS, in order; cut anywhere.

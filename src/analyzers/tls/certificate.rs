@@ -7,14 +7,12 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 use x509_parser::asn1_rs::{Any, Oid, Tag};
-use x509_parser::certificate::X509CertificateParser;
+use x509_parser::certificate::{X509Certificate, X509CertificateParser};
 use x509_parser::der_parser::der::parse_der_integer;
-use x509_parser::extensions::{GeneralName, SubjectAlternativeName};
 use x509_parser::nom::Parser;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
@@ -22,11 +20,10 @@ use x509_parser::signature_algorithm::RsaSsaPssParams;
 use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo, X509Name};
 
 use super::adapter::bits;
+use super::names::{MAX_NAMES, Names};
+use super::times;
 use crate::model::text::lossless;
 use crate::model::{Timestamp, Value};
-
-/// How many names of one certificate are read.
-const MAX_NAMES: usize = crate::model::observation::MAX_VALUES;
 
 /// Longest object identifier that is written out, in bytes; each arc costs the square of its
 /// length.
@@ -37,20 +34,27 @@ const MAX_OID: usize = 64;
 pub(super) struct Certificate {
     pub(super) subject: String,
     pub(super) common_names: Vec<String>,
-    pub(super) dns_names: Vec<String>,
-    pub(super) addresses: Vec<IpAddr>,
+    pub(super) names: Names,
     pub(super) issuer: String,
     pub(super) issuer_organizations: Vec<String>,
     pub(super) issuer_common_names: Vec<String>,
     pub(super) key_type: Value,
     /// `None` where the key has no size of its own or is not readable.
     pub(super) key_bits: Option<u32>,
+    /// Of keys of type `ec`.
+    pub(super) curve: Option<Value>,
     pub(super) signature: Value,
     pub(super) hash: Option<&'static str>,
     pub(super) not_before: Timestamp,
     pub(super) not_after: Timestamp,
     /// Issuer and subject are the same bytes.
     pub(super) self_signed: bool,
+    /// The bytes of the two names.
+    pub(super) subject_der: Box<[u8]>,
+    pub(super) issuer_der: Box<[u8]>,
+    pub(super) mud_url: Option<String>,
+    /// It wants a stapled proof that it is not revoked.
+    pub(super) must_staple: bool,
     /// Of the whole SubjectPublicKeyInfo, in lower-case hex.
     pub(super) spki_sha256: String,
 }
@@ -88,25 +92,31 @@ thread_local! {
 }
 
 fn parse(der: &[u8]) -> Option<Certificate> {
-    // Extensions are not read deeply: of all of them only the names are wanted.
+    // Extensions are not read deeply: of all of them only a few are wanted.
     let mut parser = X509CertificateParser::new().with_deep_parse_extensions(false);
-    let (_, certificate) = parser.parse(der).ok()?;
-    let (dns_names, addresses) = certificate
-        .extensions()
-        .iter()
-        .find(|extension| extension.oid.as_bytes() == SUBJECT_ALT_NAME)
-        .map(|extension| alternative_names(extension.value))
-        .unwrap_or_default();
+    if let Ok((_, certificate)) = parser.parse(der) {
+        return Some(observed(&certificate));
+    }
+    let der = times::in_universal_time(der)?;
+    let (_, certificate) = parser.parse(&der).ok()?;
+    Some(observed(&certificate))
+}
+
+fn observed(certificate: &X509Certificate<'_>) -> Certificate {
+    let extension = |oid: &[u8]| {
+        let mut extensions = certificate.extensions().iter();
+        extensions.find(|extension| extension.oid.as_bytes() == oid).map(|extension| extension.value)
+    };
     let (key_type, key_bits) = key(certificate.public_key());
     let (signature, hash) = signature(&certificate.signature_algorithm);
-    Some(Certificate {
+    Certificate {
         subject: distinguished_name(certificate.subject()),
         common_names: attributes(certificate.subject(), COMMON_NAME),
-        dns_names,
-        addresses,
+        names: extension(SUBJECT_ALT_NAME).map(Names::read).unwrap_or_default(),
         issuer: distinguished_name(certificate.issuer()),
         issuer_organizations: attributes(certificate.issuer(), ORGANIZATION),
         issuer_common_names: attributes(certificate.issuer(), COMMON_NAME),
+        curve: (key_type == Value::Word("ec")).then(|| curve(certificate.public_key())),
         key_type,
         key_bits,
         signature,
@@ -114,8 +124,26 @@ fn parse(der: &[u8]) -> Option<Certificate> {
         not_before: Timestamp::new(certificate.validity().not_before.timestamp(), 0),
         not_after: Timestamp::new(certificate.validity().not_after.timestamp(), 0),
         self_signed: certificate.subject().as_raw() == certificate.issuer().as_raw(),
+        subject_der: certificate.subject().as_raw().into(),
+        issuer_der: certificate.issuer().as_raw().into(),
+        mud_url: extension(MUD_URL).and_then(|value| Some(lossless(Any::from_der(value).ok()?.1.data))),
+        must_staple: extension(TLS_FEATURE).is_some_and(wants_status_request),
         spki_sha256: hex(&Sha256::digest(certificate.public_key().raw)),
-    })
+    }
+}
+
+/// Whether 5 or 17 is among the extensions that a TLS feature extension lists (RFC 7633 section 4.1), which are small
+/// numbers: two bytes of header and one or two of value.
+fn wants_status_request(der: &[u8]) -> bool {
+    let Ok((_, list)) = Any::from_der(der) else { return false };
+    let mut rest = list.data;
+    while let Ok((next, feature)) = Any::from_der(rest) {
+        if feature.tag() == Tag::Integer && matches!(feature.data, [5 | 17]) {
+            return true;
+        }
+        rest = next;
+    }
+    false
 }
 
 /// Bytes in lower-case hex.
@@ -127,29 +155,6 @@ pub(super) fn hex(bytes: &[u8]) -> String {
         out.push(digit(byte & 0x0f));
     }
     out
-}
-
-/// DNS names and addresses of a subjectAltName (RFC 5280 section 4.2.1.6).
-fn alternative_names(der: &[u8]) -> (Vec<String>, Vec<IpAddr>) {
-    let (mut names, mut addresses) = (Vec::new(), Vec::new());
-    let Ok((_, alternatives)) = SubjectAlternativeName::from_der(der) else {
-        return (names, addresses);
-    };
-    for name in alternatives.general_names.iter().take(MAX_NAMES) {
-        match name {
-            GeneralName::DNSName(name) => names.push((*name).to_owned()),
-            GeneralName::Invalid(Tag(2), bytes) => names.push(lossless(bytes)),
-            GeneralName::IPAddress(bytes) => {
-                if let Ok(v4) = <[u8; 4]>::try_from(*bytes) {
-                    addresses.push(IpAddr::from(v4));
-                } else if let Ok(v6) = <[u8; 16]>::try_from(*bytes) {
-                    addresses.push(IpAddr::from(v6));
-                }
-            }
-            _ => {}
-        }
-    }
-    (names, addresses)
 }
 
 /// Type and size of a public key (RFC 3279 section 2.3, RFC 5480, RFC 8410).
@@ -192,25 +197,52 @@ fn first_integer(der: &[u8]) -> Option<u32> {
     integer.as_slice().ok().map(bits)
 }
 
-/// Size of the field of a named curve (RFC 5480 section 2.1.1.1, RFC 5639, SEC 2).
-fn curve_bits(parameters: Option<&Any<'_>>) -> Option<u32> {
-    let parameters = parameters?;
-    if parameters.tag() != Tag::Oid {
-        return None;
+/// The curve of a key of type `ec`.
+fn curve(info: &SubjectPublicKeyInfo<'_>) -> Value {
+    match info.algorithm.parameters.as_ref() {
+        Some(parameters) if parameters.tag() == Tag::Oid => {
+            let id = dotted(&Oid::new(parameters.data.into()));
+            named_curve(&id).map_or(Value::Text(id.into()), |(name, _)| Value::Word(name))
+        }
+        _ => Value::Word("explicit"),
     }
-    Some(match dotted(&Oid::new(parameters.data.into())).as_str() {
-        "1.3.132.0.8" | "1.3.132.0.9" | "1.3.132.0.30" => 160,
-        "1.3.132.0.1" | "1.3.132.0.2" | "1.3.132.0.15" => 163,
-        "1.2.840.10045.3.1.1" | "1.3.132.0.31" => 192,
-        "1.3.132.0.32" | "1.3.132.0.33" => 224,
-        "1.3.132.0.26" | "1.3.132.0.27" => 233,
-        "1.2.840.10045.3.1.7" | "1.3.132.0.10" | "1.3.36.3.3.2.8.1.1.7" | "1.2.156.10197.1.301" => 256,
-        "1.3.132.0.16" | "1.3.132.0.17" => 283,
-        "1.3.132.0.34" | "1.3.36.3.3.2.8.1.1.11" => 384,
-        "1.3.132.0.36" | "1.3.132.0.37" => 409,
-        "1.3.36.3.3.2.8.1.1.13" => 512,
-        "1.3.132.0.35" => 521,
-        "1.3.132.0.38" | "1.3.132.0.39" => 571,
+}
+
+/// Size of the field of a named curve.
+fn curve_bits(parameters: Option<&Any<'_>>) -> Option<u32> {
+    let parameters = parameters.filter(|parameters| parameters.tag() == Tag::Oid)?;
+    named_curve(&dotted(&Oid::new(parameters.data.into()))).map(|(_, bits)| bits)
+}
+
+/// Name as OpenSSL prints it, and size of the field, of a curve (RFC 5480 section 2.1.1.1, RFC 5639, SEC 2).
+fn named_curve(id: &str) -> Option<(&'static str, u32)> {
+    Some(match id {
+        "1.3.132.0.8" => ("secp160r1", 160),
+        "1.3.132.0.9" => ("secp160k1", 160),
+        "1.3.132.0.30" => ("secp160r2", 160),
+        "1.3.132.0.1" => ("sect163k1", 163),
+        "1.3.132.0.2" => ("sect163r1", 163),
+        "1.3.132.0.15" => ("sect163r2", 163),
+        "1.2.840.10045.3.1.1" => ("prime192v1", 192),
+        "1.3.132.0.31" => ("secp192k1", 192),
+        "1.3.132.0.32" => ("secp224k1", 224),
+        "1.3.132.0.33" => ("secp224r1", 224),
+        "1.3.132.0.26" => ("sect233k1", 233),
+        "1.3.132.0.27" => ("sect233r1", 233),
+        "1.2.840.10045.3.1.7" => ("prime256v1", 256),
+        "1.3.132.0.10" => ("secp256k1", 256),
+        "1.3.36.3.3.2.8.1.1.7" => ("brainpoolP256r1", 256),
+        "1.2.156.10197.1.301" => ("SM2", 256),
+        "1.3.132.0.16" => ("sect283k1", 283),
+        "1.3.132.0.17" => ("sect283r1", 283),
+        "1.3.132.0.34" => ("secp384r1", 384),
+        "1.3.36.3.3.2.8.1.1.11" => ("brainpoolP384r1", 384),
+        "1.3.132.0.36" => ("sect409k1", 409),
+        "1.3.132.0.37" => ("sect409r1", 409),
+        "1.3.36.3.3.2.8.1.1.13" => ("brainpoolP512r1", 512),
+        "1.3.132.0.35" => ("secp521r1", 521),
+        "1.3.132.0.38" => ("sect571k1", 571),
+        "1.3.132.0.39" => ("sect571r1", 571),
         _ => return None,
     })
 }
@@ -285,7 +317,7 @@ fn attributes(name: &X509Name<'_>, oid: &[u8]) -> Vec<String> {
 }
 
 /// A name as one line, most specific part first (RFC 4514); attributes as OpenSSL abbreviates them.
-fn distinguished_name(name: &X509Name<'_>) -> String {
+pub(super) fn distinguished_name(name: &X509Name<'_>) -> String {
     let mut parts: Vec<String> = name
         .iter_rdn()
         .map(|rdn| {
@@ -318,7 +350,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// The text of a directory string in any of its encodings (RFC 5280 section 4.1.2.4).
-fn attribute_text(value: &Any<'_>) -> String {
+pub(super) fn attribute_text(value: &Any<'_>) -> String {
     match value.tag() {
         Tag::BmpString => {
             let units =
@@ -338,7 +370,7 @@ fn attribute_text(value: &Any<'_>) -> String {
 }
 
 /// An object identifier in dots; of one that is too long only that.
-fn dotted(oid: &Oid<'_>) -> String {
+pub(super) fn dotted(oid: &Oid<'_>) -> String {
     if oid.as_bytes().len() > MAX_OID { "long".to_owned() } else { oid.to_id_string() }
 }
 
@@ -375,6 +407,10 @@ fn short_name(oid: &Oid<'_>) -> String {
     short.to_owned()
 }
 
+/// 1.3.6.1.5.5.7.1.25 (RFC 8520 section 11)
+const MUD_URL: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x19];
+/// 1.3.6.1.5.5.7.1.24 (RFC 7633 section 4)
+const TLS_FEATURE: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x18];
 /// 2.5.29.17
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 /// 2.5.4.3
@@ -384,6 +420,8 @@ const ORGANIZATION: &[u8] = &[0x55, 0x04, 0x0a];
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     fn unhex(hex: &str) -> Vec<u8> {
@@ -430,8 +468,8 @@ mod tests {
         assert_eq!((found.subject.as_str(), found.issuer.as_str()), (name, name));
         assert!(found.self_signed);
         assert_eq!(found.common_names, [" a#b "]);
-        assert_eq!(found.dns_names, ["xn--mller-kva.example"]);
-        assert_eq!(found.addresses, ["2001:db8::7".parse::<IpAddr>().unwrap()]);
+        assert_eq!(found.names.dns, ["xn--mller-kva.example"]);
+        assert_eq!(found.names.addresses, ["2001:db8::7".parse::<IpAddr>().unwrap()]);
         assert_eq!((found.key_type, found.key_bits), (Value::Word("ed25519"), Some(256)));
         assert_eq!((found.signature, found.hash), (Value::Word("ED25519"), None));
     }

@@ -1,9 +1,12 @@
 //! What the certificates of both sides say, as observations.
 
+use std::rc::Rc;
+
 use super::adapter;
 use super::certificate::{self, Certificate};
 use super::fields as f;
 use crate::analyzers::{Role, Sink};
+use crate::model::observation::MAX_VALUES;
 use crate::model::{Field, Value};
 
 /// How many certificates of a chain are read.
@@ -37,10 +40,34 @@ pub(super) fn observe(role: Role, chain: &[&[u8]], sink: &mut Sink) {
     leaf_facts(&leaf, set, sink);
     if role == Role::Server {
         server_names(&leaf, sink);
-        for certificate in further.iter().take(MAX_CHAIN - 1).filter_map(|der| certificate::read(der)) {
-            chain_facts(&certificate, sink);
+        let further: Vec<_> = further.iter().take(MAX_CHAIN - 1).map(|der| certificate::read(der)).collect();
+        for certificate in further.iter().flatten() {
+            chain_facts(certificate, sink);
         }
+        if !further.is_empty() {
+            sink.fact(&f::CHAIN_ORDER, Value::Word(order(&leaf, &further)));
+        }
+    } else {
+        for name in leaf.names.with_kind().take(MAX_VALUES) {
+            sink.fact(&f::CLIENT_NAME, Value::Text(name.into()));
+        }
+        sink.fact(&f::CLIENT_SPKI_SHA256, Value::Text(leaf.spki_sha256.as_str().into()));
     }
+}
+
+/// Whether each certificate is issued by the next.
+fn order(leaf: &Certificate, further: &[Option<Rc<Certificate>>]) -> &'static str {
+    let mut issuer = Some(&leaf.issuer_der);
+    let mut unknown = false;
+    for certificate in further {
+        match (issuer, certificate) {
+            (Some(issuer), Some(certificate)) if *issuer != certificate.subject_der => return "wrong",
+            (Some(_), Some(_)) => {}
+            _ => unknown = true,
+        }
+        issuer = certificate.as_ref().map(|certificate| &certificate.issuer_der);
+    }
+    if unknown { "unknown" } else { "right" }
 }
 
 /// Fields of one side's own certificate.
@@ -51,6 +78,8 @@ struct LeafFields {
     issuer: &'static Field,
     key_type: &'static Field,
     key_bits: &'static Field,
+    curve: &'static Field,
+    mud_url: &'static Field,
     signature: &'static Field,
     hash: &'static Field,
     not_before: &'static Field,
@@ -66,6 +95,8 @@ static SERVER: LeafFields = LeafFields {
     issuer: &f::CERTIFICATE_ISSUER,
     key_type: &f::CERTIFICATE_KEY_TYPE,
     key_bits: &f::CERTIFICATE_KEY_BITS,
+    curve: &f::CERTIFICATE_CURVE,
+    mud_url: &f::CERTIFICATE_MUD_URL,
     signature: &f::CERTIFICATE_SIGNATURE,
     hash: &f::CERTIFICATE_HASH,
     not_before: &f::CERTIFICATE_NOT_BEFORE,
@@ -81,6 +112,8 @@ static CLIENT: LeafFields = LeafFields {
     issuer: &f::CLIENT_ISSUER,
     key_type: &f::CLIENT_KEY_TYPE,
     key_bits: &f::CLIENT_KEY_BITS,
+    curve: &f::CLIENT_CURVE,
+    mud_url: &f::CLIENT_MUD_URL,
     signature: &f::CLIENT_SIGNATURE,
     hash: &f::CLIENT_HASH,
     not_before: &f::CLIENT_NOT_BEFORE,
@@ -99,6 +132,12 @@ fn leaf_facts(leaf: &Certificate, set: &LeafFields, sink: &mut Sink) {
     sink.fact(set.key_type, leaf.key_type.clone());
     if let Some(bits) = leaf.key_bits {
         sink.fact(set.key_bits, Value::Uint(u64::from(bits)));
+    }
+    if let Some(curve) = &leaf.curve {
+        sink.fact(set.curve, curve.clone());
+    }
+    if let Some(url) = &leaf.mud_url {
+        sink.fact(set.mud_url, Value::Text(url.as_str().into()));
     }
     sink.fact(set.signature, leaf.signature.clone());
     if let Some(hash) = leaf.hash {
@@ -122,11 +161,22 @@ fn leaf_facts(leaf: &Certificate, set: &LeafFields, sink: &mut Sink) {
 
 /// Observes what is asked of the server's certificate only.
 fn server_names(leaf: &Certificate, sink: &mut Sink) {
-    for name in &leaf.dns_names {
-        sink.fact(&f::CERTIFICATE_DNS, Value::Text(name.as_str().into()));
+    let kinds = [
+        (&f::CERTIFICATE_DNS, &leaf.names.dns),
+        (&f::CERTIFICATE_EMAIL, &leaf.names.mails),
+        (&f::CERTIFICATE_URI, &leaf.names.uris),
+        (&f::CERTIFICATE_OTHER_NAME, &leaf.names.others),
+    ];
+    for (field, names) in kinds {
+        for name in names {
+            sink.fact(field, Value::Text(name.as_str().into()));
+        }
     }
-    for address in &leaf.addresses {
+    for address in &leaf.names.addresses {
         sink.fact(&f::CERTIFICATE_IP, Value::Ip(*address));
+    }
+    if leaf.must_staple {
+        sink.fact(&f::CERTIFICATE_MUST_STAPLE, Value::Yes);
     }
     for name in &leaf.issuer_organizations {
         sink.fact(&f::CERTIFICATE_ISSUER_O, Value::Text(name.as_str().into()));

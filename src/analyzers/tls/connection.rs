@@ -2,11 +2,12 @@
 //! ends.
 
 use super::fields as f;
+use super::fingerprint::Over;
 use super::hello::{self, Answer, Choice, Offer};
 use super::message::Step;
 use super::record::{Content, Piece, Record, SSL2_CLIENT_HELLO, SSL2_SERVER_HELLO};
 use super::state::{Protection, Side, kind};
-use super::{alert, chain};
+use super::{alert, chain, psk};
 use crate::analyzers::{Analyzer, Role, Sink};
 use crate::model::Value;
 
@@ -17,9 +18,14 @@ pub(super) struct Connection {
     pub(super) server: Side,
     /// The streams may begin anywhere and no hello has been seen.
     pub(super) midstream: bool,
+    /// What carries the handshake.
+    pub(super) over: Over,
     pub(super) offer: Option<Offer>,
     pub(super) choice: Option<Choice>,
     pub(super) retry: bool,
+    pub(super) early: psk::EarlyData,
+    /// A HelloRetryRequest told what became of the encrypted hello.
+    pub(super) ech_answered: bool,
     pub(super) server_done: bool,
     pub(super) client_key_exchange: bool,
     /// The client sent what only an answer can lead to.
@@ -40,9 +46,12 @@ impl Connection {
             client: Side::new(protection),
             server: Side::new(protection),
             midstream: !from_start,
+            over: Over::Tcp,
             offer: None,
             choice: None,
             retry: false,
+            early: psk::EarlyData::default(),
+            ech_answered: false,
             server_done: false,
             client_key_exchange: false,
             answered: false,
@@ -208,7 +217,8 @@ impl Connection {
             || matches!(
                 (role, kind),
                 (Role::Server, kind::NEW_SESSION_TICKET | kind::SERVER_KEY_EXCHANGE) | (_, kind::CERTIFICATE)
-            );
+            )
+            || (role, kind) == (Role::Client, kind::CLIENT_KEY_EXCHANGE) && self.names_key();
         if wanted && !self.side(role).messages.keep() {
             sink.fact(&f::ANOMALY, Value::Word("oversized-message"));
         }
@@ -231,12 +241,10 @@ impl Connection {
     /// A message that was wanted is complete.
     fn message(&mut self, role: Role, kind: u8, body: Vec<u8>, sink: &mut Sink) {
         match (role, kind) {
-            (Role::Client, kind::CLIENT_HELLO) => {
-                self.answered |= self.offer.is_some();
-                self.offer = hello::client_hello(&body, sink).or(self.offer.take());
-            }
+            (Role::Client, kind::CLIENT_HELLO) => self.offered(&body, sink),
+            (Role::Client, kind::CLIENT_KEY_EXCHANGE) => self.key_named(&body, sink),
             (Role::Server, kind::SERVER_HELLO) => match hello::server_hello(body, sink) {
-                Some(Answer::Retry) => self.retried(),
+                Some(Answer::Retry { ech }) => self.asked_again(ech, sink),
                 Some(Answer::Chosen(choice)) => self.chosen(choice, sink),
                 None => {}
             },
@@ -261,6 +269,7 @@ impl Connection {
                 sink.fact(&f::HELLO_RETRY, Value::Yes);
                 self.retried();
             }
+            (Role::Server, kind::CERTIFICATE_STATUS) => sink.fact(&f::OCSP, Value::Word("stapled")),
             (Role::Server, kind::CERTIFICATE_REQUEST) => sink.fact(&f::CERTIFICATE_REQUESTED, Value::Yes),
             (Role::Server, kind::SERVER_HELLO_DONE) => {
                 self.server_done = true;
@@ -286,7 +295,7 @@ impl Connection {
     }
 
     /// The server wants another hello: a ChangeCipherSpec before it meant nothing.
-    fn retried(&mut self) {
+    pub(super) fn retried(&mut self) {
         self.retry = true;
         if self.client.protection == Protection::Unknown {
             self.client.protection = Protection::Clear;
@@ -296,6 +305,7 @@ impl Connection {
     /// The server has chosen.
     fn chosen(&mut self, choice: Choice, sink: &mut Sink) {
         self.midstream = false;
+        self.agreed(&choice, sink);
         let asked = self.offer.as_ref().map_or(&[][..], |offer| &offer.session_id);
         if choice.is_tls13() {
             // From here on handshake messages look like application data (RFC 8446 section 5.2).
@@ -383,9 +393,15 @@ impl Connection {
             }
             self.answered |=
                 role == Role::Client && self.offer.as_ref().is_some_and(|offer| !offer.early_data);
+            if role == Role::Client && self.choice.is_none() {
+                self.early.sent(sink);
+            }
             return;
         }
         let suite = self.choice.as_ref().map_or(0, |choice| choice.suite);
+        if role == Role::Client {
+            self.early.record(record.length, suite, sink);
+        }
         let alert_sized = alert::has_size(record.length, suite);
         if self.completed {
             if role == Role::Client && !alert_sized && !self.application_data {
@@ -435,7 +451,7 @@ impl Connection {
 
 impl Analyzer for Connection {
     fn held(&self) -> usize {
-        // The hellos that matter later hold less than a hundred bytes each.
+        // What matters later of the hellos is less than a few hundred bytes.
         self.client.messages.held().saturating_add(self.server.messages.held())
     }
 

@@ -31,12 +31,24 @@ fields! {
     OFFERED_GROUP = "tls.offered_group", "RFC 8446 section 4.2.7, RFC 8422 section 5.1.1",
         "Code point of a group or curve that the client supports, one value each, in its order, without \
         GREASE.";
+    OFFERED_KEY_SHARE = "tls.offered_key_share", "RFC 8446 section 4.2.8",
+        "Code point of a group for which the client sends its half of the key exchange at once, one value each, in its \
+        order, without GREASE.";
+    OFFERED_SIGNATURE = "tls.offered_signature", "RFC 8446 section 4.2.3, RFC 5246 section 7.4.1.4.1",
+        "Code point of a signature scheme that the client accepts, one value each, in its order, without GREASE.";
+    OFFERED_CERTIFICATE_SIGNATURE = "tls.offered_certificate_signature", "RFC 8446 section 4.2.3",
+        "The same for signatures in certificates, where the client says so apart (signature_algorithms_cert).";
     OFFERED_ALPN = "tls.offered_alpn", "RFC 7301 section 3.1",
         "Application protocol that the client offers, one value each, without GREASE.";
     OFFERED_COMPRESSION = "tls.offered_compression", "RFC 5246 section 7.4.1.2, RFC 3749",
         "Compression method other than null that the client offers, one value each (1 is DEFLATE).";
     OFFERED_EXTENDED_MASTER_SECRET = "tls.offered_extended_master_secret", "RFC 7627 section 5.1",
         "The client offers extended_master_secret.";
+    OFFERED_ENCRYPT_THEN_MAC = "tls.offered_encrypt_then_mac", "RFC 7366 section 2",
+        "The client offers encrypt_then_mac.";
+    OFFERED_OCSP = "tls.offered_ocsp", "RFC 6066 section 8, RFC 6961 section 2.2",
+        "The client asks the server to staple proof that its certificate is not revoked (status_request or \
+        status_request_v2).";
     OFFERED_RENEGOTIATION_INFO = "tls.offered_renegotiation_info", "RFC 5746 sections 3.3 and 3.4",
         "The client signals secure renegotiation: `extension` or `scsv`.";
     OFFERED_TICKET = "tls.offered_ticket", "RFC 5077 section 3.2",
@@ -44,11 +56,34 @@ fields! {
         connection).";
     OFFERED_PSK = "tls.offered_psk", "RFC 8446 section 4.2.11",
         "The client offers a pre-shared key, in TLS 1.3 mostly the resumption of an earlier connection.";
+    OFFERED_PSK_MODE = "tls.offered_psk_mode", "RFC 8446 section 4.2.9",
+        "How the client would use a pre-shared key, one value each: `psk_dhe_ke` (with a key exchange beside it), `psk_ke` \
+        (without), else its number.";
     EARLY_DATA = "tls.early_data", "RFC 8446 section 4.2.10",
-        "The client offers early data (0-RTT).";
+        "The client offers early data (0-RTT); whether it sent any and what became of it is in `tls.early_data_sent` and \
+        `tls.early_data_answer`.";
+    EARLY_DATA_SENT = "tls.early_data_sent", "RFC 8446 section 2.3",
+        "A record of early data was sent before the server's hello.";
+    EARLY_DATA_ANSWER = "tls.early_data_answer", "RFC 8446 sections 4.2.10 and 4.5",
+        "What the server did with early data: `rejected` (it chose another version or no pre-shared key, or sent a \
+        HelloRetryRequest), or, inferred: `probably-accepted` (the record before the client's Finished has the size of \
+        EndOfEarlyData), `probably-rejected` (it has not).";
     ECH = "tls.ech", "draft-ietf-tls-esni section 5",
-        "The client sends encrypted_client_hello, real or GREASE (they look the same): `tls.sni` may not be \
-        the true name.";
+        "Encrypted client hello: `outer` (real or GREASE, they look the same: `tls.sni` may not be the true name), `inner` \
+        (the true hello, in the clear behind the server that opened it), `esni` (the extension of drafts before 7, which \
+        hides the name alone), `malformed`.";
+    ECH_CONFIG = "tls.ech_config", "draft-ietf-tls-esni sections 4 and 5",
+        "Number of the key that an outer hello is encrypted to; to be compared with the `ech` of the HTTPS record of DNS.";
+    ECH_ANSWER = "tls.ech_answer", "draft-ietf-tls-esni sections 7.1 and 7.2",
+        "What became of the encrypted hello: `rejected` (the server chose a version before TLS 1.3, or its \
+        HelloRetryRequest has no confirmation), `confirmed-or-grease` (that has one, which only the client can check), \
+        `unknown` (the confirmation is within the server's random, and looks like any other).";
+    JA3 = "tls.ja3", "salesforce/ja3",
+        "JA3 fingerprint of the ClientHello: MD5 of version, suites, extensions, groups and point formats in their order. One \
+        value each where a second hello differs.";
+    JA4 = "tls.ja4", "FoxIO technical_details/JA4.md",
+        "JA4 fingerprint of the ClientHello: version, server name, counts and application protocol in the clear, then \
+        hashes of the sorted suites and extensions. One value each where a second hello differs.";
     GREASE = "tls.grease", "RFC 8701 section 3",
         "The client sends reserved values to keep servers tolerant; they are left out of all lists here.";
     FALLBACK_SCSV = "tls.fallback_scsv", "RFC 7507 section 4",
@@ -85,6 +120,17 @@ fields! {
         "The server answered renegotiation_info.";
     HELLO_RETRY = "tls.hello_retry", "RFC 8446 section 4.1.4",
         "The server sent a HelloRetryRequest; the client's second hello counts once more in its facts.";
+    HELLO_RETRY_GROUP = "tls.hello_retry_group", "RFC 8446 section 4.2.8",
+        "Code point of the group that the HelloRetryRequest asks for.";
+    JA3S = "tls.ja3s", "salesforce/ja3",
+        "JA3S fingerprint of the final ServerHello: MD5 of legacy_version, suite and extensions in their order.";
+    OCSP = "tls.ocsp", "RFC 6066 section 8",
+        "Proof that the server's certificate is not revoked: `agreed` (the server will staple it), `stapled` (it did); \
+        hidden in TLS 1.3.";
+    PSK_HINT = "tls.psk_hint", "RFC 4279 section 2",
+        "Hint with which the server helps the client to choose its pre-shared key, before TLS 1.3.";
+    PSK_IDENTITY = "tls.psk_identity", "RFC 4279 section 2",
+        "Name under which the client's pre-shared key is known (not the key), before TLS 1.3.";
     PSK_ONLY = "tls.psk_only", "RFC 8446 section 4.2.9",
         "A TLS 1.3 pre-shared key was accepted without a key exchange beside it: no forward secrecy.";
 
@@ -96,7 +142,10 @@ fields! {
         "Key of a session that can be resumed later: `id:` and the session identifier, or `ticket:` and the \
         start of the ticket's SHA-256, in hex. Before TLS 1.3 only.";
     SESSION_RESUMED = "tls.session_resumed", "RFC 5246 section 7.4.1.3, RFC 5077 section 3.4",
-        "Key of the session that was resumed, to be found as `tls.session_issued` in an earlier connection.";
+        "Key of the session that was resumed, to be found as `tls.session_issued` in an earlier connection; TLS 1.3 encrypts \
+        tickets when it issues them, so the selected ticket shows only that two connections used the same.";
+    TICKET_LIFETIME = "tls.ticket_lifetime", "RFC 5077 section 3.3",
+        "How long the server says that its ticket can be used; zero is not said, and not observed.";
     RENEGOTIATION = "tls.renegotiation", "RFC 5246 section 7.4.1.1, RFC 5746",
         "A second handshake in the same connection, told from encrypted handshake records after the first: \
         `requested` (by the server), `started` (by the client), `completed` (keys changed on both sides).";
@@ -114,6 +163,17 @@ fields! {
         most 256.";
     CERTIFICATE_IP = "tls.certificate_ip", "RFC 5280 section 4.2.1.6",
         "Address that the server's certificate is for (subjectAltName), one value each.";
+    CERTIFICATE_EMAIL = "tls.certificate_email", "RFC 5280 section 4.2.1.6",
+        "Mail address that the server's certificate is for (subjectAltName), one value each.";
+    CERTIFICATE_URI = "tls.certificate_uri", "RFC 5280 section 4.2.1.6",
+        "URI that the server's certificate is for (subjectAltName), one value each.";
+    CERTIFICATE_OTHER_NAME = "tls.certificate_other_name", "RFC 5280 section 4.2.1.6",
+        "Any other name that the server's certificate is for, with its kind: `othername:` with object identifier and, if it \
+        is text, value; `dirname:`, `registered-id:`, `x400`, `ediparty`, or `malformed:` and a tag.";
+    CERTIFICATE_MUD_URL = "tls.certificate_mud_url", "RFC 8520 section 11",
+        "Where the server's certificate says that the manufacturer's usage description is.";
+    CERTIFICATE_MUST_STAPLE = "tls.certificate_must_staple", "RFC 7633 section 4",
+        "The server's certificate says that it is not to be trusted without a stapled proof of its validity.";
     CERTIFICATE_ISSUER = "tls.certificate_issuer", "RFC 5280 section 4.1.2.4, RFC 4514",
         "Issuer of the server's certificate, most specific part first.";
     CERTIFICATE_ISSUER_O = "tls.certificate_issuer_o", "RFC 5280 section 4.1.2.4",
@@ -125,6 +185,8 @@ fields! {
         `ml-dsa`, else its object identifier.";
     CERTIFICATE_KEY_BITS = "tls.certificate_key_bits", "RFC 5280 section 4.1.2.7, RFC 3279 section 2.3",
         "Size of the server's public key in bits: RSA modulus, DSA and DH prime, field of the curve.";
+    CERTIFICATE_CURVE = "tls.certificate_curve", "RFC 5480 section 2.1.1.1",
+        "Curve of the server's key as OpenSSL names it (`prime256v1` is P-256), else its object identifier, or `explicit`.";
     CERTIFICATE_SIGNATURE = "tls.certificate_signature", "RFC 5280 section 4.1.1.2",
         "Algorithm that signed the server's certificate, as OpenSSL prints it: `sha256WithRSAEncryption`; \
         else its object identifier.";
@@ -143,6 +205,9 @@ fields! {
         "SHA-256 of the server's SubjectPublicKeyInfo in lower-case hex: what pins name.";
     CHAIN_LENGTH = "tls.chain_length", "RFC 5246 section 7.4.2",
         "Certificates that the server sent, its own included.";
+    CHAIN_ORDER = "tls.chain_order", "RFC 5246 section 7.4.2",
+        "Whether each certificate of the server's chain is issued by the name of the next: `right`, `wrong`, `unknown` (one \
+        of them is not readable). Not observed of a single one.";
     CHAIN_ISSUER = "tls.chain_issuer", "RFC 5280 section 4.1.2.4",
         "Issuer of a further certificate of the server's chain, one value each; the first eight \
         certificates are read.";
@@ -163,12 +228,21 @@ fields! {
         "Subject of the client's certificate.";
     CLIENT_CN = "tls.client_cn", "RFC 5280 section 4.1.2.6",
         "Common name in the subject of the client's certificate, one value each.";
+    CLIENT_NAME = "tls.client_name", "RFC 5280 section 4.2.1.6",
+        "Any name that the client's certificate is for (subjectAltName), with its kind: `dns:`, `ip:`, `email:`, `uri:`, else \
+        as in `tls.certificate_other_name`.";
+    CLIENT_MUD_URL = "tls.client_mud_url", "RFC 8520 section 11",
+        "Where the client's certificate says that the manufacturer's usage description is.";
     CLIENT_ISSUER = "tls.client_issuer", "RFC 5280 section 4.1.2.4, RFC 4514",
         "Issuer of the client's certificate.";
     CLIENT_KEY_TYPE = "tls.client_key_type", "RFC 5280 section 4.1.2.7",
         "Type of the client's public key, as for the server's.";
     CLIENT_KEY_BITS = "tls.client_key_bits", "RFC 5280 section 4.1.2.7",
         "Size of the client's public key in bits.";
+    CLIENT_CURVE = "tls.client_curve", "RFC 5480 section 2.1.1.1",
+        "Curve of the client's key, as for the server's.";
+    CLIENT_SPKI_SHA256 = "tls.client_spki_sha256", "RFC 7469 section 2.4",
+        "SHA-256 of the client's SubjectPublicKeyInfo in lower-case hex.";
     CLIENT_SIGNATURE = "tls.client_signature", "RFC 5280 section 4.1.1.2",
         "Algorithm that signed the client's certificate.";
     CLIENT_HASH = "tls.client_hash", "RFC 5280 section 4.1.1.2",

@@ -1,11 +1,14 @@
 //! What hellos, key exchange and tickets say, as observations.
 
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
 
 use super::adapter::{self, Extension, Extensions};
 use super::certificate::hex;
 use super::fields as f;
-use super::{chain, is_grease, take};
+use super::fingerprint::{self, Over};
+use super::{chain, ech, is_grease, psk, take};
 use crate::analyzers::{Role, Sink};
 use crate::model::observation::MAX_VALUES;
 use crate::model::{Field, Value};
@@ -18,7 +21,6 @@ const RENEGOTIATION_INFO_SCSV: u16 = 0x00ff;
 const FALLBACK_SCSV: u16 = 0x5600;
 /// Extensions that the library does not name.
 const TRUNCATED_HMAC: u16 = 4;
-const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
 const ENCRYPTED_SERVER_NAME: u16 = 0xffce;
 /// Both make the client send encrypted handshake messages before its Finished.
 const NEXT_PROTOCOL: u16 = 13172;
@@ -38,7 +40,11 @@ pub(super) struct Offer {
     pub(super) ticket: Option<String>,
     /// TLS 1.3 or a draft of it is among its versions.
     pub(super) tls13: bool,
+    /// Keys of the first tickets (or names of pre-shared keys) that a TLS 1.3 client presents.
+    pub(super) psk: Vec<String>,
     pub(super) early_data: bool,
+    /// It is the outer hello of an encrypted one, or says so.
+    pub(super) ech: bool,
 }
 
 /// What of the server's choice matters later.
@@ -47,6 +53,8 @@ pub(super) struct Choice {
     pub(super) version: u16,
     pub(super) suite: u16,
     pub(super) session_id: Vec<u8>,
+    /// TLS 1.3: the place of the selected pre-shared key in the client's list.
+    pub(super) psk: Option<u16>,
     /// The client may send encrypted handshake messages before its Finished (NPN, channel ID).
     pub(super) before_finished: u8,
 }
@@ -64,7 +72,7 @@ fn is_tls13(version: u16) -> bool {
 }
 
 /// Observes a list of numbers, each once, GREASE left out.
-fn list(sink: &mut Sink, field: &'static Field, values: &[u16]) {
+pub(super) fn list(sink: &mut Sink, field: &'static Field, values: &[u16]) {
     for value in values.iter().filter(|value| !is_grease(**value)).take(MAX_VALUES) {
         sink.fact(field, Value::Uint(u64::from(*value)));
     }
@@ -74,12 +82,16 @@ fn list(sink: &mut Sink, field: &'static Field, values: &[u16]) {
 }
 
 /// Observes a ClientHello; `None` if it cannot be read.
-pub(super) fn client_hello(body: &[u8], sink: &mut Sink) -> Option<Offer> {
+pub(super) fn client_hello(over: Over, body: &[u8], sink: &mut Sink) -> Option<Offer> {
     let Some(hello) = adapter::client_hello(body) else {
         sink.fact(&f::ANOMALY, Value::Word("malformed-hello"));
         return None;
     };
     let mut offer = Offer { session_id: hello.session_id.to_vec(), ..Offer::default() };
+    if let Some(fingerprint) = fingerprint::client(over, body) {
+        sink.fact(&f::JA3, Value::Text(fingerprint.ja3.clone()));
+        sink.fact(&f::JA4, Value::Text(fingerprint.ja4.clone()));
+    }
     suites(&hello.suites, sink);
     for method in hello.compression.iter().filter(|method| **method != 0) {
         sink.fact(&f::OFFERED_COMPRESSION, Value::Uint(u64::from(*method)));
@@ -119,11 +131,22 @@ fn client_extensions(extensions: Extensions<'_>, offer: &mut Offer, sink: &mut S
             Extension::Groups(groups) => list(sink, &f::OFFERED_GROUP, &groups),
             Extension::Alpn(names) => alpn(&names, sink),
             Extension::Versions(versions) => offered = versions,
-            Extension::PreSharedKey => sink.fact(&f::OFFERED_PSK, Value::Yes),
+            Extension::KeyShare(shares) => psk::key_shares(shares, sink),
+            Extension::Signatures(schemes) => list(sink, &f::OFFERED_SIGNATURE, &schemes),
+            Extension::CertificateSignatures(schemes) => {
+                list(sink, &f::OFFERED_CERTIFICATE_SIGNATURE, &schemes);
+            }
+            Extension::PskModes(modes) => psk::modes(&modes, sink),
+            Extension::PreSharedKey(keys) => {
+                offer.psk = psk::identities(keys);
+                sink.fact(&f::OFFERED_PSK, Value::Yes);
+            }
             Extension::EarlyData => {
                 offer.early_data = true;
                 sink.fact(&f::EARLY_DATA, Value::Yes);
             }
+            Extension::Ocsp => sink.fact(&f::OFFERED_OCSP, Value::Yes),
+            Extension::EncryptThenMac => sink.fact(&f::OFFERED_ENCRYPT_THEN_MAC, Value::Yes),
             Extension::Ticket([]) => sink.fact(&f::OFFERED_TICKET, Value::Word("empty")),
             Extension::Ticket(ticket) => {
                 offer.ticket = Some(ticket_key(ticket));
@@ -134,14 +157,10 @@ fn client_extensions(extensions: Extensions<'_>, offer: &mut Offer, sink: &mut S
             }
             Extension::ExtendedMasterSecret => sink.fact(&f::OFFERED_EXTENDED_MASTER_SECRET, Value::Yes),
             Extension::Grease => sink.fact(&f::GREASE, Value::Yes),
-            Extension::Other(ENCRYPTED_CLIENT_HELLO | ENCRYPTED_SERVER_NAME) => {
-                sink.fact(&f::ECH, Value::Yes);
-            }
+            Extension::Ech(data) => offer.ech = ech::offered(data, sink),
+            Extension::Other(ENCRYPTED_SERVER_NAME) => sink.fact(&f::ECH, Value::Word("esni")),
             Extension::Malformed => sink.fact(&f::ANOMALY, Value::Word("malformed-extension")),
-            Extension::KeyShare(_)
-            | Extension::Heartbeat(_)
-            | Extension::EncryptThenMac
-            | Extension::Other(_) => {}
+            Extension::Heartbeat(_) | Extension::Other(_) => {}
         }
     }
     offered
@@ -200,21 +219,28 @@ pub(super) fn ssl2_server_hello(body: &[u8], sink: &mut Sink) {
 /// A server's answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// It wants another ClientHello first.
-    Retry,
+    /// It wants another ClientHello first; with an answer to an encrypted one or without.
+    Retry {
+        /// Whether there is a confirmation.
+        ech: bool,
+    },
     /// It has chosen.
     Chosen(Choice),
 }
 
 /// Observes a ServerHello or HelloRetryRequest; `None` if it cannot be read.
 pub(super) fn server_hello(mut body: Vec<u8>, sink: &mut Sink) -> Option<Answer> {
+    let ja3s = fingerprint::server(&body);
     let Some(hello) = adapter::server_hello(&mut body) else {
         sink.fact(&f::ANOMALY, Value::Word("malformed-hello"));
         return None;
     };
     if hello.random == HELLO_RETRY_RANDOM {
         sink.fact(&f::HELLO_RETRY, Value::Yes);
-        return Some(Answer::Retry);
+        return Some(Answer::Retry { ech: retry_extensions(hello.extensions, sink) });
+    }
+    if let Some(ja3s) = ja3s {
+        sink.fact(&f::JA3S, Value::Text((*ja3s).into()));
     }
     let mut choice = Choice {
         version: hello.legacy_version,
@@ -222,46 +248,60 @@ pub(super) fn server_hello(mut body: Vec<u8>, sink: &mut Sink) -> Option<Answer>
         session_id: hello.session_id.to_vec(),
         ..Choice::default()
     };
-    let found = server_extensions(hello.extensions, &mut choice, sink);
+    let group = server_extensions(hello.extensions, &mut choice, sink);
     sink.fact(&f::VERSION, Value::Uint(u64::from(choice.version)));
     sink.fact(&f::SUITE, Value::Uint(u64::from(choice.suite)));
     if hello.compression != 0 {
         sink.fact(&f::COMPRESSION, Value::Uint(u64::from(hello.compression)));
     }
     if choice.is_tls13() {
-        if let Some(group) = found.group {
+        if let Some(group) = group {
             sink.fact(&f::GROUP, Value::Uint(u64::from(group)));
         }
-        if found.psk {
+        if choice.psk.is_some() {
             sink.fact(&f::RESUMED, Value::Word("psk"));
-            if found.group.is_none() {
+            if group.is_none() {
                 sink.fact(&f::PSK_ONLY, Value::Yes);
             }
         }
-        sink.fact(&f::CERTIFICATE, Value::Word(if found.psk { "resumed" } else { "encrypted" }));
+        sink.fact(&f::CERTIFICATE, Value::Word(if choice.psk.is_some() { "resumed" } else { "encrypted" }));
     }
     Some(Answer::Chosen(choice))
 }
 
-/// What of the server's extensions counts in TLS 1.3 only.
-#[derive(Default)]
-struct Tls13 {
-    group: Option<u16>,
-    psk: bool,
+/// Observes the extensions of a HelloRetryRequest: whether it answers an encrypted hello.
+fn retry_extensions(extensions: Extensions<'_>, sink: &mut Sink) -> bool {
+    let mut ech = false;
+    for extension in extensions {
+        match extension {
+            Extension::KeyShare(share) => {
+                if let Some(group) = group(share) {
+                    sink.fact(&f::HELLO_RETRY_GROUP, Value::Uint(u64::from(group)));
+                }
+            }
+            Extension::Ech(_) => ech = true,
+            _ => {}
+        }
+    }
+    ech
 }
 
-/// Observes the extensions of a ServerHello.
-fn server_extensions(extensions: Extensions<'_>, choice: &mut Choice, sink: &mut Sink) -> Tls13 {
-    let mut found = Tls13::default();
+/// The group at the front of a server's key share.
+fn group(share: &[u8]) -> Option<u16> {
+    share.first_chunk::<2>().map(|group| u16::from_be_bytes(*group))
+}
+
+/// Observes the extensions of a ServerHello, and gives the group of its key share.
+fn server_extensions(extensions: Extensions<'_>, choice: &mut Choice, sink: &mut Sink) -> Option<u16> {
+    let mut share_group = None;
     for extension in extensions {
         match extension {
             Extension::Versions(versions) => {
                 choice.version = versions.first().copied().unwrap_or(choice.version);
             }
-            Extension::KeyShare(share) => {
-                found.group = share.first_chunk::<2>().map(|group| u16::from_be_bytes(*group));
-            }
-            Extension::PreSharedKey => found.psk = true,
+            Extension::KeyShare(share) => share_group = group(share),
+            Extension::PreSharedKey(place) => choice.psk = Some(group(place).unwrap_or_default()),
+            Extension::Ocsp => sink.fact(&f::OCSP, Value::Word("agreed")),
             Extension::Alpn(names) => {
                 names.iter().take(1).for_each(|name| sink.fact(&f::ALPN, Value::text(name)));
             }
@@ -277,12 +317,16 @@ fn server_extensions(extensions: Extensions<'_>, choice: &mut Choice, sink: &mut
             Extension::ServerName(_)
             | Extension::Groups(_)
             | Extension::EarlyData
+            | Extension::Signatures(_)
+            | Extension::CertificateSignatures(_)
+            | Extension::PskModes(_)
+            | Extension::Ech(_)
             | Extension::Ticket(_)
             | Extension::Grease
             | Extension::Other(_) => {}
         }
     }
-    found
+    share_group
 }
 
 /// Observes a ServerKeyExchange.
@@ -293,6 +337,9 @@ pub(super) fn key_exchange(choice: &Choice, body: &[u8], sink: &mut Sink) {
     };
     if let Some(group) = found.group {
         sink.fact(&f::GROUP, Value::Uint(u64::from(group)));
+    }
+    if !found.hint.is_empty() {
+        sink.fact(&f::PSK_HINT, Value::text(found.hint));
     }
     if let Some(bits) = found.dh_bits {
         sink.fact(&f::DH_BITS, Value::Uint(u64::from(bits)));
@@ -305,13 +352,18 @@ pub(super) fn key_exchange(choice: &Choice, body: &[u8], sink: &mut Sink) {
 /// Observes a NewSessionTicket.
 pub(super) fn new_session_ticket(body: &[u8], sink: &mut Sink) {
     // An empty ticket says that there is none after all (RFC 5077 section 3.3).
-    if let Some(ticket) = adapter::new_session_ticket(body).filter(|ticket| !ticket.is_empty()) {
-        sink.fact(&f::SESSION_ISSUED, Value::Text(ticket_key(ticket).into()));
+    let Some((lifetime, ticket)) = adapter::new_session_ticket(body).filter(|(_, ticket)| !ticket.is_empty())
+    else {
+        return;
+    };
+    sink.fact(&f::SESSION_ISSUED, Value::Text(ticket_key(ticket).into()));
+    if lifetime > 0 {
+        sink.fact(&f::TICKET_LIFETIME, Value::Span(Duration::from_secs(u64::from(lifetime))));
     }
 }
 
 /// The key of a session with this ticket.
-fn ticket_key(ticket: &[u8]) -> String {
+pub(super) fn ticket_key(ticket: &[u8]) -> String {
     let digest = Sha256::digest(ticket);
     format!("ticket:{}", hex(digest.get(..16).unwrap_or_default()))
 }

@@ -19,7 +19,8 @@ pub(super) mod kind {
     pub(in super::super) const CERTIFICATE_VERIFY: u8 = 15;
     pub(in super::super) const CLIENT_KEY_EXCHANGE: u8 = 16;
     pub(in super::super) const FINISHED: u8 = 20;
-    /// After it CertificateURL and CertificateStatus, up to this.
+    pub(in super::super) const CERTIFICATE_STATUS: u8 = 22;
+    /// After it CertificateURL, CertificateStatus (22), up to this.
     pub(in super::super) const SUPPLEMENTAL_DATA: u8 = 23;
     pub(in super::super) const NEXT_PROTOCOL: u8 = 67;
 }

@@ -22,7 +22,7 @@ macro_rules! recording {
     };
 }
 
-fn unhex(hex: &str) -> Vec<u8> {
+pub(super) fn unhex(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
     let text = String::from_utf8(digits).unwrap();
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
@@ -40,7 +40,7 @@ fn parse(text: &str) -> Talk {
 /// 2026-11-22, within the validity of the recorded certificates.
 const RECORDED: i64 = 1_795_305_600;
 
-fn seen(frame: u64, at: i64) -> Seen {
+pub(super) fn seen(frame: u64, at: i64) -> Seen {
     Seen { at: Timestamp::new(at, 0), frame: FrameRef::new(CaptureId(0), FrameNo(frame)) }
 }
 
@@ -280,7 +280,11 @@ fn tls13_resumption_is_told_from_the_selected_key() {
     assert_eq!(frame(&resumed, &f::HANDSHAKE_COMPLETED), 3);
 
     let early = facts(&recording!("tls13_early"));
-    assert!(early.has(&f::EARLY_DATA));
+    assert!(early.has(&f::EARLY_DATA) && early.has(&f::EARLY_DATA_SENT));
+    assert_eq!(one(&early, &f::EARLY_DATA_ANSWER), "probably-accepted");
+    // Both connections used the one ticket that the recording was given.
+    assert_eq!(one(&early, &f::SESSION_RESUMED).len(), "ticket:".len() + 32);
+    assert_eq!(one(&resumed, &f::OFFERED_PSK_MODE), "psk_dhe_ke");
     assert_eq!(one(&early, &f::RESUMED), "psk");
     assert_eq!(frame(&early, &f::HANDSHAKE_COMPLETED), 3);
     assert!(!early.has(&f::HANDSHAKE_FAILED));
@@ -360,6 +364,33 @@ fn records_of_any_size_give_the_same_facts() {
             assert_eq!(found, expected, "records of {size}");
         }
     }
+}
+
+#[test]
+fn messages_in_one_record_give_the_same_facts() {
+    for talk in [recording!("tls12_mutual"), recording!("tls10_dhe"), recording!("tls12_anonymous")] {
+        let coalesced: Talk = talk.iter().map(|(role, bytes)| (*role, coalesce(bytes))).collect();
+        assert_ne!(coalesced, talk);
+        assert_eq!(plain(&facts(&coalesced)), plain(&facts(&talk)));
+        // And that one record in three, at places that have nothing to do with the messages.
+        let third = |bytes: &[u8]| refragment(bytes, bytes.len() / 3 + 1);
+        let cut: Talk = coalesced.iter().map(|(role, bytes)| (*role, third(bytes))).collect();
+        let mut found = plain(&facts(&cut));
+        found.retain(|(name, _)| *name != "tls.renegotiation");
+        assert_eq!(found, plain(&facts(&talk)));
+    }
+}
+
+/// Puts the bodies of the handshake records at the front of a segment into one.
+fn coalesce(bytes: &[u8]) -> Vec<u8> {
+    let mut rest = bytes;
+    let mut body = Vec::new();
+    while rest.first() == Some(&22) {
+        let length = usize::from(u16::from_be_bytes([rest[3], rest[4]]));
+        body.extend_from_slice(&rest[5..5 + length]);
+        rest = &rest[5 + length..];
+    }
+    if body.is_empty() { rest.to_vec() } else { [&record(22, &body), rest].concat() }
 }
 
 /// Cuts the handshake records at the front of a segment, up to the first other record.
@@ -660,6 +691,145 @@ fn a_message_longer_than_the_limit_is_passed_over() {
     let facts = facts(&talk);
     assert_eq!(one(&facts, &f::ANOMALY), "oversized-message");
     assert_eq!(one(&facts, &f::HANDSHAKE_UNFINISHED), "server-flight");
+}
+
+#[test]
+fn early_data_that_cannot_be_taken_is_rejected() {
+    // supported_versions, early_data, pre_shared_key with one identity of four bytes.
+    let offer = unhex("002b 0003 02 0304  002a 0000  0029 0010 000a 0004 aabbccdd 00000000 0002 0100");
+    let hello = (C, client_hello(0x0303, &[0x1301, 0x002f], Some(&offer)));
+    let data = (C, record(23, &[0x5a; 40]));
+    let versions = unhex("002b 0002 0304");
+    let selected = unhex("002b 0002 0304  0029 0002 0000");
+    let answers = [
+        (server_hello(0x0303, 0x002f, None), "rejected"),
+        (server_hello(0x0303, 0x1301, Some(&versions)), "rejected"),
+        (retry(&versions), "rejected"),
+    ];
+    for (answer, expected) in answers {
+        let facts = facts(&vec![hello.clone(), data.clone(), (S, answer)]);
+        assert!(facts.has(&f::EARLY_DATA_SENT));
+        assert_eq!(one(&facts, &f::EARLY_DATA_ANSWER), expected);
+    }
+    // EndOfEarlyData (4 + 1 + 16) and Finished (4 + 32 + 1 + 16), or the latter alone.
+    let mut talk = vec![
+        hello,
+        (S, [server_hello(0x0303, 0x1301, Some(&selected)), record(23, &[0; 100])].concat()),
+        (C, record(23, &[0; 21])),
+        (C, record(23, &[0; 53])),
+    ];
+    assert_eq!(one(&facts(&talk), &f::EARLY_DATA_ANSWER), "probably-accepted");
+    // The key of the identity: the start of the SHA-256 of aabbccdd.
+    assert_eq!(one(&facts(&talk), &f::SESSION_RESUMED), "ticket:8d70d691c822d55638b6e7fd54cd9417");
+    talk.remove(2);
+    assert_eq!(one(&facts(&talk), &f::EARLY_DATA_ANSWER), "probably-rejected");
+}
+
+/// HelloRetryRequest.
+fn retry(extensions: &[u8]) -> Vec<u8> {
+    let mut body = unhex("0303 cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c 00 1301 00");
+    body.extend((extensions.len() as u16).to_be_bytes());
+    body.extend(extensions);
+    record(22, &handshake(2, &body))
+}
+
+#[test]
+fn an_encrypted_hello_is_answered_or_not() {
+    let offer = unhex("002b 0003 02 0304  fe0d 000a 00 0001 0001 42 0000 0000");
+    let talk = |answer: &[u8]| {
+        let hello = (C, client_hello(0x0303, &[0x1301, 0x002f], Some(&offer)));
+        facts(&vec![hello, (S, answer.to_vec())])
+    };
+    let answer = |answer: &[u8]| one(&talk(answer), &f::ECH_ANSWER);
+    assert_eq!(one(&talk(&[]), &f::ECH), "outer");
+    assert_eq!(one(&talk(&[]), &f::ECH_CONFIG), 0x42.to_string());
+    let versions = unhex("002b 0002 0304");
+    assert_eq!(answer(&server_hello(0x0303, 0x002f, None)), "rejected");
+    assert_eq!(answer(&server_hello(0x0303, 0x1301, Some(&versions))), "unknown");
+    assert_eq!(answer(&retry(&versions)), "rejected");
+    assert_eq!(answer(&retry(&unhex("002b 0002 0304  fe0d 0008 0011223344556677"))), "confirmed-or-grease");
+    let retried = talk(&retry(&unhex("002b 0002 0304  0033 0002 0018")));
+    assert_eq!(one(&retried, &f::HELLO_RETRY_GROUP), "24");
+    let inner = facts(&vec![(C, client_hello(0x0303, &[0x1301], Some(&unhex("fe0d 0001 01"))))]);
+    assert_eq!(one(&inner, &f::ECH), "inner");
+}
+
+#[test]
+fn a_pre_shared_key_has_a_name_before_tls13() {
+    // TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA: hint, named curve x25519 with a point, no signature.
+    let mut exchange = unhex("0004 68696e74  03 001d 20");
+    exchange.extend([7; 32]);
+    let talk = vec![
+        (
+            C,
+            client_hello(
+                0x0303,
+                &[0xc035],
+                Some(&unhex("0016 0000  0005 0005 0100000000  000d 0004 0002 0403")),
+            ),
+        ),
+        (S, server_hello(0x0303, 0xc035, None)),
+        (S, record(22, &[handshake(12, &exchange), handshake(14, &[])].concat())),
+        (C, record(22, &handshake(16, &unhex("0008 6465766963652d37 20")))),
+    ];
+    let facts = facts(&talk);
+    assert_eq!(
+        (one(&facts, &f::PSK_HINT), one(&facts, &f::PSK_IDENTITY)),
+        ("hint".into(), "device-7".into())
+    );
+    assert_eq!((one(&facts, &f::GROUP), one(&facts, &f::CERTIFICATE)), ("29".into(), "none".into()));
+    assert!(facts.has(&f::OFFERED_ENCRYPT_THEN_MAC) && facts.has(&f::OFFERED_OCSP));
+    assert_eq!(one(&facts, &f::OFFERED_SIGNATURE), 0x0403.to_string());
+    assert!(!facts.has(&f::ANOMALY));
+}
+
+#[test]
+fn a_stapled_proof_is_agreed_on_and_sent() {
+    let talk = vec![
+        (C, client_hello(0x0303, &[0x002f], Some(&unhex("0005 0005 0100000000")))),
+        (S, server_hello(0x0303, 0x002f, Some(&unhex("0005 0000")))),
+        (S, record(22, &[handshake(22, &unhex("01 000003 300100")), handshake(14, &[])].concat())),
+    ];
+    assert_eq!(all(&facts(&talk), &f::OCSP), ["agreed", "stapled"]);
+}
+
+#[test]
+fn the_order_of_a_chain_is_told() {
+    // The leaf and the root of the recorded chain.
+    let chain = |der: &[&[u8]]| {
+        let entry = |der: &&[u8]| [&(der.len() as u32).to_be_bytes()[1..], der].concat();
+        let list = der.iter().map(entry).collect::<Vec<_>>().concat();
+        let body = [&(list.len() as u32).to_be_bytes()[1..], &list].concat();
+        let talk = vec![
+            (C, client_hello(0x0303, &[0xc02b], None)),
+            (S, server_hello(0x0303, 0xc02b, None)),
+            (S, record(22, &handshake(11, &body))),
+        ];
+        all(&facts(&talk), &f::CHAIN_ORDER)
+    };
+    let recorded = &recording!("tls12_mutual")[1].1;
+    let [leaf, root] = &sent_certificates(recorded)[..] else { panic!("two certificates were sent") };
+    assert_eq!(chain(&[leaf, root]), ["right"]);
+    assert_eq!(chain(&[leaf, root, root]), ["right"]);
+    assert_eq!(chain(&[root, leaf]), ["wrong"]);
+    assert_eq!(chain(&[leaf, &[0x30, 0], root]), ["unknown"]);
+    assert_eq!(chain(&[leaf]), [""; 0]);
+}
+
+/// The certificates in a flight of the server: every SEQUENCE behind a length of three bytes that it fills.
+fn sent_certificates(flight: &[u8]) -> Vec<Vec<u8>> {
+    let mut found: Vec<Vec<u8>> = Vec::new();
+    let mut at = 0;
+    while at + 7 < flight.len() {
+        let length = u32::from_be_bytes([0, flight[at], flight[at + 1], flight[at + 2]]) as usize;
+        let inner = usize::from(u16::from_be_bytes([flight[at + 5], flight[at + 6]]));
+        if flight[at + 3..at + 5] == [0x30, 0x82] && inner + 4 == length {
+            found.push(flight[at + 3..at + 3 + length].to_vec());
+            at += length;
+        }
+        at += 1;
+    }
+    found
 }
 
 // ---- Recognition.

@@ -1,0 +1,57 @@
+//! What the server made of the parts of an offer that may come to nothing: early data, an encrypted hello, a pre-shared key.
+
+use super::connection::Connection;
+use super::fields as f;
+use super::hello::{self, Choice};
+use super::{adapter, ech};
+use crate::analyzers::Sink;
+use crate::model::Value;
+
+impl Connection {
+    /// A ClientHello.
+    pub(super) fn offered(&mut self, body: &[u8], sink: &mut Sink) {
+        self.answered |= self.offer.is_some();
+        let Some(offer) = hello::client_hello(self.over, body, sink) else { return };
+        self.early.offered(offer.early_data);
+        self.offer = Some(offer);
+    }
+
+    /// A HelloRetryRequest, with or without the confirmation of an encrypted hello.
+    pub(super) fn asked_again(&mut self, confirmed: bool, sink: &mut Sink) {
+        self.early.rejected(sink);
+        if self.offer.as_ref().is_some_and(|offer| offer.ech) {
+            self.ech_answered = true;
+            ech::retried(confirmed, sink);
+        }
+        self.retried();
+    }
+
+    /// The final ServerHello.
+    pub(super) fn agreed(&mut self, choice: &Choice, sink: &mut Sink) {
+        if choice.psk.is_none() || !choice.is_tls13() {
+            self.early.rejected(sink);
+        }
+        let Some(offer) = &self.offer else { return };
+        if offer.ech && !self.ech_answered {
+            ech::answered(choice.is_tls13(), sink);
+        }
+        let selected = choice.psk.filter(|_| choice.is_tls13());
+        if let Some(key) = selected.and_then(|place| offer.psk.get(usize::from(place))) {
+            sink.fact(&f::SESSION_RESUMED, Value::Text(key.as_str().into()));
+        }
+    }
+
+    /// A ClientKeyExchange, kept where it names a pre-shared key.
+    pub(super) fn key_named(&mut self, body: &[u8], sink: &mut Sink) {
+        self.client_key_exchange = true;
+        match adapter::psk_identity(body) {
+            Some(identity) => sink.fact(&f::PSK_IDENTITY, Value::text(identity)),
+            None => sink.fact(&f::ANOMALY, Value::Word("malformed-key-exchange")),
+        }
+    }
+
+    /// Whether the suite names a pre-shared key in the ClientKeyExchange.
+    pub(super) fn names_key(&self) -> bool {
+        self.choice.as_ref().is_some_and(|choice| adapter::is_psk(choice.suite))
+    }
+}
