@@ -4,6 +4,8 @@
 //! through a [`Sink`]. It does not judge, does not know other analyzers, and never fails: bytes that
 //! break its protocol are an observation (`<protocol>.anomaly`) and may make it [`Sink::give_up`].
 //!
+//! TLS is a part of DTLS and of QUIC, not a layer inside them: those two use its handshake as a module, and its facts.
+//!
 //! A new protocol is one file with a [`Definition`] and one line in [`REGISTRY`].
 
 #![warn(clippy::arithmetic_side_effects)]

@@ -314,7 +314,9 @@ impl Analyzer for Connection {
             first = false;
             match packet {
                 Packet::Long(packet) => self.long(role, &packet, sink),
-                Packet::Negotiation(versions) if role == Role::Server => self.negotiation(versions, sink),
+                Packet::Negotiation { versions, .. } if role == Role::Server => {
+                    self.negotiation(versions, sink);
+                }
                 Packet::Foreign { number, .. } => {
                     self.foreign = true;
                     self.handshake.hear(role);
@@ -323,7 +325,7 @@ impl Analyzer for Connection {
                 Packet::Short => self.short(role, sink),
                 Packet::Cut if missed > 0 => self.cut = true,
                 Packet::Cut => sink.fact(&f::ANOMALY, Value::Word("packet-length")),
-                Packet::Negotiation(_) | Packet::Broken => {
+                Packet::Negotiation { .. } | Packet::Broken => {
                     sink.fact(&f::ANOMALY, Value::Word("packet-header"));
                 }
             }

@@ -31,8 +31,11 @@ pub(super) struct Long<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Packet<'a> {
     Long(Long<'a>),
-    /// Versions that a server speaks, four bytes each.
-    Negotiation(&'a [u8]),
+    /// Versions that a server speaks, four bytes each; `scid` is what the client called it.
+    Negotiation {
+        scid: &'a [u8],
+        versions: &'a [u8],
+    },
     /// A long header of another version: only what all versions have in common (RFC 8999).
     Foreign {
         number: u32,
@@ -83,7 +86,7 @@ fn long(datagram: &[u8], head: u8) -> Packet<'_> {
         return Packet::Cut;
     };
     if number == 0 {
-        return Packet::Negotiation(rest);
+        return Packet::Negotiation { scid, versions: rest };
     }
     let Some(version) = Version::of(number) else { return Packet::Foreign { number, dcid } };
     if dcid.len() > MAX_ID || scid.len() > MAX_ID {

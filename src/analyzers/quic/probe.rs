@@ -20,7 +20,10 @@ pub(super) fn probe(input: &ProbeInput<'_>) -> Probe {
     let mut rest = input.bytes;
     match packet::next(&mut rest, true) {
         Some(Packet::Long(packet)) => long(input, &packet),
-        Some(Packet::Negotiation(versions)) if packet::lists_known(versions) => {
+        // With shorter identifiers it could be any bytes that are mostly zero.
+        Some(Packet::Negotiation { scid, versions })
+            if scid.len() >= MIN_CLIENT_DCID && packet::lists_known(versions) =>
+        {
             Probe::Certainly(Role::Server)
         }
         Some(Packet::Foreign { number, dcid }) => foreign(input, number, dcid),

@@ -241,10 +241,12 @@ fn a_client_is_certain_only_where_its_packet_opens() {
             assert_eq!(ask(&client[..length], 1, 1), Probe::No, "{length}");
         }
     }
-    let negotiation = unhex("80 00000000 04 01020304 00 0a0a0a0a 00000001");
+    let negotiation = unhex("80 00000000 04 01020304 08 0102030405060708 0a0a0a0a 00000001");
     assert_eq!(ask(&negotiation, 1, 1), Probe::Certainly(S));
-    let unknown = unhex("80 00000000 04 01020304 00 0a0a0a0a 00000003");
+    let unknown = unhex("80 00000000 04 01020304 08 0102030405060708 0a0a0a0a 00000003");
     assert_eq!(ask(&unknown, 443, 443), Probe::No);
+    // A version of one among zeros proves nothing.
+    assert_eq!(ask(&unhex("80 00000000 00 00 00000000 00000001"), 443, 443), Probe::No);
     // Google's own: Q043 with its old header, Q046 with a long one.
     assert_eq!(ask(&unhex("09 0102030405060708 51303433 01 ff"), 1, 1), Probe::Certainly(C));
     assert_eq!(ask(&unhex("c0 51303436 50 0102030405060708 01 ff"), 50_000, 443), Probe::No);
