@@ -16,6 +16,8 @@
 
 #[path = "truth/case.rs"]
 mod case;
+#[path = "truth/dtls.rs"]
+mod dtls;
 #[path = "truth/fingerprints.rs"]
 mod fingerprints;
 #[path = "truth/flows.rs"]
@@ -28,6 +30,8 @@ mod messages;
 mod names;
 #[path = "truth/ntp.rs"]
 mod ntp;
+#[path = "truth/quic.rs"]
+mod quic;
 mod support;
 #[path = "truth/tls.rs"]
 mod tls;
@@ -62,6 +66,13 @@ const AT_LEAST: &[(&str, u64)] = &[
     ("connect.status", 5),
     ("connect.target", 5),
     ("dns.address", 368),
+    ("dtls.certificate_cn", 2),
+    ("dtls.client_cn", 1),
+    ("dtls.hello_verify", 2),
+    ("dtls.offered_suites", 4),
+    ("dtls.sni", 1),
+    ("dtls.suite", 2),
+    ("dtls.version", 2),
     ("flow.bytes", 2425),
     ("flow.conversations", 241),
     ("flow.packets", 2425),
@@ -77,9 +88,15 @@ const AT_LEAST: &[(&str, u64)] = &[
     ("ntp.matched_replies", 79),
     ("ntp.replies", 79),
     ("ntp.requests", 90),
-    ("published.ja3", 33),
+    ("published.ja3", 36),
     ("published.ja3s", 29),
-    ("published.ja4", 269),
+    ("published.ja4", 313),
+    ("quic.offered_alpn", 111),
+    ("quic.offered_suites", 111),
+    ("quic.offered_versions", 111),
+    ("quic.sni", 109),
+    ("quic.suite", 27),
+    ("quic.tls_version", 27),
     ("tls.certificate_requested", 9),
     ("tls.client_certificate", 6),
     ("tls.hello_retry", 10),
@@ -120,6 +137,8 @@ fn what_the_pipeline_finds_is_what_tshark_finds() {
         };
         ledger.capture = case.name.clone();
         tls::compare(&case, &mut ledger);
+        quic::compare(&case, &mut ledger);
+        dtls::compare(&case, &mut ledger);
         fingerprints::compare(&folder, &expected, &case, &mut ledger);
         messages::compare(&case, &mut ledger);
         if partial {

@@ -4,6 +4,8 @@
 //! through a [`Sink`]. It does not judge, does not know other analyzers, and never fails: bytes that
 //! break its protocol are an observation (`<protocol>.anomaly`) and may make it [`Sink::give_up`].
 //!
+//! TLS is a part of DTLS and of QUIC, not a layer inside them: those two use its handshake as a module, and its facts.
+//!
 //! A new protocol is one file with a [`Definition`] and one line in [`REGISTRY`].
 
 #![warn(clippy::arithmetic_side_effects)]
@@ -27,6 +29,8 @@ pub mod bacnet;
 pub(crate) mod buffer;
 pub mod dhcp;
 pub mod dns;
+pub mod dtls;
+
 pub mod http;
 pub mod http2;
 pub(crate) mod lines;
@@ -35,6 +39,8 @@ pub mod mqtt;
 pub mod ntp;
 pub mod opcua;
 pub(crate) mod period;
+pub(crate) mod pieces;
+pub mod quic;
 pub mod smtp;
 pub mod ssh;
 #[cfg(test)]
@@ -306,6 +312,8 @@ pub const REGISTRY: &[&Definition] = &[
     &ssh::DEFINITION,
     &amqp::DEFINITION,
     &tls::DEFINITION,
+    &dtls::DEFINITION,
+    &quic::DEFINITION,
     &http::DEFINITION,
     &http2::DEFINITION,
     &mqtt::DEFINITION,

@@ -61,3 +61,58 @@ fn play(definition: &Definition, talk: &[(Role, &[u8])], transport: Transport) -
     }
     (facts, sinks)
 }
+
+/// A recording: one line for each datagram, `> ` from the client, `< ` from the server, then its bytes in hex.
+pub(super) fn recording(text: &str) -> Vec<(Role, Vec<u8>)> {
+    let line = |line: &str| match line.split_at(2) {
+        ("> ", hex) => Some((Role::Client, unhex(hex))),
+        ("< ", hex) => Some((Role::Server, unhex(hex))),
+        _ => None,
+    };
+    text.lines().filter_map(line).collect()
+}
+
+/// Bytes from hex; anything else in between is left out.
+pub(super) fn unhex(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let pair = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap();
+    digits.chunks(2).map(pair).collect()
+}
+
+/// What an analyzer with TLS inside says of datagrams, as `name=value`, each once, in order; and whether it wanted more
+/// at the end.
+pub(super) fn replay(definition: &Definition, talk: &[(Role, Vec<u8>)]) -> (Vec<String>, bool) {
+    let end = |port| Endpoint { ip: [192, 0, 2, 1].into(), port };
+    let context = Context {
+        transport: Transport::Udp,
+        client: end(50_000),
+        server: end(1),
+        from_start: true,
+        secrets: None,
+    };
+    let mut analyzer = (definition.start)(&context);
+    let at = |frame| Seen { at: Timestamp::new(0, 0), frame: FrameRef::new(CaptureId(0), FrameNo(frame)) };
+    let (mut said, mut done) = (Vec::new(), false);
+    for (number, (role, bytes)) in (1..).zip(talk) {
+        let mut sink = Sink::new(at(number));
+        if !done {
+            analyzer.datagram(*role, bytes, 0, &mut sink);
+        }
+        done |= sink.done;
+        said.extend(sink.observations);
+    }
+    let mut sink = Sink::new(at(talk.len() as u64));
+    analyzer.end(&mut sink);
+    said.extend(sink.observations);
+    let mut list: Vec<String> = Vec::new();
+    for (_, observation) in said {
+        if let Observation::Fact(field, value) = observation {
+            assert!(definition.fields.contains(&field) || super::tls::FIELDS.contains(&field));
+            let shown = format!("{}={value}", field.name);
+            if !list.contains(&shown) {
+                list.push(shown);
+            }
+        }
+    }
+    (list, !done)
+}

@@ -67,7 +67,7 @@ static CLIENT_CERTIFICATE_MISSING: Code = Code {
 };
 
 fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
-    for view in subject.views.iter().filter(|view| view.service.contains(&"tls") && !view.is_proxy) {
+    for view in subject.views.iter().filter(|view| view.has_tls() && !view.is_proxy) {
         let server = Fields {
             whose: "server",
             key_type: &tls::CERTIFICATE_KEY_TYPE,

@@ -212,7 +212,7 @@ fn shown<'v>(rule: &FlowRule, worked: &[&'v View<'v>]) -> (Status, Vec<&'v View<
         return (Status::Conforms, showing, String::from("As declared"));
     }
     if rule.encrypted {
-        let showing = having(&|view| view.service.contains(&"tls"));
+        let showing = having(&|view| view.has_tls());
         if showing.is_empty() {
             return hidden("No content was seen, encrypted or not");
         }

@@ -1,10 +1,11 @@
 //! How an attempt went, told from packets alone.
 
-use super::subject::View;
+use super::subject::{View, is_tls};
 use crate::analyzers::http::fields as http;
 use crate::analyzers::{ntp, tls};
 use crate::model::Transport;
 use crate::model::flow::{ConnState, End};
+use crate::model::observation::Fact;
 
 /// How an attempt went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,8 +82,11 @@ pub(super) fn worked(view: &View<'_>) -> bool {
     }
     let facts = &view.flow.facts;
     match view.service.first() {
-        Some(&"tls") => {
-            facts.has(&tls::HANDSHAKE_COMPLETED) || view.flow.tcp.as_ref().is_some_and(|tcp| tcp.midstream)
+        Some(id) if is_tls(id) => {
+            let midstream = |fact: &Fact| fact.value.as_str() == Some("midstream");
+            facts.has(&tls::HANDSHAKE_COMPLETED)
+                || view.flow.tcp.as_ref().is_some_and(|tcp| tcp.midstream)
+                || facts.of(&tls::HANDSHAKE_INCOMPLETE).any(midstream)
         }
         Some(&"ntp") => facts.has(&ntp::REPLY),
         Some(&"http") if view.is_proxy => facts

@@ -2,7 +2,7 @@
 
 use super::destination::content_mismatch;
 use super::matching::Match;
-use super::subject::{Subject, View};
+use super::subject::{Subject, View, is_tls};
 use super::tls::{at_fact, encrypting};
 use super::{Check, Code, Found};
 use crate::analyzers::http::fields as http;
@@ -58,7 +58,7 @@ fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
 fn mismatch(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     let (bound, rule) = content_mismatch(subject, view)?;
     let observed = view.service.join("/");
-    let wants_tls = rule.services.iter().all(|chain| chain.split('/').next() == Some("tls"));
+    let wants_tls = rule.services.iter().all(|chain| chain.split('/').next().is_some_and(is_tls));
     let clear = wants_tls && is_readable(view);
     let code = if clear { &CLEARTEXT } else { &PROTOCOL_MISMATCH };
     let mut finding = subject.finding(code, Status::Violation, Confidence::Proven, view, Some(bound));
@@ -133,7 +133,7 @@ fn clear(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
 
 /// Passwords and tokens that anybody on the path can read.
 fn credentials(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
-    if view.service.contains(&"tls") {
+    if view.has_tls() {
         return None;
     }
     let facts = &view.flow.facts;

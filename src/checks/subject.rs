@@ -98,6 +98,18 @@ pub struct View<'a> {
     pub matched: Match,
 }
 
+impl View<'_> {
+    /// Whether TLS protects it, be it a layer of its own or a part of QUIC or DTLS.
+    pub fn has_tls(&self) -> bool {
+        self.service.iter().any(|id| is_tls(id))
+    }
+}
+
+/// Whether a protocol is TLS, or TLS is a part of it.
+pub fn is_tls(id: &str) -> bool {
+    ["tls", "dtls", "quic"].contains(&id)
+}
+
 impl<'a> Subject<'a> {
     /// Names the peers of the device's `flows` (by first packet) and matches them with the claims.
     pub fn new(

@@ -9,7 +9,7 @@ use super::claim_index::applies;
 use super::matching::Match;
 use super::subject::{Subject, View};
 use super::{Check, Code, Found, rating};
-use crate::analyzers::tls;
+use crate::analyzers::{quic, tls};
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::flow::End;
 use crate::model::observation::Fact;
@@ -87,7 +87,7 @@ fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
     for view in subject.views.iter().filter(|view| view.flow.facts.has(&tls::PROBABLE_REJECTION)) {
         *rejections.entry(view.peer_text()).or_default() += 1;
     }
-    for view in subject.views.iter().filter(|view| view.service.contains(&"tls") && !view.is_proxy) {
+    for view in subject.views.iter().filter(|view| view.has_tls() && !view.is_proxy) {
         findings.extend(version(subject, view));
         findings.extend(cipher(subject, view));
         findings.extend(undeclared_cipher(subject, view));
@@ -139,9 +139,24 @@ pub(super) fn rules<'a>(subject: &Subject<'a>, view: &View<'_>) -> Vec<(&'a Boun
     subject.rules(view).into_iter().filter_map(|(bound, rule)| Some((bound, rule.tls.as_ref()?))).collect()
 }
 
-/// `tls1.2`, `ssl3.0`; an unknown version in hex.
+/// The version of TLS that is as strong: DTLS 1.0 is TLS 1.1 over datagrams, 1.2 and 1.3 are their namesakes (RFC 4347,
+/// RFC 6347, RFC 9147).
+fn equivalent(version: u16) -> u16 {
+    match version {
+        0xfeff | 0x0100 => 0x0302,
+        0xfefd => 0x0303,
+        0xfefc => 0x0304,
+        other => other,
+    }
+}
+
+/// `tls1.2`, `dtls1.2`, `ssl3.0`; an unknown version in hex.
 pub(super) fn version_text(version: u16) -> String {
     match version {
+        0x0100 => String::from("dtls before 1.0"),
+        0xfeff => String::from("dtls1.0"),
+        0xfefd => String::from("dtls1.2"),
+        0xfefc => String::from("dtls1.3"),
         0x0002 => String::from("ssl2.0"),
         0x0300 => String::from("ssl3.0"),
         0x0301..=0x0304 => format!("tls1.{}", version - 0x0301),
@@ -194,8 +209,8 @@ fn version(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
     let facts = &view.flow.facts;
     if let Some(fact) = facts.first(&tls::VERSION) {
         let Some(version) = number(fact) else { return Vec::new() };
-        let rated = rating::version(subject.policy, version);
-        let below = declared.is_some_and(|least| version < least);
+        let rated = rating::version(subject.policy, equivalent(version));
+        let below = declared.is_some_and(|least| equivalent(version) < least);
         if below || rated.tier > Tier::Ok {
             let mut finding = at_fact(subject, &WEAK_TLS_VERSION, view, claim, fact);
             rate(&mut finding, claim, tier_severity(rated.tier, false).unwrap_or(Severity::Error));
@@ -217,9 +232,11 @@ fn version(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
     }
     let offers: Vec<(u16, &Fact)> =
         facts.of(&tls::OFFERED_VERSION).filter_map(|fact| Some((number(fact)?, fact))).collect();
-    let best = offers.iter().map(|(version, _)| *version).max().unwrap_or(0x0304);
-    let Some((worst, fact)) = offers.iter().min_by_key(|(version, _)| *version) else { return Vec::new() };
-    let rated = rating::version(subject.policy, *worst);
+    let best = offers.iter().map(|(version, _)| equivalent(*version)).max().unwrap_or(0x0304);
+    let Some((worst, fact)) = offers.iter().min_by_key(|(version, _)| equivalent(*version)) else {
+        return Vec::new();
+    };
+    let rated = rating::version(subject.policy, equivalent(*worst));
     // Beside a good version an old one is only discouraged; where it is the best, it is as weak as it is.
     let tier = if rating::version(subject.policy, best).tier == Tier::Ok {
         rated.tier.min(Tier::Discouraged)
@@ -375,7 +392,7 @@ fn renegotiation(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     let facts = &view.flow.facts;
     let version = facts.first(&tls::VERSION).and_then(number)?;
     let completed = facts.first(&tls::HANDSHAKE_COMPLETED)?;
-    if version >= 0x0304 || facts.has(&tls::SECURE_RENEGOTIATION) {
+    if equivalent(version) >= 0x0304 || facts.has(&tls::SECURE_RENEGOTIATION) {
         return None;
     }
     let claim = deciding(subject, view, |rule| rule.policy.is_some());
@@ -430,8 +447,13 @@ fn handshake(
     let (fact, status, observed, sentence) = if let Some(fact) = facts.first(&tls::HANDSHAKE_FAILED) {
         let how = fact.value.as_str().unwrap_or_default();
         let by_client = how.starts_with("client");
-        let which = if by_client { alert(&tls::CLIENT_FATAL_ALERT) } else { alert(&tls::SERVER_FATAL_ALERT) }
-            .unwrap_or_else(|| String::from("an encrypted alert"));
+        let (of_tls, of_quic) = if by_client {
+            (&tls::CLIENT_FATAL_ALERT, &quic::CLIENT_CLOSE)
+        } else {
+            (&tls::SERVER_FATAL_ALERT, &quic::SERVER_CLOSE)
+        };
+        let which =
+            alert(of_tls).or_else(|| alert(of_quic)).unwrap_or_else(|| String::from("an encrypted alert"));
         let who = if by_client == device_is_client { subject.who().to_owned() } else { view.peer_text() };
         (fact, Status::Obstructed, format!("{how}: {which}"), format!("{who} ended it with {which}"))
     } else {

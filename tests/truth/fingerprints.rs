@@ -41,10 +41,8 @@ fn one(published: &Published, case: &Case, ledger: &mut Ledger) {
         .filter(|fact| fact.field.name.ends_with(name))
         .map(|fact| fact.value.to_string())
         .collect();
-    // Wait for tunnels and for QUIC.
-    let waits = flows.is_empty() && case.partial
-        || ours.is_empty() && published.ends.is_some_and(|(transport, ..)| transport == Transport::Udp);
-    if waits {
+    // Wait for tunnels.
+    if flows.is_empty() && case.partial {
         return;
     }
     let key = published

@@ -1,4 +1,6 @@
-//! Handshakes and certificates. TLS inside QUIC and DTLS wait until those are read.
+//! Handshakes and certificates over TCP.
+
+use wireclaim::model::Transport;
 
 use super::case::{Case, Row, Stream};
 use super::ledger::Ledger;
@@ -8,7 +10,7 @@ pub(crate) fn compare(case: &Case, ledger: &mut Ledger) {
         .filter(|row| row["over"] == "tcp")
         .map(|row| (format!("tcp:{}", row["stream"]), row))
         .collect();
-    for stream in case.streams(&rows, "tls.") {
+    for stream in over_tcp(case, &rows, "tls.") {
         handshake(&stream, ledger);
     }
     let certificates: Vec<(String, Row)> = (case.table("certs").into_iter())
@@ -20,11 +22,11 @@ pub(crate) fn compare(case: &Case, ledger: &mut Ledger) {
             certificates.iter().filter(|(_, row)| row["role"] == role).cloned().collect();
         let leaves: Vec<(String, Row)> =
             of_role.iter().filter(|(_, row)| row["pos"] == "0").cloned().collect();
-        for stream in case.streams(&leaves, prefix) {
+        for stream in over_tcp(case, &leaves, prefix) {
             leaf(&stream, role, prefix, ledger);
         }
         if role == "server" {
-            for stream in case.streams(&leaves, "tls.chain_") {
+            for stream in over_tcp(case, &leaves, "tls.chain_") {
                 let own = of_role.iter().filter(|(label, _)| *label == stream.label);
                 // A second handshake sends a second chain.
                 let first = own.enumerate().take_while(|(at, (_, row))| row["pos"] == at.to_string()).count();
@@ -53,6 +55,12 @@ pub(crate) fn compare(case: &Case, ledger: &mut Ledger) {
     }
 }
 
+/// Without those whose handshake is part of DTLS or QUIC.
+fn over_tcp<'a>(case: &'a Case, rows: &'a [(String, Row)], prefix: &str) -> Vec<Stream<'a>> {
+    let is_tcp = |stream: &Stream<'_>| stream.flow.is_none_or(|flow| flow.key.transport == Transport::Tcp);
+    case.streams(rows, prefix).into_iter().filter(is_tcp).collect()
+}
+
 fn handshake(stream: &Stream<'_>, ledger: &mut Ledger) {
     let mut compare = |fact, theirs: &str, ours: &str| ledger.compare(fact, &stream.label, theirs, ours);
     let flag = |set: bool| if set { "yes" } else { "" };
@@ -63,9 +71,7 @@ fn handshake(stream: &Stream<'_>, ledger: &mut Ledger) {
     let own = |three: &String| format!("0x{:06x}", three.parse::<u64>().unwrap());
     let ssl2: Vec<String> = stream.all("tls.offered_ssl2_cipher").iter().map(own).collect();
     compare("tls.offered_ssl2_ciphers", &offered_ssl2(stream, false).join(" "), &ssl2.join(" "));
-    let supported = without_signals(stream.cell("ch_supported_versions").split(' '));
-    let versions = if supported.is_empty() { stream.cell("ch_version").to_owned() } else { supported };
-    compare("tls.offered_versions", &versions, &stream.hex("tls.offered_version").join(" "));
+    compare("tls.offered_versions", &offered_versions(stream), &stream.hex("tls.offered_version").join(" "));
     compare("tls.offered_alpn", stream.cell("alpn"), &stream.all("tls.offered_alpn").join(" "));
     compare("tls.ja3", stream.cell("ja3"), &stream.first("tls.ja3"));
     compare("tls.ja3s", stream.cell("ja3s"), &stream.first("tls.ja3s"));
@@ -76,13 +82,19 @@ fn handshake(stream: &Stream<'_>, ledger: &mut Ledger) {
     compare("tls.client_certificate", flag(stream.cell("client_cert_sent") == "1"), flag(sent));
 }
 
+/// Those of supported_versions, else the one in the hello itself.
+pub(crate) fn offered_versions(stream: &Stream<'_>) -> String {
+    let supported = without_signals(stream.cell("ch_supported_versions").split(' '));
+    if supported.is_empty() { stream.cell("ch_version").to_owned() } else { supported }
+}
+
 fn one(values: Vec<String>) -> String {
     values.into_iter().next().unwrap_or_default()
 }
 
 /// Code points without GREASE (RFC 8701) and signalling values (RFC 5746, RFC 7507), each once as in our facts: where
 /// one frame holds several hellos, the table has the lists of all of them.
-fn without_signals<'a>(code_points: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn without_signals<'a>(code_points: impl Iterator<Item = &'a str>) -> String {
     let grease = |code: &str| code.len() == 6 && code[2..4] == code[4..6] && code[3..4] == *"a";
     let mut kept: Vec<&str> = Vec::new();
     for code in code_points.filter(|code| !grease(code) && !["0x00ff", "0x5600"].contains(code)) {

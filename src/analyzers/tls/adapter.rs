@@ -63,7 +63,8 @@ pub(super) fn server_hello(body: &mut [u8]) -> Option<ServerHello<'_>> {
         // Up to draft 21 there was no session identifier and no compression method.
         [0x7f, 0..=21] => [0x7f, 0x12],
         [0x03, 0] => [0x03, 0x01],
-        [0x03, 4] | [0x7f, _] => [0x03, 0x03],
+        // DTLS counts down from 0xfeff (RFC 6347 section 4.1), and was 0x0100 before it was a standard.
+        [0x03, 4] | [0x7f | 0xfe, _] | [0x01, 0] => [0x03, 0x03],
         other => other,
     };
     match parse_tls_handshake_msg_server_hello(body).ok()?.1 {
@@ -205,7 +206,7 @@ pub(super) fn key_exchange(suite: u16, version: u16, body: &[u8]) -> Option<KeyE
         _ => return Some(found),
     };
     let signed = !matches!(suite.au, TlsCipherAu::Null | TlsCipherAu::Psk);
-    if version == 0x0303 && signed {
+    if matches!(version, 0x0303 | 0xfefd) && signed {
         found.signature = rest.first_chunk::<2>().map(|scheme| u16::from_be_bytes(*scheme));
     }
     Some(found)

@@ -11,7 +11,7 @@ impl Connection {
     /// A ClientHello.
     pub(super) fn offered(&mut self, body: &[u8], sink: &mut Sink) {
         self.answered |= self.offer.is_some();
-        let Some(offer) = hello::client_hello(body, sink) else { return };
+        let Some(offer) = hello::client_hello(self.over, body, sink) else { return };
         self.early.offered(offer.early_data);
         self.offer = Some(offer);
     }

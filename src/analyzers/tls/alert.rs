@@ -86,7 +86,7 @@ impl Connection {
     }
 }
 
-fn role_word(role: Role) -> &'static str {
+pub(super) fn role_word(role: Role) -> &'static str {
     match role {
         Role::Client => "client",
         Role::Server => "server",

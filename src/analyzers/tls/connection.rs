@@ -3,6 +3,7 @@
 
 use super::decrypt::Decryption;
 use super::fields as f;
+use super::fingerprint::Over;
 use super::hello::{self, Answer, Choice, Offer};
 use super::inference::Inference;
 use super::message::Step;
@@ -21,6 +22,8 @@ pub(super) struct Connection {
     pub(super) server: Side,
     /// The streams may begin anywhere and no hello has been seen.
     pub(super) midstream: bool,
+    /// What carries the handshake.
+    pub(super) over: Over,
     pub(super) offer: Option<Offer>,
     pub(super) choice: Option<Choice>,
     pub(super) retry: bool,
@@ -45,14 +48,19 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(context: &Context) -> Self {
-        let from_start = context.from_start;
-        let decryption =
-            context.secrets.as_ref().map(|secrets| Box::new(Decryption::new(Arc::clone(secrets))));
+        let secrets = context.secrets.as_ref().map(Arc::clone);
+        let decryption = secrets.map(|secrets| Box::new(Decryption::new(secrets)));
+        Self { decryption, ..Self::over(Over::Tcp, context.from_start) }
+    }
+
+    /// What carries it puts its messages together itself, unless that is TCP.
+    pub(super) fn over(over: Over, from_start: bool) -> Self {
         let protection = if from_start { Protection::Clear } else { Protection::Unknown };
         Self {
             client: Side::new(protection),
             server: Side::new(protection),
             midstream: !from_start,
+            over,
             offer: None,
             choice: None,
             retry: false,
@@ -65,7 +73,7 @@ impl Connection {
             completed: false,
             settled: false,
             application_data: false,
-            decryption,
+            decryption: None,
             inference: None,
         }
     }
@@ -82,7 +90,7 @@ impl Connection {
     }
 
     /// Says why the handshake cannot be known wholly, unless its outcome is known.
-    fn incomplete(&mut self, reason: &'static str, sink: &mut Sink) {
+    pub(super) fn incomplete(&mut self, reason: &'static str, sink: &mut Sink) {
         if !self.completed && !self.settled {
             self.settled = true;
             sink.fact(&f::HANDSHAKE_INCOMPLETE, Value::Word(reason));
@@ -207,7 +215,7 @@ impl Connection {
     }
 
     /// Bytes of the handshake.
-    fn handshake(&mut self, role: Role, mut bytes: &[u8], sink: &mut Sink) {
+    pub(super) fn handshake(&mut self, role: Role, mut bytes: &[u8], sink: &mut Sink) {
         // Each turn takes bytes or finishes a message.
         while self.side(role).protection != Protection::Encrypted {
             let Some(step) = self.side(role).messages.next(&mut bytes) else { return };
@@ -358,7 +366,7 @@ impl Connection {
     }
 
     /// ChangeCipherSpec: what this side sends from now on is encrypted, unless it is TLS 1.3.
-    fn cipher_change(&mut self, role: Role, sink: &mut Sink) {
+    pub(super) fn cipher_change(&mut self, role: Role, sink: &mut Sink) {
         if self.is_tls13() || self.retry {
             return;
         }
@@ -469,6 +477,18 @@ impl Connection {
         }
     }
 
+    /// Says what the end shows of the handshake: whether only one side was captured, or how far it came.
+    /// `server_heard` is whether the server sent anything.
+    pub(super) fn conclude(&mut self, server_heard: bool, sink: &mut Sink) {
+        let answered = self.answered || self.client_key_exchange || self.client.finished();
+        let one_side = self.offer.is_none() && self.choice.is_some() || answered && !server_heard;
+        if one_side {
+            self.incomplete("one-sided", sink);
+        } else if self.offer.is_some() && !self.completed && !self.settled {
+            sink.fact(&f::HANDSHAKE_UNFINISHED, Value::Word(self.stage()));
+        }
+    }
+
     /// How far a handshake came that neither completed nor failed.
     fn stage(&self) -> &'static str {
         if self.client.finished() && !self.is_tls13() {
@@ -539,13 +559,6 @@ impl Analyzer for Connection {
         if let Some(inference) = &self.inference {
             inference.judge(sink);
         }
-        let answered = self.answered || self.client_key_exchange || self.client.finished();
-        let one_side =
-            self.offer.is_none() && self.choice.is_some() || answered && !self.server.records.begun();
-        if one_side {
-            self.incomplete("one-sided", sink);
-        } else if self.offer.is_some() && !self.completed && !self.settled {
-            sink.fact(&f::HANDSHAKE_UNFINISHED, Value::Word(self.stage()));
-        }
+        self.conclude(self.server.records.begun(), sink);
     }
 }

@@ -20,8 +20,8 @@ fields! {
     SNI = "tls.sni", "RFC 6066 section 3",
         "Server name that the client asks for, as sent. With ECH it is the public name of the outer hello.";
     OFFERED_VERSION = "tls.offered_version", "RFC 8446 sections 4.1.2 and 4.2.1",
-        "Version the client offers, as on the wire (0x0303 is TLS 1.2), one value each: those of \
-        supported_versions without GREASE, else legacy_version, the highest.";
+        "Version the client offers, as on the wire (0x0303 is TLS 1.2, 0xfefd DTLS 1.2), one value each: \
+        those of supported_versions without GREASE, else legacy_version, the highest.";
     OFFERED_SUITE = "tls.offered_suite", "RFC 8446 section 4.1.2, RFC 5246 section 7.4.1.2",
         "Code point of a cipher suite that the client offers, one value each, in its order; without GREASE \
         and signalling values; at most 256.";
@@ -93,8 +93,8 @@ fields! {
 
     // ---- ServerHello and ServerKeyExchange: what was agreed on.
     VERSION = "tls.version", "RFC 8446 section 4.1.3",
-        "Negotiated version as on the wire (0x0304 is TLS 1.3, 0x0002 SSLv2): supported_versions of the \
-        final ServerHello, else its legacy_version.";
+        "Negotiated version as on the wire (0x0304 is TLS 1.3, 0xfefd DTLS 1.2, 0x0002 SSLv2): \
+        supported_versions of the final ServerHello, else its legacy_version.";
     SUITE = "tls.suite", "RFC 8446 section 4.1.3, RFC 5246 section 7.4.1.3",
         "Code point of the negotiated cipher suite.";
     GROUP = "tls.group", "RFC 8446 section 4.2.8, RFC 8422 section 5.4",
@@ -261,12 +261,15 @@ fields! {
     HANDSHAKE_COMPLETED = "tls.handshake_completed", "RFC 5246 section 7.3, RFC 8446 section 2",
         "Both sides finished, at the time of this observation. Before TLS 1.3: an encrypted handshake \
         record from both after ChangeCipherSpec. TLS 1.3, where it was decrypted: the client's Finished; else \
-        inferred: a record of the client long enough for a Finished, after encrypted records of the server.";
+        inferred: a record of the client long enough for a Finished, after encrypted records of the server. \
+        DTLS before 1.3: a record with new keys from both. DTLS 1.3 and QUIC, inferred: the client uses the keys \
+        for data, after encrypted handshake records or packets of the server.";
     HANDSHAKE_FAILED = "tls.handshake_failed", "RFC 8446 section 6.2",
         "What ended the handshake: `client-alert`, `server-alert` (which one is in the alert facts), \
         `client-encrypted-alert`, `server-encrypted-alert` (which one is hidden); where TLS 1.3 was decrypted also \
-        `server-alert` for what a server answers to a client that has finished; or `not-tls`: the \
-        server's first bytes were something else.";
+        `server-alert` for what a server answers to a client that has finished; `client-close`, \
+        `server-close` (of QUIC, see `quic.client_close`); or `not-tls`: the server's first bytes were \
+        something else.";
     HANDSHAKE_UNFINISHED = "tls.handshake_unfinished", "RFC 5246 section 7.3",
         "The flow, or the capture, ended before the handshake did, without an alert. How far it came: \
         `client-hello` (the server never answered it), `server-hello`, `server-flight`, `client-flight`.";

@@ -17,13 +17,12 @@ use super::{is_grease, take};
 
 /// What carries the hello: the first letter of a JA4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "QUIC and DTLS hellos are read by others"))]
 pub(crate) enum Over {
     /// `t`
     Tcp,
     /// `q`
     Quic,
-    /// `d`; its hello has a cookie as well (RFC 6347 section 4.2.1).
+    /// `d`; the cookie of its hello (RFC 6347 section 4.2.1) is left out before.
     Dtls,
 }
 
@@ -124,7 +123,7 @@ thread_local! {
 
 /// All of a ClientHello that counts, as one text without ambiguity.
 fn client_key(over: Over, body: &[u8]) -> Option<Vec<u8>> {
-    let (version, suites, rest) = front(over, body)?;
+    let (version, suites, rest) = front(body)?;
     let mut key = Vec::with_capacity(body.len());
     key.push(over.letter() as u8);
     key.extend(version.to_be_bytes());
@@ -142,14 +141,11 @@ fn client_key(over: Over, body: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Version and suites of a ClientHello, and what comes after its compression methods.
-fn front(over: Over, body: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+fn front(body: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     let mut rest = body;
     let version = number(&mut rest)?;
     take(&mut rest, 32);
     list8(&mut rest)?;
-    if over == Over::Dtls {
-        list8(&mut rest)?;
-    }
     let suites = list16(&mut rest)?;
     list8(&mut rest)?;
     Some((version, suites, rest))
@@ -187,7 +183,7 @@ struct Shape<'a> {
 
 impl<'a> Shape<'a> {
     fn read(over: Over, body: &'a [u8]) -> Option<Self> {
-        let (legacy_version, suites, rest) = front(over, body)?;
+        let (legacy_version, suites, rest) = front(body)?;
         let mut extensions = Vec::new();
         each_extension(rest, |kind, data| extensions.push((u16::from_be_bytes(kind), data)))?;
         Some(Self { over, legacy_version, suites, extensions })
@@ -430,9 +426,8 @@ mod tests {
     }
 
     #[test]
-    fn a_dtls_hello_has_a_cookie_and_counts_downwards() {
-        let mut hello = body(0xfefd, &[0xc02b], &[(43, &[4, 0xfe, 0xfc, 0xfe, 0xfd])]);
-        hello.insert(35, 0);
+    fn a_dtls_hello_counts_downwards() {
+        let hello = body(0xfefd, &[0xc02b], &[(43, &[4, 0xfe, 0xfc, 0xfe, 0xfd])]);
         assert!(client(Over::Dtls, &hello).unwrap().ja4.starts_with("dd3i0101"));
     }
 

@@ -7,14 +7,16 @@ use sha2::{Digest, Sha256};
 use super::adapter::{self, Extension, Extensions};
 use super::certificate::hex;
 use super::fields as f;
+use super::fingerprint::{self, Over};
 use super::inference::Alpn;
-use super::{chain, ech, fingerprint, is_grease, psk, take};
+use super::{chain, ech, is_grease, psk, take};
 use crate::analyzers::{Role, Sink};
 use crate::model::observation::MAX_VALUES;
 use crate::model::{Field, Value};
 
-/// TLS 1.3.
+/// TLS 1.3, and the same over datagrams (RFC 9147 section 5.3).
 const TLS13: u16 = 0x0304;
+const DTLS13: u16 = 0xfefc;
 /// Signalling values among the suites (RFC 5746 section 3.3, RFC 7507 section 3).
 const RENEGOTIATION_INFO_SCSV: u16 = 0x00ff;
 const FALLBACK_SCSV: u16 = 0x5600;
@@ -70,7 +72,7 @@ impl Choice {
 
 /// TLS 1.3, its drafts (0x7fNN) and the experiments that shipped (0xfbNN, 0x7eNN).
 fn is_tls13(version: u16) -> bool {
-    version == TLS13 || matches!(version >> 8, 0x7e | 0x7f | 0xfb) && !is_grease(version)
+    matches!(version, TLS13 | DTLS13) || matches!(version >> 8, 0x7e | 0x7f | 0xfb) && !is_grease(version)
 }
 
 /// Observes a list of numbers, each once, GREASE left out.
@@ -84,13 +86,13 @@ pub(super) fn list(sink: &mut Sink, field: &'static Field, values: &[u16]) {
 }
 
 /// Observes a ClientHello; `None` if it cannot be read.
-pub(super) fn client_hello(body: &[u8], sink: &mut Sink) -> Option<Offer> {
+pub(super) fn client_hello(over: Over, body: &[u8], sink: &mut Sink) -> Option<Offer> {
     let Some(hello) = adapter::client_hello(body) else {
         sink.fact(&f::ANOMALY, Value::Word("malformed-hello"));
         return None;
     };
     let mut offer = Offer { session_id: hello.session_id.to_vec(), ..Offer::default() };
-    if let Some(fingerprint) = fingerprint::client(fingerprint::Over::Tcp, body) {
+    if let Some(fingerprint) = fingerprint::client(over, body) {
         sink.fact(&f::JA3, Value::Text(fingerprint.ja3.clone()));
         sink.fact(&f::JA4, Value::Text(fingerprint.ja4.clone()));
     }

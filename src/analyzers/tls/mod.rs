@@ -15,7 +15,9 @@
 //! all that shows then. What TLS 1.3 hides is inferred from the order and size of records, and the
 //! fields say so.
 //!
-//! Not read: DTLS, QUIC, Finished, OCSP responses, SSLv2 beyond its hellos.
+//! DTLS and QUIC carry the same handshake without these records; they read it through `Handshake`.
+//!
+//! Not read: Finished, OCSP responses, SSLv2 beyond its hellos.
 //!
 //! Memory per flow: two record headers, of each direction one handshake message of at most 128 KiB
 //! while it is incomplete, and the keys of at most four tickets; with secrets, of each direction one record more. Per
@@ -24,6 +26,7 @@
 mod adapter;
 mod agreement;
 mod alert;
+mod carried;
 mod certificate;
 mod chain;
 mod connection;
@@ -44,7 +47,10 @@ mod state;
 mod tests;
 mod times;
 
+pub(crate) use carried::{Handshake, LONGEST_MESSAGE};
 pub use fields::*;
+pub(crate) use fingerprint::Over;
+use message::MAX_MESSAGE;
 
 use super::{Analyzer, Class, Context, Definition};
 use crate::model::Transport;
@@ -73,7 +79,7 @@ fn start(context: &Context) -> Box<dyn Analyzer> {
 const VERSION_MAJOR: u8 = 0x03;
 
 /// At most `count` bytes from the front of `input`, which they leave.
-fn take<'a>(input: &mut &'a [u8], count: usize) -> &'a [u8] {
+pub(crate) fn take<'a>(input: &mut &'a [u8], count: usize) -> &'a [u8] {
     let (front, rest) = input.split_at_checked(count).unwrap_or((input, &[]));
     *input = rest;
     front
