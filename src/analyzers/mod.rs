@@ -24,25 +24,51 @@ macro_rules! fields {
 
 pub mod amqp;
 pub mod bacnet;
+pub(crate) mod ber;
+pub mod bittorrent;
 pub(crate) mod buffer;
 pub mod dhcp;
+pub(crate) mod dialogue;
 pub mod dns;
+pub(crate) mod frames;
+pub mod ftp;
 pub mod http;
 pub mod http2;
+pub mod imap;
+pub mod irc;
+pub mod ldap;
 pub(crate) mod lines;
 pub mod modbus;
 pub mod mqtt;
+pub mod mysql;
+pub mod nntp;
 pub mod ntp;
 pub mod opcua;
 pub(crate) mod period;
+pub mod pop3;
+pub mod postgresql;
+pub mod rdp;
+pub mod redis;
+pub mod rtsp;
+pub(crate) mod sasl;
+pub mod sip;
+pub mod smb;
 pub mod smtp;
+pub mod snmp;
 pub mod ssh;
+pub(crate) mod start_line;
+pub(crate) mod starttls;
+pub mod syslog;
 #[cfg(test)]
 pub(crate) mod talk;
+pub mod telnet;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod tftp;
 pub mod tls;
+pub mod vnc;
 pub mod websocket;
+pub mod xmpp;
 
 use crate::model::evidence::Seen;
 use crate::model::{Endpoint, Field, Observation, Transport, Value};
@@ -113,6 +139,16 @@ impl ProbeInput<'_> {
     /// for protocols whose messages have no signature (NTP, DNS), never replace it.
     pub fn port_in(&self, ports: &[u16]) -> bool {
         ports.contains(&self.src_port) || ports.contains(&self.dst_port)
+    }
+
+    /// Who sends, where content does not tell: the server has one of `ports`, else the smaller one.
+    pub(crate) fn role_by_port(&self, ports: &[u16]) -> Role {
+        match (ports.contains(&self.src_port), ports.contains(&self.dst_port)) {
+            (true, false) => Role::Server,
+            (false, true) => Role::Client,
+            _ if self.src_port < self.dst_port => Role::Server,
+            _ => Role::Client,
+        }
     }
 }
 
@@ -305,11 +341,31 @@ pub const REGISTRY: &[&Definition] = &[
     &http::DEFINITION,
     &http2::DEFINITION,
     &mqtt::DEFINITION,
+    &smb::DEFINITION,
+    &rdp::DEFINITION,
+    &postgresql::DEFINITION,
+    &mysql::DEFINITION,
     &smtp::DEFINITION,
+    &imap::DEFINITION,
+    &ftp::DEFINITION,
+    &xmpp::DEFINITION,
+    &ldap::DEFINITION,
+    &sip::DEFINITION,
+    &rtsp::DEFINITION,
+    &redis::DEFINITION,
+    &vnc::DEFINITION,
+    &bittorrent::DEFINITION,
+    &irc::DEFINITION,
+    &telnet::DEFINITION,
+    &syslog::DEFINITION,
+    &pop3::DEFINITION,
+    &nntp::DEFINITION,
     &opcua::DEFINITION,
     &modbus::DEFINITION,
     &websocket::DEFINITION,
     &bacnet::DEFINITION,
+    &snmp::DEFINITION,
+    &tftp::DEFINITION,
     &dhcp::DHCP,
     &dhcp::v6::DHCPV6,
     &dns::local::MDNS,
