@@ -39,6 +39,8 @@ const PORTS: &[u16] = &[143];
 const MAX_LINE: usize = 8192;
 /// Longest text that is kept.
 const MAX_TEXT: usize = 255;
+/// Commands that come first.
+const COMMANDS: [&str; 5] = ["CAPABILITY", "STARTTLS", "AUTHENTICATE ", "LOGIN ", "ID ("];
 /// Longest tag of a command by which the protocol is recognised.
 const MAX_TAG: usize = 16;
 
@@ -71,7 +73,6 @@ fn command(bytes: &[u8]) -> Probe {
         Some([]) => return Probe::More,
         _ => return Probe::No,
     };
-    const COMMANDS: [&str; 5] = ["CAPABILITY", "STARTTLS", "AUTHENTICATE ", "LOGIN ", "ID ("];
     let fits = |command: &str| {
         let length = rest.len().min(command.len());
         rest.get(..length).is_some_and(|front| {

@@ -66,7 +66,7 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
         return Probe::No;
     }
     match body.split_first() {
-        None => Probe::More,
+        None | Some((0xff, [] | [_])) => Probe::More,
         Some((0x0a, rest)) => {
             let version =
                 rest.iter().take(MAX_VERSION).take_while(|byte| (0x20..0x7f).contains(*byte)).count();
@@ -94,7 +94,6 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
                 _ => Probe::No,
             }
         }
-        Some((0xff, _)) => Probe::More,
         _ => Probe::No,
     }
 }

@@ -127,14 +127,13 @@ impl Talk for Pop3 {
                 sink.fact(&AUTH, Value::Word("APOP"));
                 Awaited::Login
             }
-            b"AUTH" if argument.is_empty() => Awaited::Lines,
+            b"CAPA" | b"RETR" | b"TOP" => Awaited::Lines,
+            b"AUTH" | b"LIST" | b"UIDL" if argument.is_empty() => Awaited::Lines,
             b"AUTH" => {
                 self.in_auth = true;
                 sasl::observe(argument, &AUTH, &CREDENTIALS, sink);
                 Awaited::Login
             }
-            b"CAPA" | b"RETR" | b"TOP" => Awaited::Lines,
-            b"LIST" | b"UIDL" if argument.is_empty() => Awaited::Lines,
             _ => Awaited::Line,
         };
         if self.awaited.len() >= MAX_AHEAD {

@@ -98,22 +98,16 @@ fn request(bytes: &[u8]) -> Probe {
 /// A demand for authentication, or an error with its severity.
 fn response(bytes: &[u8]) -> Probe {
     let Some(start) = bytes.first_chunk::<9>() else {
-        let fits = match *bytes {
-            [_, 0, 0, 0, 8..=0xff, 0, 0, 0] => true,
-            [_] | [_, 0] | [_, 0, 0] | [_, 0, 0, 0..=3] | [_, 0, 0, 0..=3, _] => true,
-            [b'R', 0, 0, 0, _, 0, ..] | [b'E', 0, 0, _, _, b'S', ..] => true,
-            _ => false,
-        };
+        let fits = matches!(*bytes, [_] | [_, 0] | [_, 0, 0] | [_, 0, 0, 0..=3] | [_, 0, 0, 0..=3, _])
+            || matches!(*bytes, [b'R', 0, 0, 0, _, 0, ..] | [b'E', 0, 0, _, _, b'S', ..]);
         return if fits { Probe::More } else { Probe::No };
     };
     match *start {
-        [b'R', 0, 0, 0, 8, 0, 0, 0, 0 | 2 | 3 | 6 | 7 | 9] | [b'R', 0, 0, 0, 12, 0, 0, 0, 5] => {
-            Probe::Certainly(Role::Server)
-        }
-        [b'R', 0, 0, 0, 9..=0xff, 0, 0, 0, 10] => Probe::Certainly(Role::Server),
-        [b'E', 0, 0, 0..=3, _, b'S', b'F', b'A', b'T'] | [b'E', 0, 0, 0..=3, _, b'S', b'E', b'R', b'R'] => {
-            Probe::Certainly(Role::Server)
-        }
+        [b'R', 0, 0, 0, 8, 0, 0, 0, 0 | 2 | 3 | 6 | 7 | 9]
+        | [b'R', 0, 0, 0, 12, 0, 0, 0, 5]
+        | [b'R', 0, 0, 0, 9..=0xff, 0, 0, 0, 10]
+        | [b'E', 0, 0, 0..=3, _, b'S', b'F', b'A', b'T']
+        | [b'E', 0, 0, 0..=3, _, b'S', b'E', b'R', b'R'] => Probe::Certainly(Role::Server),
         _ => Probe::No,
     }
 }

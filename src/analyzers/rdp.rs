@@ -38,6 +38,8 @@ const PORTS: &[u16] = &[3389];
 const HEADER: usize = 11;
 const MAX_SIZE: u16 = 512;
 const MAX_READ: usize = 512;
+/// Security protocols by their flags.
+const NAMES: [(u32, &str); 5] = [(1, "tls"), (2, "credssp"), (4, "rdstls"), (8, "credssp-ex"), (16, "aad")];
 const CONNECTION_REQUEST: u8 = 0xe0;
 const CONNECTION_CONFIRM: u8 = 0xd0;
 
@@ -62,9 +64,8 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
     }
     let cookie = b"Cookie: ms";
     match variable {
-        [] => Probe::More,
         [1, 0..=0x3f, 8, 0, ..] => Probe::Certainly(Role::Client),
-        [1] | [1, 0..=0x3f] | [1, 0..=0x3f, 8] => Probe::More,
+        [] | [1] | [1, 0..=0x3f] | [1, 0..=0x3f, 8] => Probe::More,
         _ if variable.starts_with(cookie) => Probe::Certainly(Role::Client),
         _ if cookie.starts_with(variable) => Probe::More,
         _ => Probe::No,
@@ -106,20 +107,6 @@ fn negotiation(variable: &[u8]) -> Option<(u8, u32)> {
 }
 
 impl Rdp {
-    fn request(&mut self, message: &[u8], sink: &mut Sink) {
-        let offered = match negotiation(message.get(HEADER..).unwrap_or_default()) {
-            Some((1, offered)) => offered,
-            _ => 0,
-        };
-        const NAMES: [(u32, &str); 5] =
-            [(1, "tls"), (2, "credssp"), (4, "rdstls"), (8, "credssp-ex"), (16, "aad")];
-        // Its own has no flag: it is always on offer.
-        sink.fact(&OFFERED, Value::Word("rdp"));
-        for (_, name) in NAMES.into_iter().filter(|(flag, _)| offered & flag != 0) {
-            sink.fact(&OFFERED, Value::Word(name));
-        }
-    }
-
     fn confirm(&mut self, message: &[u8], after: &[u8], sink: &mut Sink) {
         if message.get(5) != Some(&CONNECTION_CONFIRM) {
             return broken(sink);
@@ -149,6 +136,18 @@ impl Rdp {
     }
 }
 
+fn request(message: &[u8], sink: &mut Sink) {
+    let offered = match negotiation(message.get(HEADER..).unwrap_or_default()) {
+        Some((1, offered)) => offered,
+        _ => 0,
+    };
+    // Its own has no flag: it is always on offer.
+    sink.fact(&OFFERED, Value::Word("rdp"));
+    for (_, name) in NAMES.into_iter().filter(|(flag, _)| offered & flag != 0) {
+        sink.fact(&OFFERED, Value::Word(name));
+    }
+}
+
 fn broken(sink: &mut Sink) {
     sink.fact(&ANOMALY, Value::Word("header"));
     sink.give_up();
@@ -170,7 +169,7 @@ impl Analyzer for Rdp {
             (Framed::More, _) => {}
             (Framed::Broken, _) => broken(sink),
             (Framed::Message(message), Role::Client) => {
-                self.request(&message, sink);
+                request(&message, sink);
                 self.tls.expect();
                 if !bytes.is_empty() {
                     self.tls.hold(bytes, sink);

@@ -102,15 +102,19 @@ fn word(tag: u8) -> Option<&'static str> {
     })
 }
 
+/// The envelope, and that it fills the datagram; on its ports it may have been cut.
 fn probe(input: &ProbeInput<'_>) -> Probe {
+    let ber::Header::Is(ber::SEQUENCE, start, length) = ber::header(input.bytes) else { return Probe::No };
+    let whole = length.saturating_add(start as u64) == input.bytes.len() as u64;
+    if !whole && !input.port_in(DEFINITION.ports) {
+        return Probe::No;
+    }
     let tag = match parse(input.bytes) {
         None => return Probe::No,
         Some(Message::Community(.., tag)) => Some(tag),
         Some(Message::Secured(_, tag)) => tag,
     };
-    // Who answers, and who sends a notification, is the agent.
     Probe::Certainly(match tag {
-        Some(0xa0 | 0xa1 | 0xa3 | 0xa5) => Role::Client,
         Some(0xa2 | 0xa8) => Role::Server,
         // Notifications go to the port of whoever takes them, who serves that.
         Some(_) => Role::Client,

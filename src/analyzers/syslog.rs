@@ -71,7 +71,7 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
     }
 }
 
-/// Whether a version or the initial of a month is there.
+/// Whether a version or the initial of a month is there, or nothing yet.
 fn may_be_stamped(message: &[u8]) -> bool {
     message.first().is_none_or(|first| b"1JFMASOND".contains(first))
 }

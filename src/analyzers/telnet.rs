@@ -105,10 +105,11 @@ impl State {
             (Self::Text, _) => (Self::Text, None, Some(byte)),
             (Self::Command, verb) if NEGOTIATION.contains(&verb) => (Self::Option, None, None),
             (Self::Command, SUBNEGOTIATION) => (Self::Subnegotiation, None, None),
-            (Self::Command, _) => (Self::Text, None, None),
             (Self::Option, option) => (Self::Text, Some(option), None),
             (Self::Subnegotiation, IAC) => (Self::SubnegotiationCommand, None, None),
-            (Self::SubnegotiationCommand, SUBNEGOTIATION_END) => (Self::Text, None, None),
+            (Self::Command, _) | (Self::SubnegotiationCommand, SUBNEGOTIATION_END) => {
+                (Self::Text, None, None)
+            }
             (Self::Subnegotiation | Self::SubnegotiationCommand, _) => (Self::Subnegotiation, None, None),
         };
         *self = state;
@@ -137,7 +138,9 @@ impl Analyzer for Telnet {
                     }
                     if let Some(character) = character.filter(|character| *character > b' ') {
                         self.tail.rotate_left(1);
-                        self.tail[PROMPT - 1] = character;
+                        if let Some(last) = self.tail.last_mut() {
+                            *last = character;
+                        }
                         self.asked = PROMPTS.contains(&&self.tail[..]);
                     }
                 }

@@ -183,7 +183,7 @@ mod tests {
     fn only_what_is_full_of_itself_is_certain() {
         let ask = |bytes: &[u8]| ask_udp(&DEFINITION, bytes, 50_000, 50_001);
         assert_eq!(ask(b"\0\x02x\0netascii\0"), Probe::Certainly(C));
-        assert_eq!(ask(b"\0\x06blksize\0512\0"), Probe::Certainly(S));
+        assert_eq!(ask(b"\0\x06blksize\x00512\0"), Probe::Certainly(S));
         assert_eq!(ask(&[&b"\0\x03\0\x01"[..], &[7; 512]].concat()), Probe::Perhaps(S));
         assert_eq!(ask(b"\0\x04\0\x01"), Probe::Perhaps(C));
         for other in [

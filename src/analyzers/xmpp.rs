@@ -54,7 +54,10 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
         let length = bytes.len().min(start.len());
         bytes.get(..length) == start.get(..length)
     });
-    if !input.at_start || !fits {
+    if !input.at_start {
+        return midstream(input);
+    }
+    if !fits {
         return Probe::No;
     }
     let more = if bytes.len() < MAX_PROBE { Probe::More } else { Probe::No };
@@ -71,6 +74,26 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
         }
     }
     more
+}
+
+/// A stanza, which has attributes, or the end of the stream.
+fn midstream(input: &ProbeInput<'_>) -> Probe {
+    let role = input.role_by_port(DEFINITION.ports);
+    let mut tags = Tags::default();
+    let mut rest = input.bytes;
+    if input.bytes.first() != Some(&b'<') || !tags.next(&mut rest) {
+        return Probe::No;
+    }
+    match tags.name() {
+        b"/stream:stream" => Probe::Certainly(role),
+        b"iq" if tags.attribute(b"type").is_some() && tags.attribute(b"id").is_some() => {
+            Probe::Certainly(role)
+        }
+        b"message" | b"presence" if tags.attribute(b"to").or(tags.attribute(b"from")).is_some() => {
+            Probe::Perhaps(role)
+        }
+        _ => Probe::No,
+    }
 }
 
 fn start(_: &Context) -> Box<dyn Analyzer> {
@@ -287,6 +310,27 @@ mod tests {
         assert_eq!(values(&facts, &AUTH), ["PLAIN", "iq"]);
         assert_eq!(values(&facts, &CREDENTIALS), ["PLAIN", "iq"]);
         assert_eq!(values(&facts, &LOGIN), ["refused"]);
+    }
+
+    #[test]
+    fn a_stanza_tells_a_stream_joined_midway() {
+        let ask = |bytes: &[u8]| {
+            probe(&ProbeInput {
+                bytes,
+                transport: Transport::Tcp,
+                src_port: 9,
+                dst_port: 5222,
+                at_start: false,
+            })
+        };
+        assert_eq!(ask(b"</stream:stream>"), Probe::Certainly(C));
+        assert_eq!(ask(b"<iq type='set' id='1'><x/></iq>"), Probe::Certainly(C));
+        assert_eq!(ask(b"<message to='a@b'>"), Probe::Perhaps(C));
+        for other in
+            [&b"<message>"[..], b"<iq id='1'>", b"<html lang='en'>", b"x<iq type='set' id='1'>", b"<iq typ"]
+        {
+            assert_eq!(ask(other), Probe::No);
+        }
     }
 
     #[test]
