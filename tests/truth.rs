@@ -26,6 +26,8 @@ mod messages;
 mod names;
 #[path = "truth/ntp.rs"]
 mod ntp;
+#[path = "truth/services.rs"]
+mod services;
 mod support;
 #[path = "truth/tls.rs"]
 mod tls;
@@ -74,6 +76,7 @@ const AT_LEAST: &[(&str, u64)] = &[
     ("ntp.matched_replies", 79),
     ("ntp.replies", 79),
     ("ntp.requests", 90),
+    ("service", 317),
     ("tls.certificate_requested", 9),
     ("tls.client_certificate", 6),
     ("tls.hello_retry", 10),
@@ -120,6 +123,7 @@ fn what_the_pipeline_finds_is_what_tshark_finds() {
         flows::compare(&case, &mut ledger);
         ntp::compare(&case, &mut ledger);
         names::compare(&case, &mut ledger);
+        services::compare(&case, &mut ledger);
     }
     println!(
         "captures: {compared} compared, {in_part} in part (tunnels, fragments, link types), {unread} of other formats"

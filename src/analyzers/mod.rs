@@ -41,6 +41,7 @@ pub(crate) mod lines;
 pub mod modbus;
 pub mod mqtt;
 pub mod mysql;
+pub mod netbios_dgm;
 pub mod nntp;
 pub mod ntp;
 pub mod opcua;
@@ -365,6 +366,7 @@ pub const REGISTRY: &[&Definition] = &[
     &websocket::DEFINITION,
     &bacnet::DEFINITION,
     &snmp::DEFINITION,
+    &netbios_dgm::DEFINITION,
     &tftp::DEFINITION,
     &dhcp::DHCP,
     &dhcp::v6::DHCPV6,

@@ -84,17 +84,27 @@ fn string<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(string)
 }
 
-/// Requests and options are certain; a first block that is full, and its acknowledgement, may be others' as well.
+/// Requests and options are certain; a first block that is full, its acknowledgement, and an error may be others' as
+/// well.
 fn probe(input: &ProbeInput<'_>) -> Probe {
     match parse(input.bytes) {
         Some(Message::Request(..)) => Probe::Certainly(Role::Client),
         Some(Message::Options(_)) => Probe::Certainly(Role::Server),
         // Who asked does not show here: in a read, which is usual, the server sends data.
         Some(Message::Data(1, data)) if data.len() == BLOCK => Probe::Perhaps(Role::Server),
+        Some(Message::Error(0..=8)) if input.bytes.len() > 5 && text_only(input.bytes) => {
+            Probe::Perhaps(Role::Server)
+        }
         Some(Message::Acknowledgement(0)) => Probe::Perhaps(Role::Server),
         Some(Message::Acknowledgement(1)) => Probe::Perhaps(Role::Client),
         _ => Probe::No,
     }
+}
+
+/// Whether the message of an error is text.
+fn text_only(error: &[u8]) -> bool {
+    let message = error.get(4..error.len().saturating_sub(1)).unwrap_or_default();
+    message.iter().all(|byte| (b' '..0x7f).contains(byte))
 }
 
 fn start(_: &Context) -> Box<dyn Analyzer> {
@@ -186,6 +196,8 @@ mod tests {
         assert_eq!(ask(b"\0\x06blksize\x00512\0"), Probe::Certainly(S));
         assert_eq!(ask(&[&b"\0\x03\0\x01"[..], &[7; 512]].concat()), Probe::Perhaps(S));
         assert_eq!(ask(b"\0\x04\0\x01"), Probe::Perhaps(C));
+        assert_eq!(ask(b"\0\x05\0\x01File not found\0"), Probe::Perhaps(S));
+        assert_eq!(ask(b"\0\x05\0\x01\x01\0"), Probe::No);
         for other in [
             &b"\0\x01x\0other\0"[..],
             b"\0\x01\0octet\0",
