@@ -365,15 +365,15 @@ pub const REGISTRY: &[&Definition] = &[
     &modbus::DEFINITION,
     &websocket::DEFINITION,
     &bacnet::DEFINITION,
-    &snmp::DEFINITION,
-    &netbios_dgm::DEFINITION,
-    &tftp::DEFINITION,
     &dhcp::DHCP,
     &dhcp::v6::DHCPV6,
     &dns::local::MDNS,
     &dns::local::LLMNR,
     &dns::DNS,
     &ntp::NTP,
+    &snmp::DEFINITION,
+    &netbios_dgm::DEFINITION,
+    &tftp::DEFINITION,
 ];
 
 /// The analyzer called `id`.

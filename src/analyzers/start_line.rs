@@ -27,6 +27,9 @@ pub(crate) trait Parts {
 
 /// Recognises a first line: a status line of one of `versions`, or a request line with it and one of `methods`.
 pub(crate) fn probe(bytes: &[u8], versions: &[&str], methods: &[&str]) -> Probe {
+    if !bytes.first().is_none_or(|first| first.is_ascii_uppercase() || matches!(first, b'\r' | b'\n')) {
+        return Probe::No;
+    }
     let mut answer = Probe::No;
     for version in versions {
         match probe_version(bytes, version, methods) {
