@@ -11,10 +11,14 @@
 
 mod support;
 
+use std::path::{Path, PathBuf};
+
 use wireclaim::capture::{Input, Options};
 use wireclaim::model::Flow;
 use wireclaim::model::flow::Basis;
 use wireclaim::pipeline::analyse;
+
+use support::pcap::Pcap;
 
 /// By capture, the protocols of each connection in order, and by which field and value a secret was readable, or
 /// nothing: as the clients were told (`--ssl-reqd`, `sslmode`, `AUTH=CRAM-MD5`, community `s3cret`, …).
@@ -31,9 +35,12 @@ const SAID: &[(&str, &[(&str, &str)])] = &[
     ("xmpp", &[("xmpp tls", "")]),
 ];
 
-fn flows(name: &str) -> Vec<Flow> {
-    let path = support::root().join("fixtures/services").join(name).with_extension("pcap");
-    let mut flows = analyse(Input::open(&[&path], Options::default()).unwrap(), 1).unwrap().flows.all();
+fn path(name: &str) -> PathBuf {
+    support::root().join("fixtures/services").join(name).with_extension("pcap")
+}
+
+fn flows(path: &Path) -> Vec<Flow> {
+    let mut flows = analyse(Input::open(&[path], Options::default()).unwrap(), 1).unwrap().flows.all();
     flows.sort_by_key(|flow| flow.id);
     flows
 }
@@ -41,7 +48,7 @@ fn flows(name: &str) -> Vec<Flow> {
 #[test]
 fn every_connection_is_named_and_every_readable_secret_is_seen() {
     for (name, said) in SAID {
-        let found: Vec<(String, String)> = flows(name)
+        let found: Vec<(String, String)> = flows(&path(name))
             .iter()
             .map(|flow| {
                 let secrets = flow.facts.iter().filter(|fact| fact.field.is_credentials());
@@ -58,7 +65,7 @@ fn every_connection_is_named_and_every_readable_secret_is_seen() {
 #[test]
 fn tls_after_starttls_is_read_like_any_other() {
     for (name, _) in SAID.iter().filter(|(_, said)| said[0].0.ends_with(" tls")) {
-        let flow = &flows(name)[0];
+        let flow = &flows(&path(name))[0];
         assert_eq!(flow.recognised, [Basis::Content, Basis::Handshake], "{name}");
         let value = |field: &str| {
             let mut facts = flow.facts.iter().filter(|fact| fact.field.name == field);
@@ -74,12 +81,31 @@ fn tls_after_starttls_is_read_like_any_other() {
 #[test]
 fn no_secret_is_kept() {
     for (name, _) in SAID {
-        for flow in flows(name) {
+        for flow in flows(&path(name)) {
             for fact in &flow.facts {
                 let value = fact.value.to_string();
                 let secrets = ["secret", "s3cret", "AGJvYgBzZWNyZXQ", "bob"];
                 assert!(!secrets.iter().any(|secret| value.contains(secret)), "{}: {value}", fact.field.name);
             }
+        }
+    }
+}
+
+#[test]
+fn tls_is_found_though_what_led_to_it_was_not_captured() {
+    let folder = tempfile::tempdir().unwrap();
+    let cut = folder.path().join("cut.pcap");
+    for (name, said) in SAID.iter().filter(|(_, said)| said[0].0.ends_with(" tls")) {
+        let hello =
+            flows(&path(name))[0].facts.iter().find(|fact| fact.field.name == "tls.offered_suite").cloned();
+        let hello = usize::try_from(hello.unwrap().evidence.first.frame.no().0).unwrap();
+        // Each frame after the handshake of TCP up to the one with the ClientHello.
+        for missing in 4..hello {
+            let mut pcap = Pcap::read(&path(name), usize::MAX).unwrap();
+            pcap.records.remove(missing - 1);
+            pcap.write(&cut);
+            let flow = &flows(&cut)[0];
+            assert_eq!(flow.service.last(), Some(&"tls"), "{name} without frame {missing}: {said:?}");
         }
     }
 }

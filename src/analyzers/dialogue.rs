@@ -108,6 +108,10 @@ impl<T: Talk> Analyzer for Dialogue<T> {
             .fold(0, usize::saturating_add)
     }
 
+    fn gap(&mut self, _role: Role, _missed: u64, sink: &mut Sink) {
+        sink.give_up_but_tls();
+    }
+
     fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
         match role {
             Role::Client => self.client(bytes, sink),

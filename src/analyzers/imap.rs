@@ -64,7 +64,11 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
 
 /// A tag and one of the commands that come first.
 fn command(bytes: &[u8]) -> Probe {
-    let tag = bytes.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'.').count();
+    let tag = bytes
+        .iter()
+        .take(MAX_TAG + 1)
+        .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'.')
+        .count();
     if tag == 0 || tag > MAX_TAG {
         return Probe::No;
     }

@@ -257,6 +257,8 @@ pub struct Sink {
     /// This analyzer has nothing to add any more: its flow's bytes go to the inner protocol directly
     /// where there is one, and are counted only where there is none.
     pub done: bool,
+    /// It is done because it lost track, before a TLS that may still begin in this stream.
+    pub late: bool,
 }
 
 impl Sink {
@@ -269,6 +271,7 @@ impl Sink {
             wants_payload: true,
             next: None,
             done: false,
+            late: false,
         }
     }
 
@@ -280,6 +283,7 @@ impl Sink {
         self.wants_payload = true;
         self.next = None;
         self.done = false;
+        self.late = false;
     }
 
     /// Observes that `field` has `value`, in the frame at hand.
@@ -326,6 +330,12 @@ impl Sink {
     /// Wants no more bytes: everything worth observing has been, or the rest is encrypted.
     pub fn finish(&mut self) {
         self.done = true;
+    }
+
+    /// Cannot follow the stream any more, in which TLS may still begin (STARTTLS and its like).
+    pub fn give_up_but_tls(&mut self) {
+        self.done = true;
+        self.late = true;
     }
 
     /// Cannot follow the stream any more (gap, broken framing).

@@ -229,6 +229,10 @@ impl Analyzer for Mysql {
         [self.client.held(), self.server.held(), self.tls.held()].into_iter().fold(0, usize::saturating_add)
     }
 
+    fn gap(&mut self, _role: Role, _missed: u64, sink: &mut Sink) {
+        sink.give_up_but_tls();
+    }
+
     fn data(&mut self, role: Role, mut bytes: &[u8], sink: &mut Sink) {
         while !bytes.is_empty() && !sink.done {
             let reader = if role == Role::Client { &mut self.client } else { &mut self.server };

@@ -49,15 +49,10 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
     if !input.at_start || input.bytes.is_empty() {
         return if input.at_start { Probe::More } else { Probe::No };
     }
-    let line = first_line(input.bytes);
-    let here = line.unwrap_or(input.bytes);
     match begins(input.bytes, b"+OK") {
-        Some(true) if input.port_in(PORTS) => return Probe::Certainly(Role::Server),
-        Some(true) if mentions(here, b"POP") || has_timestamp(here) => return Probe::Certainly(Role::Server),
-        Some(true) if line.is_none() && here.len() < MAX_LINE => return Probe::More,
-        Some(true) if here.len() > b"+OK ".len() => return Probe::Perhaps(Role::Server),
+        Some(true) => return greeting(input),
         None => return Probe::More,
-        Some(_) => {}
+        Some(false) => {}
     }
     let mut more = false;
     for command in [&b"CAPA\r\n"[..], b"STLS\r\n", b"APOP "] {
@@ -68,6 +63,20 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
         }
     }
     if more { Probe::More } else { Probe::No }
+}
+
+fn greeting(input: &ProbeInput<'_>) -> Probe {
+    let line = first_line(input.bytes);
+    let here = line.unwrap_or(input.bytes);
+    if input.port_in(PORTS) || mentions(here, b"POP") || has_timestamp(here) {
+        Probe::Certainly(Role::Server)
+    } else if line.is_none() && here.len() < MAX_LINE {
+        Probe::More
+    } else if here.len() > b"+OK ".len() {
+        Probe::Perhaps(Role::Server)
+    } else {
+        Probe::No
+    }
 }
 
 /// `<process.clock@host>` (RFC 1939 section 7).

@@ -49,13 +49,12 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
     if !input.at_start {
         return Probe::No;
     }
-    let start: Vec<u8> = input.bytes.iter().take(HEADER).copied().collect();
-    match *start.as_slice() {
+    match *input.bytes {
         [] | [3] | [3, 0] | [3, 0, 0 | 1] | [3, 0, 0 | 1, _] | [3, 0, 0 | 1, _, _] => return Probe::More,
         [3, 0, 0 | 1, _, _, CONNECTION_REQUEST, ..] => {}
         _ => return Probe::No,
     }
-    let length = start.get(2..4).and_then(<[u8]>::first_chunk).copied().map_or(0, u16::from_be_bytes);
+    let length = input.bytes.get(2..4).and_then(<[u8]>::first_chunk).copied().map_or(0, u16::from_be_bytes);
     let Some(variable) = input.bytes.get(HEADER..).filter(|_| length >= HEADER as u16) else {
         return if length >= HEADER as u16 { Probe::More } else { Probe::No };
     };
@@ -156,6 +155,10 @@ fn broken(sink: &mut Sink) {
 impl Analyzer for Rdp {
     fn held(&self) -> usize {
         [self.client.held(), self.server.held(), self.tls.held()].into_iter().fold(0, usize::saturating_add)
+    }
+
+    fn gap(&mut self, _role: Role, _missed: u64, sink: &mut Sink) {
+        sink.give_up_but_tls();
     }
 
     fn data(&mut self, role: Role, mut bytes: &[u8], sink: &mut Sink) {

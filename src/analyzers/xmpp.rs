@@ -249,6 +249,10 @@ impl Analyzer for Xmpp {
         [self.client.held(), self.server.held(), self.tls.held()].into_iter().fold(0, usize::saturating_add)
     }
 
+    fn gap(&mut self, _role: Role, _missed: u64, sink: &mut Sink) {
+        sink.give_up_but_tls();
+    }
+
     fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
         match role {
             Role::Client => self.client(bytes, sink),
