@@ -32,6 +32,8 @@ mod names;
 mod ntp;
 #[path = "truth/quic.rs"]
 mod quic;
+#[path = "truth/services.rs"]
+mod services;
 mod support;
 #[path = "truth/tls.rs"]
 mod tls;
@@ -97,6 +99,7 @@ const AT_LEAST: &[(&str, u64)] = &[
     ("quic.sni", 109),
     ("quic.suite", 27),
     ("quic.tls_version", 27),
+    ("service", 317),
     ("tls.certificate_requested", 9),
     ("tls.client_certificate", 6),
     ("tls.hello_retry", 10),
@@ -149,6 +152,7 @@ fn what_the_pipeline_finds_is_what_tshark_finds() {
         flows::compare(&case, &mut ledger);
         ntp::compare(&case, &mut ledger);
         names::compare(&case, &mut ledger);
+        services::compare(&case, &mut ledger);
     }
     println!(
         "captures: {compared} compared, {in_part} in part (tunnels, fragments, link types), {unread} of other formats"

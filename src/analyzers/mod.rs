@@ -26,29 +26,55 @@ macro_rules! fields {
 
 pub mod amqp;
 pub mod bacnet;
+pub(crate) mod ber;
+pub mod bittorrent;
 pub(crate) mod buffer;
 pub mod dhcp;
+pub(crate) mod dialogue;
 pub mod dns;
 pub mod dtls;
-
+pub(crate) mod frames;
+pub mod ftp;
 pub mod http;
 pub mod http2;
+pub mod imap;
+pub mod irc;
+pub mod ldap;
 pub(crate) mod lines;
 pub mod modbus;
 pub mod mqtt;
+pub mod mysql;
+pub mod netbios_dgm;
+pub mod nntp;
 pub mod ntp;
 pub mod opcua;
 pub(crate) mod period;
 pub(crate) mod pieces;
+pub mod pop3;
+pub mod postgresql;
 pub mod quic;
+pub mod rdp;
+pub mod redis;
+pub mod rtsp;
+pub(crate) mod sasl;
+pub mod sip;
+pub mod smb;
 pub mod smtp;
+pub mod snmp;
 pub mod ssh;
+pub(crate) mod start_line;
+pub(crate) mod starttls;
+pub mod syslog;
 #[cfg(test)]
 pub(crate) mod talk;
+pub mod telnet;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod tftp;
 pub mod tls;
+pub mod vnc;
 pub mod websocket;
+pub mod xmpp;
 
 use std::sync::Arc;
 
@@ -121,6 +147,16 @@ impl ProbeInput<'_> {
     /// for protocols whose messages have no signature (NTP, DNS), never replace it.
     pub fn port_in(&self, ports: &[u16]) -> bool {
         ports.contains(&self.src_port) || ports.contains(&self.dst_port)
+    }
+
+    /// Who sends, where content does not tell: the server has one of `ports`, else the smaller one.
+    pub(crate) fn role_by_port(&self, ports: &[u16]) -> Role {
+        match (ports.contains(&self.src_port), ports.contains(&self.dst_port)) {
+            (true, false) => Role::Server,
+            (false, true) => Role::Client,
+            _ if self.src_port < self.dst_port => Role::Server,
+            _ => Role::Client,
+        }
     }
 }
 
@@ -230,6 +266,8 @@ pub struct Sink {
     /// This analyzer has nothing to add any more: its flow's bytes go to the inner protocol directly
     /// where there is one, and are counted only where there is none.
     pub done: bool,
+    /// It is done because it lost track, before a TLS that may still begin in this stream.
+    pub late: bool,
 }
 
 impl Sink {
@@ -242,6 +280,7 @@ impl Sink {
             wants_payload: true,
             next: None,
             done: false,
+            late: false,
         }
     }
 
@@ -253,6 +292,7 @@ impl Sink {
         self.wants_payload = true;
         self.next = None;
         self.done = false;
+        self.late = false;
     }
 
     /// Observes that `field` has `value`, in the frame at hand.
@@ -301,6 +341,12 @@ impl Sink {
         self.done = true;
     }
 
+    /// Cannot follow the stream any more, in which TLS may still begin (STARTTLS and its like).
+    pub fn give_up_but_tls(&mut self) {
+        self.done = true;
+        self.late = true;
+    }
+
     /// Cannot follow the stream any more (gap, broken framing).
     pub fn give_up(&mut self) {
         self.done = true;
@@ -317,7 +363,25 @@ pub const REGISTRY: &[&Definition] = &[
     &http::DEFINITION,
     &http2::DEFINITION,
     &mqtt::DEFINITION,
+    &smb::DEFINITION,
+    &rdp::DEFINITION,
+    &postgresql::DEFINITION,
+    &mysql::DEFINITION,
     &smtp::DEFINITION,
+    &imap::DEFINITION,
+    &ftp::DEFINITION,
+    &xmpp::DEFINITION,
+    &ldap::DEFINITION,
+    &sip::DEFINITION,
+    &rtsp::DEFINITION,
+    &redis::DEFINITION,
+    &vnc::DEFINITION,
+    &bittorrent::DEFINITION,
+    &irc::DEFINITION,
+    &telnet::DEFINITION,
+    &syslog::DEFINITION,
+    &pop3::DEFINITION,
+    &nntp::DEFINITION,
     &opcua::DEFINITION,
     &modbus::DEFINITION,
     &websocket::DEFINITION,
@@ -328,6 +392,9 @@ pub const REGISTRY: &[&Definition] = &[
     &dns::local::LLMNR,
     &dns::DNS,
     &ntp::NTP,
+    &snmp::DEFINITION,
+    &netbios_dgm::DEFINITION,
+    &tftp::DEFINITION,
 ];
 
 /// The analyzer called `id`.

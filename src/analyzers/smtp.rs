@@ -5,8 +5,9 @@
 //! transferred. After an accepted STARTTLS the connection is TLS's. Not kept: senders, recipients,
 //! credentials, contents.
 
-use super::lines::LineReader;
-use super::{Analyzer, Class, Context, Definition, Next, Probe, ProbeInput, Role, Sink};
+use super::dialogue::{Dialogue, Step, Talk, words};
+use super::starttls::StartTls;
+use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink, sasl};
 use crate::model::{Field, Transport, Value};
 
 /// The greeting.
@@ -27,11 +28,17 @@ pub static STARTTLS: Field = Field {
     doc: "One value each: `offered` by the server, `requested` by the client, `accepted`, `refused`.",
     source: "RFC 3207 section 4",
 };
-/// Credentials in the clear.
+/// Authentication in the clear.
 pub static AUTH: Field = Field {
     name: "smtp.auth",
     doc: "Mechanism of an AUTH command that was sent in the clear, in upper case.",
     source: "RFC 4954 section 4",
+};
+/// Credentials that anybody can read.
+pub static CREDENTIALS: Field = Field {
+    name: "smtp.credentials",
+    doc: "A password or token was sent as it is, by this mechanism of AUTH.",
+    source: "RFC 4954 section 9",
 };
 /// Messages in the clear.
 pub static MESSAGE: Field = Field {
@@ -46,7 +53,7 @@ pub static DEFINITION: Definition = Definition {
     title: "SMTP (RFC 5321)",
     transports: &[Transport::Tcp],
     ports: PORTS,
-    fields: &[&GREETING, &CLIENT_NAME, &STARTTLS, &AUTH, &MESSAGE],
+    fields: &[&GREETING, &CLIENT_NAME, &STARTTLS, &AUTH, &CREDENTIALS, &MESSAGE],
     class: Class::Readable,
     probe,
     start,
@@ -92,114 +99,45 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
 }
 
 fn start(_: &Context) -> Box<dyn Analyzer> {
-    Box::new(Smtp {
-        commands: LineReader::new(MAX_LINE),
-        replies: LineReader::new(MAX_LINE),
-        greeted: false,
-        content: Content::None,
-        data: false,
-        starttls: false,
-        held: Vec::new(),
-    })
+    Box::new(Dialogue::new(Smtp::default(), MAX_LINE, &STARTTLS))
 }
 
-/// What the client sends that is no command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Content {
-    None,
-    /// Up to a line with a single dot.
-    Lines,
-    /// This many bytes (BDAT, RFC 3030).
-    Bytes(u64),
-}
-
+#[derive(Debug, Default)]
 struct Smtp {
-    commands: LineReader,
-    replies: LineReader,
     greeted: bool,
-    content: Content,
+    /// Within the lines of a message, up to one with a single dot.
+    in_message: bool,
     /// DATA waits for its reply.
     data: bool,
-    /// STARTTLS waits for its reply.
-    starttls: bool,
-    /// What the client sent meanwhile, at most [`MAX_HELD`]; TLS, if the server accepts.
-    held: Vec<u8>,
 }
 
-/// A ClientHello fits.
-const MAX_HELD: usize = 16 * 1024;
-
-impl Smtp {
-    fn client(&mut self, mut bytes: &[u8], sink: &mut Sink) {
-        // Each turn takes bytes or ends the loop.
-        while !bytes.is_empty() {
-            if self.starttls {
-                if self.held.len().saturating_add(bytes.len()) > MAX_HELD {
-                    sink.give_up();
-                } else {
-                    self.held.extend_from_slice(bytes);
-                }
-                return;
-            }
-            if let Content::Bytes(left) = self.content {
-                let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
-                bytes = bytes.get(taken..).unwrap_or_default();
-                let left = left.saturating_sub(taken as u64);
-                self.content = if left == 0 { Content::None } else { Content::Bytes(left) };
-                continue;
-            }
-            if !self.commands.next(&mut bytes) {
-                return;
-            }
-            if self.content == Content::Lines {
-                if self.commands.line() == b"." {
-                    self.content = Content::None;
-                }
-            } else {
-                self.command(sink);
-            }
+impl Talk for Smtp {
+    fn command(&mut self, line: &[u8], sink: &mut Sink) -> Step {
+        if self.in_message {
+            self.in_message = line != b".";
+            return Step::Line;
         }
-    }
-
-    /// One command line.
-    fn command(&mut self, sink: &mut Sink) {
-        let mut words = self.commands.line().split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+        let mut words = words(line);
         let verb = words.next().unwrap_or_default().to_ascii_uppercase();
         let argument = words.next().unwrap_or_default();
         match verb.as_slice() {
             b"EHLO" | b"HELO" => sink.fact(&CLIENT_NAME, Value::text(argument)),
-            b"AUTH" => sink.fact(&AUTH, Value::text(&argument.to_ascii_uppercase())),
+            b"AUTH" => sasl::observe(argument, &AUTH, &CREDENTIALS, sink),
             b"DATA" => self.data = true,
             b"BDAT" => {
                 let size = str::from_utf8(argument).ok().and_then(|size| size.parse().ok());
-                let last = words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"LAST"));
-                self.content = size.filter(|size| *size > 0).map_or(Content::None, Content::Bytes);
-                if last {
+                if words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"LAST")) {
                     sink.fact(&MESSAGE, Value::Yes);
                 }
+                return size.map_or(Step::Line, Step::Content);
             }
-            b"STARTTLS" => {
-                self.starttls = true;
-                sink.fact(&STARTTLS, Value::Word("requested"));
-            }
+            b"STARTTLS" => return Step::AskTls,
             _ => {}
         }
+        Step::Line
     }
 
-    fn server(&mut self, mut bytes: &[u8], sink: &mut Sink) {
-        while !sink.done && self.replies.next(&mut bytes) {
-            if self.reply(sink) {
-                sink.hand_over(Next::Named("tls"));
-                sink.forward(Role::Server, bytes);
-                sink.forward(Role::Client, &std::mem::take(&mut self.held));
-                sink.finish();
-            }
-        }
-    }
-
-    /// One reply line; whether TLS begins after it.
-    fn reply(&mut self, sink: &mut Sink) -> bool {
-        let line = self.replies.line();
+    fn reply(&mut self, line: &[u8], asked: bool, sink: &mut Sink) -> Step {
         let (code, text) = line.split_at_checked(3).unwrap_or((line, &[]));
         let (last, text) = match text {
             [b'-', text @ ..] => (false, text),
@@ -210,59 +148,33 @@ impl Smtp {
             self.greeted = true;
             if code == b"220" {
                 sink.fact(&GREETING, Value::text(text));
-                return false;
+                return Step::Line;
             }
         }
         match code {
-            b"250" if text.eq_ignore_ascii_case(b"STARTTLS") => sink.fact(&STARTTLS, Value::Word("offered")),
+            b"250" if text.eq_ignore_ascii_case(b"STARTTLS") => StartTls::offer(&STARTTLS, sink),
             b"354" if self.data => {
                 self.data = false;
-                self.content = Content::Lines;
+                self.in_message = true;
                 sink.fact(&MESSAGE, Value::Yes);
             }
-            b"220" if self.starttls && last => {
-                sink.fact(&STARTTLS, Value::Word("accepted"));
-                return true;
-            }
-            [b'4' | b'5', ..] if self.starttls && last => {
-                self.starttls = false;
-                sink.fact(&STARTTLS, Value::Word("refused"));
-                let held = std::mem::take(&mut self.held);
-                self.client(&held, sink);
-            }
+            b"220" if asked && last => return Step::TakeTls,
+            [b'4' | b'5', ..] if asked && last => return Step::RefuseTls,
             [b'4' | b'5', ..] => self.data = false,
             _ => {}
         }
-        false
-    }
-}
-
-impl Analyzer for Smtp {
-    fn held(&self) -> usize {
-        [self.commands.held(), self.replies.held(), self.held.capacity()]
-            .into_iter()
-            .fold(0, usize::saturating_add)
-    }
-
-    fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
-        match role {
-            Role::Client => self.client(bytes, sink),
-            Role::Server => self.server(bytes, sink),
-        }
+        Step::Line
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::talk::{ask, run, run_with};
+    use super::super::Next;
+    use super::super::talk::{ask, run, run_with, values as words};
     use super::*;
 
     const C: Role = Role::Client;
     const S: Role = Role::Server;
-
-    fn words(facts: &crate::model::Facts, field: &'static Field) -> Vec<String> {
-        facts.of(field).map(|fact| fact.value.to_string()).collect()
-    }
 
     #[test]
     fn an_accepted_starttls_hands_over_what_follows() {

@@ -3,7 +3,7 @@
 use super::{Definition, Probe, ProbeInput, Role, Sink};
 use crate::analyzers::Context;
 use crate::model::evidence::Seen;
-use crate::model::{CaptureId, Endpoint, Facts, FrameNo, FrameRef, Observation, Timestamp, Transport};
+use crate::model::{CaptureId, Endpoint, Facts, Field, FrameNo, FrameRef, Observation, Timestamp, Transport};
 
 /// What a definition's probe says of the first bytes of a TCP stream.
 pub(super) fn ask(definition: &Definition, bytes: &[u8], src_port: u16, dst_port: u16) -> Probe {
@@ -115,4 +115,55 @@ pub(super) fn replay(definition: &Definition, talk: &[(Role, Vec<u8>)]) -> (Vec<
         }
     }
     (list, !done)
+}
+
+/// Facts of a talk over TCP, which are the same however its segments are cut; no beginning of it does harm.
+pub(super) fn steady(definition: &Definition, talk: &[(Role, &[u8])]) -> Facts {
+    let whole = run(definition, talk);
+    let bytes: Vec<(Role, &[u8])> =
+        talk.iter().flat_map(|(role, bytes)| bytes.chunks(1).map(|byte| (*role, byte))).collect();
+    assert_eq!(list(&run(definition, &bytes)), list(&whole), "byte by byte");
+    for (at, (role, segment)) in talk.iter().enumerate() {
+        for cut in 0..segment.len() {
+            let (first, second) = segment.split_at(cut);
+            let mut steps = talk.to_vec();
+            steps[at] = (*role, first);
+            run(definition, &steps[..=at]);
+            steps.insert(at + 1, (*role, second));
+            assert_eq!(list(&run(definition, &steps)), list(&whole), "segment {at} cut at {cut}");
+        }
+    }
+    whole
+}
+
+/// Facts of datagrams; none of them does harm when it is cut.
+pub(super) fn steady_datagrams(definition: &Definition, talk: &[(Role, &[u8])]) -> Facts {
+    for (role, datagram) in talk {
+        for cut in 0..datagram.len() {
+            run_datagrams(definition, &[(*role, &datagram[..cut])]);
+        }
+    }
+    run_datagrams(definition, talk)
+}
+
+/// All facts as `name=value xcount`, in order of first sighting.
+pub(super) fn list(facts: &Facts) -> Vec<String> {
+    facts.iter().map(|fact| format!("{}={} x{}", fact.field.name, fact.value, fact.evidence.count)).collect()
+}
+
+/// The values of one field.
+pub(super) fn values(facts: &Facts, field: &'static Field) -> Vec<String> {
+    facts.of(field).map(|fact| fact.value.to_string()).collect()
+}
+
+/// What the probe says of `bytes` on ports that are nobody's, and that it says no of no beginning of them.
+pub(super) fn told(definition: &Definition, bytes: &[u8]) -> Probe {
+    let answer = ask(definition, bytes, 50_001, 50_002);
+    if answer != Probe::No {
+        for cut in 0..bytes.len() {
+            let front = ask(definition, &bytes[..cut], 50_001, 50_002);
+            assert!(front == answer || front == Probe::More, "{front:?} of the first {cut} bytes");
+        }
+    }
+    answer
 }

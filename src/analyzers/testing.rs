@@ -308,3 +308,70 @@ pub(crate) fn survives_noise(definition: &'static Definition, steps: &[Step]) {
         session.end();
     }
 }
+
+/// Pieces of many protocols, so that noise made of them gets somewhere.
+const PIECES: &[&[u8]] = &[
+    b"220 x FTP\r\n331 x\r\n234 x\r\nUSER a\r\nPASS b\r\nAUTH TLS\r\n",
+    b"* OK x\r\na STARTTLS\r\na OK x\r\nb LOGIN {3}\r\nb NO {99999999999999999999}\r\n",
+    b"+OK POP3\r\nSTLS\r\nCAPA\r\n.\r\n-ERR\r\nAUTH PLAIN\r\n200 NNTP\r\n382 x\r\n",
+    b"<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/streams'><starttls/><proceed/>",
+    b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00\x30\x84\xff\xff\xff\xff\x77\x80\xa3\x0a",
+    b"\0\0\0\x08\x04\xd2\x16\x2f\0\0\0\x12\0\x03\0\0user\0bob\0\0SNR\0\0\0\x08\0\0\0\x03E\0\0\0\x05Z\0\0\0\x04",
+    b"\x4a\0\0\0\x0a5.5.5\0\x01\0\0\0abcdefgh\0\xff\xff\x20\0\0\x01\0\x0a\0\0\xfe\xff\0",
+    b"REGISTER sip:a SIP/2.0\r\nContent-Length: 18446744073709551615\r\n\r\nSIP/2.0 200\r\nRTSP/1.0 200\r\n$\0\xff\xff",
+    b"\xff\xfd\x18\xff\xfb\x01\xff\xfa\x18\xff\xf0password:x",
+    b"\x03\0\0\x13\x0e\xe0\0\0\0\0\0\x01\0\x08\0\x03\0\0\0\x03\0\0\x13\x0e\xd0\0\0\0\0\0\x02\0\x08\0\x01\0\0\0",
+    b"\0\0\0\x40\xffSMBr\0\0\0\0\x88\0\0\0\0\x81\0\0\x44 CKFDENECFDEFFCFGEFFCCACACACACACA\0\0\0\0\x42\xfeSMB@\0",
+    b"*2\r\n$4\r\nAUTH\r\n$18446744073709551615\r\n*18446744073709551615\r\n$5\r\nHELLO\r\n-ERR\r\n",
+    b"RFB 003.008\n\x02\x01\x02NICK a\r\nUSER a 0 * :b\r\n:x 001 a\r\n\x13BitTorrent protocol-TR2940-",
+    b"<34>1 2003-10-11T22:14:15.003Z h a - - x\n99999999999999 <0>x\0\x01a\0octet\0blksize\0\0\x06tsize\0",
+];
+
+#[test]
+fn every_analyzer_survives_noise() {
+    for definition in REGISTRY {
+        let end = |port| Endpoint { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
+        for seed in 0..600 {
+            let mut noise = Noise(seed);
+            let transport = definition.transports[seed as usize % definition.transports.len()];
+            let context = Context {
+                transport,
+                client: end(50_000),
+                server: end(9),
+                from_start: seed % 2 == 0,
+                secrets: None,
+            };
+            let mut analyzer = (definition.start)(&context);
+            let mut sink =
+                Sink::new(Seen { at: Timestamp::default(), frame: FrameRef::new(CaptureId(0), FrameNo(1)) });
+            for _ in 0..40 {
+                let role = if noise.next().is_multiple_of(2) { Role::Client } else { Role::Server };
+                let piece = PIECES[noise.next() as usize % PIECES.len()];
+                let mut bytes = piece[..=noise.next() as usize % piece.len()].to_vec();
+                for _ in 0..noise.next() % 4 {
+                    let at = noise.next() as usize % bytes.len();
+                    bytes[at] = noise.next() as u8;
+                }
+                let input = ProbeInput {
+                    bytes: &bytes,
+                    transport,
+                    src_port: noise.next() as u16,
+                    dst_port: definition.ports.first().copied().unwrap_or(9),
+                    at_start: noise.next().is_multiple_of(2),
+                };
+                let _ = (definition.probe)(&input);
+                match (transport, noise.next() % 16) {
+                    (Transport::Udp, _) => analyzer.datagram(role, &bytes, 0, &mut sink),
+                    (_, 0) => analyzer.gap(role, noise.next(), &mut sink),
+                    _ => analyzer.data(role, &bytes, &mut sink),
+                }
+                assert!(analyzer.held() < 1 << 20, "{}", definition.id);
+                if sink.done {
+                    analyzer = (definition.start)(&context);
+                }
+                sink.reset(sink.seen);
+            }
+            analyzer.end(&mut sink);
+        }
+    }
+}

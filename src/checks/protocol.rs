@@ -8,9 +8,10 @@ use super::{Check, Code, Found};
 use crate::analyzers::http::fields as http;
 use crate::analyzers::mqtt::fields as mqtt;
 use crate::analyzers::websocket::fields as websocket;
-use crate::analyzers::{self, Class, smtp, tls};
+use crate::analyzers::{self, Class, tls};
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::flow::RoleBasis;
+use crate::model::observation::Fact;
 use crate::model::{Finding, Transport};
 
 /// The check.
@@ -39,9 +40,20 @@ static CLEARTEXT_CREDENTIALS: Code = Code {
     page: include_str!("pages/cleartext-credentials.md"),
 };
 
-/// Whether the outermost protocol carries readable data of applications itself.
+/// Whether the outermost protocol carries readable data of applications itself; with STARTTLS, most of it is not.
 fn is_readable(view: &View<'_>) -> bool {
-    view.service.first().is_some_and(|first| analyzers::class(first) == Some(Class::Readable))
+    let is = |id: &str, class| analyzers::class(id) == Some(class);
+    view.service.first().is_some_and(|first| is(first, Class::Readable))
+        && !view.service.iter().any(|id| is(id, Class::Encrypted))
+}
+
+/// Whether what `analyzer` observed in a flow of these protocols was outside of encryption.
+fn in_the_clear(service: &[&str], analyzer: &str) -> bool {
+    let encryption = service.iter().position(|id| analyzers::class(id) == Some(Class::Encrypted));
+    match (service.iter().rposition(|id| *id == analyzer), encryption) {
+        (Some(own), Some(encryption)) => own < encryption,
+        (_, encryption) => encryption.is_none(),
+    }
 }
 
 fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
@@ -133,22 +145,21 @@ fn clear(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
 
 /// Passwords and tokens that anybody on the path can read.
 fn credentials(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
-    if view.has_tls() {
-        return None;
-    }
-    let facts = &view.flow.facts;
-    let (fact, what) = if let Some(fact) = facts.first(&mqtt::PASSWORD) {
+    let clear = |fact: &&Fact| in_the_clear(&view.service, fact.field.analyzer());
+    let first = |field| view.flow.facts.first(field).filter(clear);
+    let (fact, what) = if let Some(fact) = first(&mqtt::PASSWORD) {
         (fact, String::from("MQTT password"))
-    } else if let Some(fact) = facts.first(&mqtt::USER_NAME) {
+    } else if let Some(fact) = first(&mqtt::USER_NAME) {
         (fact, String::from("MQTT user name"))
-    } else if let Some(fact) = facts.first(&http::AUTHORIZATION) {
+    } else if let Some(fact) = first(&http::AUTHORIZATION) {
         (fact, format!("HTTP {} credentials", fact.value))
-    } else if let Some(fact) = facts.first(&http::TARGET_CREDENTIAL) {
+    } else if let Some(fact) = first(&http::TARGET_CREDENTIAL) {
         (fact, String::from("HTTP credentials in the target"))
-    } else if let Some(fact) = facts.first(&websocket::SUBPROTOCOL_CREDENTIAL) {
+    } else if let Some(fact) = first(&websocket::SUBPROTOCOL_CREDENTIAL) {
         (fact, String::from("WebSocket token"))
     } else {
-        (facts.first(&smtp::AUTH)?, String::from("SMTP AUTH"))
+        let fact = view.flow.facts.iter().filter(clear).find(|fact| fact.field.is_credentials())?;
+        (fact, format!("{} credentials ({})", fact.field.analyzer().to_uppercase(), fact.value))
     };
     let claim = encrypting(subject, view);
     let mut finding = at_fact(subject, &CLEARTEXT_CREDENTIALS, view, claim, fact);
@@ -185,4 +196,19 @@ fn alpn(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
         finding.expected
     );
     Some(finding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_before_starttls_is_in_the_clear() {
+        assert!(in_the_clear(&["imap"], "imap"));
+        assert!(in_the_clear(&["imap", "tls"], "imap"));
+        assert!(!in_the_clear(&["tls", "mqtt"], "mqtt"));
+        assert!(!in_the_clear(&["http", "tls", "http"], "http"));
+        assert!(!in_the_clear(&["tls"], "http"));
+        assert!(in_the_clear(&[], "http"));
+    }
 }

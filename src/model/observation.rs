@@ -20,6 +20,19 @@ pub struct Field {
     pub source: &'static str,
 }
 
+impl Field {
+    /// Whether it says that a credential was sent as it is: such a field is called `<protocol>.credentials`, its value
+    /// tells in which way. Wherever it is seen outside of encryption, it is a finding.
+    pub fn is_credentials(&self) -> bool {
+        self.name.ends_with(".credentials")
+    }
+
+    /// The analyzer that observes it.
+    pub fn analyzer(&self) -> &'static str {
+        self.name.split_once('.').map_or(self.name, |(analyzer, _)| analyzer)
+    }
+}
+
 /// An observed value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value {

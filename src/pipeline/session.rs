@@ -445,14 +445,18 @@ impl Run<'_> {
         for (role, bytes) in sink.forwarded.drain(..) {
             queue.push_back(Work { layer: inner, from: direction(client, role), seen, bytes });
         }
-        let (next, done) = (sink.next, sink.done);
+        let (next, done, late) = (sink.next, sink.done, sink.late);
         if let Some(next) = next {
             self.assign(inner, next, client, first_new);
         }
         if done {
             let has_inner = self.layers.len() > inner;
             if let Some(layer) = self.layers.get_mut(at) {
-                layer.set(if has_inner { Stage::Bypassed } else { Stage::Dead });
+                layer.set(match (has_inner, late) {
+                    (true, _) => Stage::Bypassed,
+                    (false, true) => Stage::Late,
+                    (false, false) => Stage::Dead,
+                });
             }
         }
     }

@@ -1,0 +1,234 @@
+//! FTP (RFC 959), control connection, up to AUTH TLS (RFC 4217) or a login in the clear.
+//!
+//! Read: the greeting, whether TLS is offered, requested and accepted, whether a password is sent in the clear and
+//! whether the login succeeds. After an accepted AUTH the connection is TLS's. Not read: everything after a login, and
+//! data connections; not kept: user names, passwords, files.
+
+use super::dialogue::{Dialogue, Step, Talk, begins, code, first_line, mentions, words};
+use super::starttls::StartTls;
+use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink, text};
+use crate::model::{Transport, Value};
+
+fields! {
+    GREETING = "ftp.greeting", "RFC 959 section 5.4",
+        "Text of the server's greeting, its first line.";
+    STARTTLS = "ftp.starttls", "RFC 4217 section 4",
+        "One value each: `offered` by the server, `requested` by the client, `accepted`, `refused`.";
+    ANONYMOUS = "ftp.anonymous", "RFC 1635 section 2.1",
+        "The client logs in as `anonymous` or `ftp`: its password is none.";
+    CREDENTIALS = "ftp.credentials", "RFC 2577 section 5",
+        "`PASS`: a password was sent as it is.";
+    LOGIN = "ftp.login", "RFC 959 section 5.4",
+        "How the server answered a login in the clear: `accepted`, `refused`.";
+}
+
+/// FTP in the registry.
+pub static DEFINITION: Definition = Definition {
+    id: "ftp",
+    title: "FTP (RFC 959), control connection",
+    transports: &[Transport::Tcp],
+    ports: PORTS,
+    fields: FIELDS,
+    class: Class::Readable,
+    probe,
+    start,
+};
+
+const PORTS: &[u16] = &[21];
+/// Longest line that is read whole.
+const MAX_LINE: usize = 512;
+/// How much of the server's first replies is looked through.
+const MAX_PROBE: usize = 2048;
+
+/// A greeting that names FTP or comes from its port; else the first reply or command that only FTP has. SMTP greets
+/// with 220 as well, POP3 has USER too.
+fn probe(input: &ProbeInput<'_>) -> Probe {
+    if !input.at_start || input.bytes.is_empty() {
+        return if input.at_start { Probe::More } else { Probe::No };
+    }
+    match begins(input.bytes, b"220") {
+        None => Probe::More,
+        Some(true) => server(input),
+        Some(false) => client(input),
+    }
+}
+
+fn server(input: &ProbeInput<'_>) -> Probe {
+    let bytes = input.bytes;
+    if !matches!(bytes.get(3), None | Some(b' ' | b'-')) {
+        return Probe::No;
+    }
+    let Some(greeting) = first_line(bytes) else {
+        return if bytes.len() < MAX_LINE { Probe::More } else { Probe::No };
+    };
+    if mentions(greeting, b"SMTP") {
+        return Probe::No;
+    }
+    if mentions(greeting, b"FTP") || input.port_in(PORTS) {
+        return Probe::Certainly(Role::Server);
+    }
+    let replies = bytes.split(|byte| *byte == b'\n').filter_map(code).map(|(code, ..)| code);
+    match replies.into_iter().find(|code| code != b"220") {
+        // Need password, need account, security exchange complete, logged in.
+        Some([b'3', b'3', b'1' | b'2'] | [b'2', b'3', b'0' | b'4']) => Probe::Certainly(Role::Server),
+        None if bytes.len() < MAX_PROBE => Probe::More,
+        _ => Probe::No,
+    }
+}
+
+fn client(input: &ProbeInput<'_>) -> Probe {
+    const ALONE: [&[u8]; 4] = [b"AUTH TLS\r\n", b"AUTH SSL\r\n", b"FEAT\r\n", b"OPTS UTF8 "];
+    const AFTER_USER: [&[u8]; 8] = [b"SYST", b"FEAT", b"PWD", b"TYPE", b"PASV", b"EPSV", b"PORT", b"CWD"];
+    let mut more = false;
+    for command in ALONE {
+        match begins(input.bytes, command) {
+            Some(true) => return Probe::Certainly(Role::Client),
+            Some(false) => {}
+            None => more = true,
+        }
+    }
+    match begins(input.bytes, b"USER ") {
+        Some(true) if input.port_in(PORTS) => return Probe::Certainly(Role::Client),
+        Some(true) => {
+            let lines = input.bytes.split(|byte| *byte == b'\n').skip(1).take(4);
+            let verb = |line: &[u8]| {
+                let word = words(line).next().unwrap_or_default();
+                word.strip_suffix(b"\r").unwrap_or(word).to_ascii_uppercase()
+            };
+            if lines.map(verb).any(|verb| AFTER_USER.contains(&verb.as_slice())) {
+                return Probe::Certainly(Role::Client);
+            }
+            more |= input.bytes.len() < MAX_LINE;
+        }
+        Some(false) => {}
+        None => more = true,
+    }
+    if more { Probe::More } else { Probe::No }
+}
+
+fn start(_: &Context) -> Box<dyn Analyzer> {
+    Box::new(Dialogue::new(Ftp::default(), MAX_LINE, &STARTTLS))
+}
+
+#[derive(Debug, Default)]
+struct Ftp {
+    greeted: bool,
+    anonymous: bool,
+}
+
+impl Talk for Ftp {
+    fn command(&mut self, line: &[u8], sink: &mut Sink) -> Step {
+        let mut words = words(line);
+        let verb = words.next().unwrap_or_default().to_ascii_uppercase();
+        let argument = words.next().unwrap_or_default().to_ascii_lowercase();
+        match verb.as_slice() {
+            b"AUTH" if matches!(argument.as_slice(), b"tls" | b"tls-c" | b"ssl" | b"tls-p") => Step::AskTls,
+            b"USER" => {
+                self.anonymous = matches!(argument.as_slice(), b"anonymous" | b"ftp");
+                if self.anonymous {
+                    sink.fact(&ANONYMOUS, Value::Yes);
+                }
+                Step::Line
+            }
+            b"PASS" => {
+                if !self.anonymous {
+                    sink.fact(&CREDENTIALS, Value::Word("PASS"));
+                }
+                Step::Line
+            }
+            _ => Step::Line,
+        }
+    }
+
+    fn reply(&mut self, line: &[u8], asked: bool, sink: &mut Sink) -> Step {
+        let Some((code, divider, rest)) = code(line) else {
+            // The list of features has its lines indented (RFC 2389 section 3.2).
+            let mut words = words(line);
+            let feature = words.next().unwrap_or_default();
+            if feature.eq_ignore_ascii_case(b"AUTH") && words.any(|word| mentions(word, b"TLS")) {
+                StartTls::offer(&STARTTLS, sink);
+            }
+            return Step::Line;
+        };
+        if !std::mem::replace(&mut self.greeted, true) && &code == b"220" {
+            sink.fact(&GREETING, text(rest, MAX_LINE));
+        }
+        match (&code, divider) {
+            (_, b'-') => Step::Line,
+            (b"234", _) if asked => Step::TakeTls,
+            ([b'4' | b'5', ..] | b"334", _) if asked => Step::RefuseTls,
+            (b"230", _) => {
+                sink.fact(&LOGIN, Value::Word("accepted"));
+                Step::Finish
+            }
+            (b"530", _) => {
+                sink.fact(&LOGIN, Value::Word("refused"));
+                Step::Line
+            }
+            _ => Step::Line,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Next;
+    use super::super::talk::{ask, run_with, steady, told, values};
+    use super::*;
+
+    const C: Role = Role::Client;
+    const S: Role = Role::Server;
+
+    #[test]
+    fn an_accepted_auth_hands_over_what_follows() {
+        let talk: &[(Role, &[u8])] = &[
+            (S, b"220-Welcome to\r\n220 files.example FTP server\r\n"),
+            (C, b"FEAT\r\n"),
+            (S, b"211-Features:\r\n AUTH TLS\r\n PBSZ\r\n211 End\r\n"),
+            (C, b"AUTH TLS\r\n"),
+            (S, b"234 AUTH TLS OK.\r\n"),
+            (C, b"\x16\x03\x01"),
+        ];
+        let facts = steady(&DEFINITION, talk);
+        assert_eq!(values(&facts, &STARTTLS), ["offered", "requested", "accepted"]);
+        assert_eq!(values(&facts, &GREETING), ["Welcome to"]);
+        let sink = &run_with(&DEFINITION, talk).1[4];
+        assert_eq!((sink.next, sink.done), (Some(Next::Named("tls")), true));
+    }
+
+    #[test]
+    fn a_password_in_the_clear_is_seen_and_not_kept() {
+        let talk: &[(Role, &[u8])] = &[
+            (S, b"220 x FTP\r\n"),
+            (C, b"AUTH SSL\r\n"),
+            (S, b"500 AUTH not understood\r\n"),
+            (C, b"USER bob\r\n"),
+            (S, b"331 Password required\r\n"),
+            (C, b"PASS secret\r\n"),
+            (S, b"530 no\r\n"),
+            (C, b"USER anonymous\r\n"),
+            (S, b"331 Any password\r\n"),
+            (C, b"PASS me@example\r\n"),
+            (S, b"230 in\r\n"),
+        ];
+        let facts = steady(&DEFINITION, talk);
+        assert_eq!(values(&facts, &STARTTLS), ["requested", "refused"]);
+        assert_eq!(facts.count(&CREDENTIALS), 1);
+        assert_eq!(values(&facts, &LOGIN), ["refused", "accepted"]);
+        assert!(facts.has(&ANONYMOUS));
+    }
+
+    #[test]
+    fn it_is_told_from_its_likes() {
+        assert_eq!(told(&DEFINITION, b"220 (vsFTPd 3.0.3)\r\n"), Probe::Certainly(S));
+        assert_eq!(told(&DEFINITION, b"220 hello\r\n331 password?\r\n"), Probe::Certainly(S));
+        assert_eq!(told(&DEFINITION, b"220 ftp.example ESMTP\r\n"), Probe::No);
+        assert_eq!(told(&DEFINITION, b"220 hello\r\n250 mail.example\r\n"), Probe::No);
+        assert_eq!(told(&DEFINITION, b"220 hello\r\n"), Probe::More);
+        assert_eq!(ask(&DEFINITION, b"220 hello\r\n", 21, 50_000), Probe::Certainly(S));
+        assert_eq!(told(&DEFINITION, b"AUTH TLS\r\n"), Probe::Certainly(C));
+        assert_eq!(told(&DEFINITION, b"USER x\r\nPASS y\r\nSYST\r\n"), Probe::Certainly(C));
+        assert_eq!(told(&DEFINITION, b"USER x\r\nPASS y\r\nSTAT\r\n"), Probe::More);
+        assert_eq!(told(&DEFINITION, b"AUTH PLAIN\r\n"), Probe::No);
+    }
+}
