@@ -36,6 +36,7 @@ pub mod ntp;
 pub mod opcua;
 pub(crate) mod period;
 pub mod smtp;
+pub mod socks;
 pub mod ssh;
 #[cfg(test)]
 pub(crate) mod talk;
@@ -306,6 +307,7 @@ pub const REGISTRY: &[&Definition] = &[
     &http2::DEFINITION,
     &mqtt::DEFINITION,
     &smtp::DEFINITION,
+    &socks::DEFINITION,
     &opcua::DEFINITION,
     &modbus::DEFINITION,
     &websocket::DEFINITION,
