@@ -5,6 +5,7 @@ use super::matching::Match;
 use super::subject::{Subject, View};
 use super::tls::{at_fact, encrypting};
 use super::{Check, Code, Found};
+use crate::analyzers::amqp::fields as amqp;
 use crate::analyzers::http::fields as http;
 use crate::analyzers::mqtt::fields as mqtt;
 use crate::analyzers::websocket::fields as websocket;
@@ -147,6 +148,8 @@ fn credentials(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
         (fact, String::from("HTTP credentials in the target"))
     } else if let Some(fact) = facts.first(&websocket::SUBPROTOCOL_CREDENTIAL) {
         (fact, String::from("WebSocket token"))
+    } else if let Some(fact) = facts.first(&amqp::CREDENTIALS) {
+        (fact, String::from("AMQP password"))
     } else {
         (facts.first(&smtp::AUTH)?, String::from("SMTP AUTH"))
     };
