@@ -25,16 +25,24 @@ macro_rules! fields {
 pub mod amqp;
 pub mod bacnet;
 pub(crate) mod buffer;
+pub mod coap;
+pub(crate) mod cutter;
 pub mod dhcp;
+pub mod dnp3;
 pub mod dns;
+pub mod enip;
 pub mod http;
 pub mod http2;
+pub mod iec104;
 pub(crate) mod lines;
+pub mod lon;
 pub mod modbus;
 pub mod mqtt;
+pub mod mqtt_sn;
 pub mod ntp;
 pub mod opcua;
 pub(crate) mod period;
+pub mod s7comm;
 pub mod smtp;
 pub mod socks;
 pub mod ssh;
@@ -309,15 +317,23 @@ pub const REGISTRY: &[&Definition] = &[
     &smtp::DEFINITION,
     &socks::DEFINITION,
     &opcua::DEFINITION,
+    &dnp3::DEFINITION,
+    &s7comm::DEFINITION,
+    &enip::DEFINITION,
+    &iec104::DEFINITION,
     &modbus::DEFINITION,
     &websocket::DEFINITION,
     &bacnet::DEFINITION,
+    &lon::IP852,
     &dhcp::DHCP,
     &dhcp::v6::DHCPV6,
     &dns::local::MDNS,
     &dns::local::LLMNR,
     &dns::DNS,
     &ntp::NTP,
+    &coap::DEFINITION,
+    &mqtt_sn::DEFINITION,
+    &lon::IP70,
 ];
 
 /// The analyzer called `id`.
