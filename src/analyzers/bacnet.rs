@@ -107,7 +107,7 @@ enum Message {
 /// BVLC type, a length that is the datagram's, and a network layer of version 1 where there must be
 /// one.
 fn probe(input: &ProbeInput<'_>) -> Probe {
-    let Some((_, message)) = read(input.bytes) else { return Probe::No };
+    let Some((_, message)) = read(input.bytes).filter(|_| !is_longer(input.bytes)) else { return Probe::No };
     let length_fits = matches!(*input.bytes, [_, _, hi, lo, ..]
         if usize::from(u16::from_be_bytes([hi, lo])) == input.bytes.len());
     if !length_fits && !input.port_in(PORTS) {
@@ -122,12 +122,17 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
     if bare { Probe::Perhaps(role) } else { Probe::Certainly(role) }
 }
 
+/// Whether a datagram is longer than its message says it is.
+fn is_longer(bytes: &[u8]) -> bool {
+    matches!(*bytes, [_, _, hi, lo, ..] if usize::from(u16::from_be_bytes([hi, lo])) < bytes.len())
+}
+
 /// BVLC function and message of a datagram that may be cut; `None` if it is no BACnet/IP.
 fn read(bytes: &[u8]) -> Option<(u8, Message)> {
     let ([BVLC, function @ 0..=0x0c, hi, lo], rest) = bytes.split_first_chunk::<4>()? else { return None };
-    if usize::from(u16::from_be_bytes([*hi, *lo])) < bytes.len() {
-        return None;
-    }
+    // What follows the message in its datagram is nobody's.
+    let length = usize::from(u16::from_be_bytes([*hi, *lo])).checked_sub(4)?;
+    let rest = rest.get(..length).unwrap_or(rest);
     let network = match function {
         // Forwarded: the address of who sent it comes first (J.2.5).
         0x04 => rest.get(6..)?,

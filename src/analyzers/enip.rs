@@ -55,8 +55,7 @@ fn header(bytes: &[u8]) -> Option<(u16, usize, u32, u32)> {
         0x6f | 0x70 => session != 0 && (length >= 12 || status != 0),
         _ => false,
     };
-    let known = matches!(status, 0..=3 | 0x64 | 0x65 | 0x69);
-    (fits && known && length <= 65_511).then_some((command, usize::from(length), session, status))
+    (fits && length <= 65_511).then_some((command, usize::from(length), session, status))
 }
 
 fn probe(input: &ProbeInput<'_>) -> Probe {
@@ -69,8 +68,9 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
         return if may_be && begins(input.bytes) { Probe::More } else { Probe::No };
     };
     let body = input.bytes.get(HEADER..).unwrap_or_default();
+    let known = matches!(status, 0..=3 | 0x64 | 0x65 | 0x69);
     // Nothing but zeros could be anything.
-    if command == 0 || input.transport == Transport::Udp && body.len() != length {
+    if command == 0 || !known || input.transport == Transport::Udp && body.len() != length {
         return Probe::No;
     }
     let lists = matches!(command, 0x04 | 0x63 | 0x64);

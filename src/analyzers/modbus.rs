@@ -230,11 +230,11 @@ impl Modbus {
     }
 
     fn response(&mut self, head: [u8; HEAD], sink: &mut Sink) {
-        let [a, b, _, _, _, _, unit, code, exception] = head;
+        let [a, b, _, _, _, length, unit, code, exception] = head;
         let function = code & !EXCEPTION_BIT;
         if code == function {
             sink.fact(&RESPONSE, Value::Uint(u64::from(function)));
-        } else {
+        } else if length > 2 {
             sink.fact(&EXCEPTION, Value::Uint(u64::from(exception)));
         }
         let asked = Waiting { transaction: u16::from_be_bytes([a, b]), unit, function };
@@ -306,6 +306,12 @@ mod tests {
     fn requests_without_response_are_counted() {
         let facts = run(&DEFINITION, &[(C, READ), (C, WRITE), (S, REFUSAL)]);
         assert_eq!(facts.first(&UNANSWERED).unwrap().value, Value::Uint(1));
+    }
+
+    #[test]
+    fn an_exception_without_code_has_none() {
+        let facts = run(&DEFINITION, &[(C, WRITE), (S, &[0, 2, 0, 0, 0, 2, 1, 0x85])]);
+        assert!(!facts.has(&EXCEPTION) && !facts.has(&UNANSWERED) && !facts.has(&RESPONSE));
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub static DEFINITION: Definition = Definition {
 const PORTS: &[u16] = &[102];
 /// Version, reserved, length (RFC 1006 section 6).
 const HEADER: usize = 4;
+/// Packets in which the first data is looked for.
+const MAX_PACKETS: usize = 3;
 /// What is read of a message: its headers, and the function behind them.
 const KEPT: usize = 32;
 
@@ -65,7 +67,7 @@ fn packet(bytes: &[u8]) -> Packet<'_> {
 /// The first data must be S7's.
 fn probe(input: &ProbeInput<'_>) -> Probe {
     let mut rest = input.bytes;
-    for _ in 0..2 {
+    for _ in 0..MAX_PACKETS {
         let Some(header) = rest.get(..HEADER) else {
             return if b"\x03\x00".starts_with(rest) || rest.starts_with(b"\x03\x00") {
                 Probe::More
@@ -76,9 +78,14 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
         let Some(length) = length(header) else { return Probe::No };
         let whole = rest.get(..length);
         match packet(whole.unwrap_or(rest)) {
-            Packet::Data(data) => return judge(data, whole.is_some(), input),
-            Packet::Connection if whole.is_some() => rest = rest.get(length..).unwrap_or_default(),
-            Packet::Connection => return Probe::More,
+            // A message may begin with packets that have next to nothing in them.
+            Packet::Data(data) if whole.is_none() || data.len() >= 4 => {
+                return judge(data, whole.is_some(), input);
+            }
+            Packet::Data(_) | Packet::Connection if whole.is_some() => {
+                rest = rest.get(length..).unwrap_or_default()
+            }
+            Packet::Data(_) | Packet::Connection => return Probe::More,
             Packet::Other => return if rest.len() < 12 { Probe::More } else { Probe::No },
         }
     }
