@@ -54,7 +54,7 @@ fn datagram(bytes: &[u8]) -> Option<Message<'_>> {
         return None;
     }
     if *code == 0 {
-        return (rest.is_empty() && first & 0x0f == 0).then(Message::default);
+        return (rest.is_empty() && token(*first) == Some(0)).then(Message::default);
     }
     message(*code, rest.get(token(*first)?..)?)
 }

@@ -82,8 +82,7 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
     let role = if asks && status == 0 && input.src_port != PORT { Role::Client } else { Role::Server };
     // A session's version is 1, and an answer to List … begins with a count of items.
     let telling = match (command, body) {
-        (REGISTER, [1, 0, 0, 0, ..]) => true,
-        (0x6f | 0x70, [0, 0, 0, 0, _, _, 1..=4, 0, ..]) => true,
+        (REGISTER, [1, 0, 0, 0, ..]) | (0x6f | 0x70, [0, 0, 0, 0, _, _, 1..=4, 0, ..]) => true,
         _ if lists => matches!(body, [1..=8, 0, ..]),
         _ => false,
     };

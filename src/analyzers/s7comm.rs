@@ -83,7 +83,7 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
                 return judge(data, whole.is_some(), input);
             }
             Packet::Data(_) | Packet::Connection if whole.is_some() => {
-                rest = rest.get(length..).unwrap_or_default()
+                rest = rest.get(length..).unwrap_or_default();
             }
             Packet::Data(_) | Packet::Connection => return Probe::More,
             Packet::Other => return if rest.len() < 12 { Probe::More } else { Probe::No },

@@ -96,9 +96,8 @@ fn probe_5(bytes: &[u8], may_be: Probe) -> Probe {
     }
     match rest.get(usize::from(*count)..) {
         None => Probe::More,
-        Some([]) => may_be,
         Some([5, 1..=3, 0, 1 | 3 | 4, ..]) => Probe::Certainly(Role::Client),
-        Some([5] | [5, 1..=3] | [5, 1..=3, 0] | [1, ..]) => may_be,
+        Some([] | [5] | [5, 1..=3] | [5, 1..=3, 0] | [1, ..]) => may_be,
         Some(_) => Probe::No,
     }
 }
@@ -295,7 +294,7 @@ impl Socks {
 
     fn greeting(&mut self, sink: &mut Sink) -> Step {
         match *self.client.unread() {
-            [] => Step::Wait,
+            [] | [5] => Step::Wait,
             [4, ..] => self.request_4(sink),
             [5, count, ref rest @ ..] => {
                 let Some(methods) = rest.get(..usize::from(count)) else { return Step::Wait };
@@ -306,7 +305,6 @@ impl Socks {
                 self.state = State::Choice;
                 Step::On
             }
-            [5] => Step::Wait,
             _ => broken(sink, "request"),
         }
     }

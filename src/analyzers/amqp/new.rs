@@ -130,7 +130,7 @@ fn bytes<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 fn number(rest: &mut &[u8]) -> Option<u64> {
     match value(rest)? {
         [0x43 | 0x44] => Some(0),
-        [0x50 | 0x52 | 0x53, number @ ..] | [0x60 | 0x70 | 0x80, number @ ..] => {
+        [0x50 | 0x52 | 0x53 | 0x60 | 0x70 | 0x80, number @ ..] => {
             Some(number.iter().fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte)))
         }
         _ => None,
@@ -143,8 +143,8 @@ fn symbols<'a>(rest: &mut &'a [u8]) -> Vec<&'a [u8]> {
     let Some(array) = value(rest) else { return Vec::new() };
     // Size, count, the constructor of the elements.
     let (wide, mut elements) = match array {
-        [0xe0, _, _, kind @ (0xa3 | 0xb3), elements @ ..] => (*kind == 0xb3, elements),
-        [0xf0, _, _, _, _, _, _, _, _, kind @ (0xa3 | 0xb3), elements @ ..] => (*kind == 0xb3, elements),
+        [0xe0, _, _, kind @ (0xa3 | 0xb3), elements @ ..]
+        | [0xf0, _, _, _, _, _, _, _, _, kind @ (0xa3 | 0xb3), elements @ ..] => (*kind == 0xb3, elements),
         _ => {
             let mut one = before;
             return bytes(&mut one).into_iter().collect();
