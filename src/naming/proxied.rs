@@ -27,9 +27,12 @@ pub struct Proxied<'f> {
 impl<'f> Proxied<'f> {
     /// `None` for a flow that asks no proxy for anything.
     pub fn of(flow: &'f Flow) -> Option<Self> {
-        let facts = &flow.facts;
+        Self::read(&flow.facts, &flow.service)
+    }
+
+    fn read(facts: &'f Facts, services: &[&str]) -> Option<Self> {
         let connects = facts.has(&http::CONNECT_TARGET);
-        if !connects && !flow.service.contains(&"socks") {
+        if !connects && !services.contains(&"socks") {
             return None;
         }
         let status = |fact: &Fact| fact.value.as_uint().is_some_and(|status| status / 100 == 2);
@@ -37,7 +40,7 @@ impl<'f> Proxied<'f> {
         let mut tunnels: u64 = granted.map(|fact| fact.evidence.count).sum();
         let refused = connects && tunnels == 0;
         let mut last = None;
-        for (layers, service) in (1..).zip(&flow.service) {
+        for (layers, service) in (1..).zip(services) {
             match *service {
                 "socks" => last = Some((layers, NameSource::Socks)),
                 "http" if tunnels > 0 => {
@@ -97,5 +100,60 @@ impl<'f> Proxied<'f> {
         let mut refused = facts.of(&http::CONNECT_REFUSED).map(|fact| (fact, wants_credentials(fact)));
         let first = refused.next()?;
         Some(if first.1 { refused.find(|(_, asked)| !asked).unwrap_or(first) } else { first })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{CaptureId, Field, FrameNo, FrameRef, Seen, Timestamp};
+
+    fn facts(list: &[(&'static Field, Value)]) -> Facts {
+        let mut facts = Facts::default();
+        let seen = Seen { at: Timestamp::default(), frame: FrameRef::new(CaptureId(0), FrameNo(1)) };
+        list.iter().for_each(|(field, value)| facts.add(field, value.clone(), seen));
+        facts
+    }
+
+    #[test]
+    fn the_last_proxy_of_a_chain_tells_the_peer_and_what_follows_is_inside() {
+        let list = [
+            (&socks::TARGET, Value::text(b"proxy.example:8080")),
+            (&socks::GRANTED, Value::Yes),
+            (&http::CONNECT_TARGET, Value::text(b"[2001:db8::5]:443")),
+            (&http::CONNECT_STATUS, Value::Uint(407)),
+            (&http::CONNECT_REFUSED, Value::Uint(407)),
+            (&http::CONNECT_STATUS, Value::Uint(200)),
+        ];
+        let both = facts(&list);
+        let last = Proxied::read(&both, &["socks", "http", "tls", "http"]).unwrap();
+        assert_eq!((last.source, last.layers, last.granted), (NameSource::Connect, 2, true));
+        assert_eq!((last.address(), last.port()), ("2001:db8::5".parse().ok(), Some(443)));
+        assert_eq!(last.request(), "CONNECT [2001:db8::5]:443");
+        let first = facts(&list[..2]);
+        let only = Proxied::read(&first, &["socks", "http", "websocket"]).unwrap();
+        assert_eq!((only.source, only.layers, only.host()), (NameSource::Socks, 1, Some("proxy.example")));
+        assert!(Proxied::read(&first, &["http", "websocket"]).is_none());
+    }
+
+    #[test]
+    fn a_refusal_is_told_apart_from_asking_for_credentials() {
+        let target = (&http::CONNECT_TARGET, Value::text(b"a.example:443"));
+        let status = |status| (&http::CONNECT_REFUSED, Value::Uint(status));
+        let told = |list: &[(&'static Field, Value)], service| {
+            let facts = facts(list);
+            let proxied = Proxied::read(&facts, &[service]).unwrap();
+            assert!(!proxied.granted);
+            proxied.refusal().map(|(fact, asks)| (fact.value.to_string(), asks))
+        };
+        assert_eq!(told(&[target.clone(), status(407)], "http"), Some(("407".into(), true)));
+        assert_eq!(told(&[target.clone(), status(407), status(403)], "http"), Some(("403".into(), false)));
+        assert_eq!(told(&[target], "http"), None);
+        assert_eq!(
+            told(&[(&socks::METHOD, Value::Word("refused"))], "socks"),
+            Some(("refused".into(), true))
+        );
+        let refused = [(&socks::TARGET, Value::text(b"a:1")), (&socks::REFUSED, Value::Uint(2))];
+        assert_eq!(told(&refused, "socks"), Some(("2".into(), false)));
     }
 }
