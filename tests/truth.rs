@@ -18,6 +18,8 @@
 mod case;
 #[path = "truth/dtls.rs"]
 mod dtls;
+#[path = "truth/fields.rs"]
+mod fields;
 #[path = "truth/fingerprints.rs"]
 mod fingerprints;
 #[path = "truth/flows.rs"]
@@ -57,6 +59,11 @@ const READ: &[&str] = &["lt-null", "lt-raw", "lt-raw-ipv4", "lt-raw-ipv6", "lt-s
 /// How many comparisons of each fact there are at least where all captures are at hand: a test that compares
 /// nothing must not pass.
 const AT_LEAST: &[(&str, u64)] = &[
+    ("bacnet.acknowledged", 61),
+    ("bacnet.confirmed", 61),
+    ("bacnet.function", 94),
+    ("bacnet.unconfirmed", 33),
+    ("bacnet.vendor", 32),
     ("certificate.chain_length", 148),
     ("certificate.chain_order", 58),
     ("certificate.issuer", 154),
@@ -65,8 +72,12 @@ const AT_LEAST: &[(&str, u64)] = &[
     ("certificate.not_before", 154),
     ("certificate.signature", 154),
     ("certificate.subject", 154),
+    ("coap.code", 12),
+    ("coap.path", 8),
     ("connect.status", 5),
     ("connect.target", 5),
+    ("dnp3.request", 3),
+    ("dnp3.response", 3),
     ("dns.address", 368),
     ("dtls.certificate_cn", 2),
     ("dtls.client_cn", 1),
@@ -75,10 +86,19 @@ const AT_LEAST: &[(&str, u64)] = &[
     ("dtls.sni", 1),
     ("dtls.suite", 2),
     ("dtls.version", 2),
+    ("enip.command", 13),
+    ("enip.product", 5),
     ("flow.bytes", 2425),
     ("flow.conversations", 241),
     ("flow.packets", 2425),
+    ("iec104.cause", 6),
+    ("iec104.control", 8),
+    ("iec104.type", 8),
+    ("lon-ip852.packet", 2),
     ("mdns.address", 17),
+    ("modbus.exception", 5),
+    ("modbus.request", 45),
+    ("modbus.unit", 45),
     ("mqtt.client_id", 16),
     ("mqtt.connack_code", 16),
     ("mqtt.connects", 19),
@@ -100,6 +120,16 @@ const AT_LEAST: &[(&str, u64)] = &[
     ("quic.suite", 27),
     ("quic.tls_version", 27),
     ("service", 317),
+    ("opcua.endpoint", 19),
+    ("opcua.security_mode", 21),
+    ("opcua.security_policy", 22),
+    ("s7comm.function", 3),
+    ("socks.method", 3),
+    ("socks.target", 2),
+    ("ssh.client_host_keys", 10),
+    ("ssh.client_kex", 10),
+    ("ssh.server_host_keys", 8),
+    ("ssh.server_kex", 8),
     ("tls.certificate_requested", 9),
     ("tls.client_certificate", 6),
     ("tls.hello_retry", 10),
@@ -144,6 +174,7 @@ fn what_the_pipeline_finds_is_what_tshark_finds() {
         dtls::compare(&case, &mut ledger);
         fingerprints::compare(&folder, &expected, &case, &mut ledger);
         messages::compare(&case, &mut ledger);
+        fields::compare(&case, &mut ledger);
         if partial {
             in_part += 1;
             continue;

@@ -2,8 +2,8 @@
 //! the application message, and what kind of message that is.
 //!
 //! Read: BVLC function (J.2), network message or application message (6.2), type of the latter and
-//! its service (20.1). Not read: objects, properties, segments, BACnet/IPv6 (annex U) and secure
-//! connect.
+//! its service (20.1), and who an I-Am says it is (16.10). Not read: other objects, properties, segments,
+//! BACnet/IPv6 (annex U) and secure connect.
 
 use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Field, Transport, Value};
@@ -38,6 +38,18 @@ pub static REFUSED: Field = Field {
     doc: "How a confirmed request was refused: `error`, `reject`, `abort`.",
     source: "ANSI/ASHRAE 135 clauses 20.1.7 to 20.1.9",
 };
+/// Device.
+pub static DEVICE: Field = Field {
+    name: "bacnet.device",
+    doc: "Instance number of the device that an I-Am is from.",
+    source: "ANSI/ASHRAE 135 clause 16.10.2",
+};
+/// Vendor.
+pub static VENDOR: Field = Field {
+    name: "bacnet.vendor",
+    doc: "Vendor identifier in an I-Am, as assigned by ASHRAE.",
+    source: "ANSI/ASHRAE 135 clause 16.10.2",
+};
 /// Network layer messages.
 pub static NETWORK_MESSAGE: Field = Field {
     name: "bacnet.network_message",
@@ -51,7 +63,16 @@ pub static DEFINITION: Definition = Definition {
     title: "BACnet/IP (ANSI/ASHRAE 135 annex J)",
     transports: &[Transport::Udp],
     ports: PORTS,
-    fields: &[&FUNCTION, &UNCONFIRMED, &CONFIRMED, &ACKNOWLEDGED, &REFUSED, &NETWORK_MESSAGE],
+    fields: &[
+        &FUNCTION,
+        &UNCONFIRMED,
+        &CONFIRMED,
+        &ACKNOWLEDGED,
+        &REFUSED,
+        &DEVICE,
+        &VENDOR,
+        &NETWORK_MESSAGE,
+    ],
     class: Class::Readable,
     probe,
     start,
@@ -62,6 +83,8 @@ const PORTS: &[u16] = &[
     0xbac0, 0xbac1, 0xbac2, 0xbac3, 0xbac4, 0xbac5, 0xbac6, 0xbac7, 0xbac8, 0xbac9, 0xbaca, 0xbacb, 0xbacc,
     0xbacd, 0xbace, 0xbacf,
 ];
+/// Service choice of I-Am.
+const I_AM: u8 = 0;
 /// BVLC type of BACnet/IP.
 const BVLC: u8 = 0x81;
 
@@ -72,6 +95,8 @@ enum Message {
     Bvlc,
     Network(u8),
     Confirmed(u8),
+    /// Device and vendor.
+    IAm(u32, Option<u16>),
     Unconfirmed(u8),
     Acknowledged(u8),
     Refused(&'static str),
@@ -82,24 +107,32 @@ enum Message {
 /// BVLC type, a length that is the datagram's, and a network layer of version 1 where there must be
 /// one.
 fn probe(input: &ProbeInput<'_>) -> Probe {
-    let Some((_, message)) = read(input.bytes) else { return Probe::No };
+    let Some((_, message)) = read(input.bytes).filter(|_| !is_longer(input.bytes)) else { return Probe::No };
     let length_fits = matches!(*input.bytes, [_, _, hi, lo, ..]
         if usize::from(u16::from_be_bytes([hi, lo])) == input.bytes.len());
     if !length_fits && !input.port_in(PORTS) {
         return Probe::No;
     }
-    Probe::Certainly(match message {
+    let role = match message {
         Message::Acknowledged(_) | Message::Refused(_) => Role::Server,
         _ => Role::Client,
-    })
+    };
+    // Four bytes that agree with each other and nothing behind them that could not be anything.
+    let bare = matches!(message, Message::Bvlc | Message::Other) && !input.port_in(PORTS);
+    if bare { Probe::Perhaps(role) } else { Probe::Certainly(role) }
+}
+
+/// Whether a datagram is longer than its message says it is.
+fn is_longer(bytes: &[u8]) -> bool {
+    matches!(*bytes, [_, _, hi, lo, ..] if usize::from(u16::from_be_bytes([hi, lo])) < bytes.len())
 }
 
 /// BVLC function and message of a datagram that may be cut; `None` if it is no BACnet/IP.
 fn read(bytes: &[u8]) -> Option<(u8, Message)> {
     let ([BVLC, function @ 0..=0x0c, hi, lo], rest) = bytes.split_first_chunk::<4>()? else { return None };
-    if usize::from(u16::from_be_bytes([*hi, *lo])) < bytes.len() {
-        return None;
-    }
+    // What follows the message in its datagram is nobody's.
+    let length = usize::from(u16::from_be_bytes([*hi, *lo])).checked_sub(4)?;
+    let rest = rest.get(..length).unwrap_or(rest);
     let network = match function {
         // Forwarded: the address of who sent it comes first (J.2.5).
         0x04 => rest.get(6..)?,
@@ -131,7 +164,10 @@ fn application(control: u8, rest: &[u8]) -> Option<Message> {
     let choice = |at: usize| rest.get(at).copied();
     Some(match rest.first()? >> 4 {
         0 => Message::Confirmed(choice(3_usize.saturating_add(after_segment))?),
-        1 => Message::Unconfirmed(choice(1)?),
+        1 => match rest {
+            [_, I_AM, parameters @ ..] => i_am(parameters).unwrap_or(Message::Unconfirmed(I_AM)),
+            _ => Message::Unconfirmed(choice(1)?),
+        },
         2 => Message::Acknowledged(choice(2)?),
         3 => Message::Acknowledged(choice(2_usize.saturating_add(after_segment))?),
         5 => Message::Refused("error"),
@@ -139,6 +175,24 @@ fn application(control: u8, rest: &[u8]) -> Option<Message> {
         7 => Message::Refused("abort"),
         _ => Message::Other,
     })
+}
+
+/// Device identifier (object type 8), longest message, segmentation, vendor; each with its tag (clause 20.2).
+fn i_am(parameters: &[u8]) -> Option<Message> {
+    let ([0xc4, a, b, c, d], rest) = parameters.split_first_chunk::<5>()? else { return None };
+    let object = u32::from_be_bytes([*a, *b, *c, *d]);
+    if object >> 22 != 8 {
+        return None;
+    }
+    let vendor = match rest {
+        [0x21, _, 0x91, _, rest @ ..] | [0x22, _, _, 0x91, _, rest @ ..] => match rest {
+            [0x21, vendor, ..] => Some(u16::from(*vendor)),
+            [0x22, hi, lo, ..] => Some(u16::from_be_bytes([*hi, *lo])),
+            _ => None,
+        },
+        _ => None,
+    };
+    Some(Message::IAm(object & 0x3f_ffff, vendor))
 }
 
 fn start(_: &Context) -> Box<dyn Analyzer> {
@@ -158,6 +212,13 @@ impl Analyzer for Bacnet {
         let (field, code) = match message {
             Message::Network(kind) => (&NETWORK_MESSAGE, kind),
             Message::Confirmed(service) => (&CONFIRMED, service),
+            Message::IAm(device, vendor) => {
+                sink.fact(&DEVICE, Value::Uint(u64::from(device)));
+                if let Some(vendor) = vendor {
+                    sink.fact(&VENDOR, Value::Uint(u64::from(vendor)));
+                }
+                (&UNCONFIRMED, I_AM)
+            }
             Message::Unconfirmed(service) => (&UNCONFIRMED, service),
             Message::Acknowledged(service) => (&ACKNOWLEDGED, service),
             Message::Refused(how) => return sink.fact(&REFUSED, Value::Word(how)),
@@ -187,6 +248,22 @@ mod tests {
         assert_eq!(facts.first(&CONFIRMED).unwrap().value, Value::Uint(12));
         assert_eq!(facts.first(&REFUSED).unwrap().value, Value::Word("error"));
         assert_eq!(facts.count(&FUNCTION), 3);
+    }
+
+    #[test]
+    fn an_i_am_names_device_and_vendor() {
+        // Device 1234, 1476 bytes, no segments, vendor 260.
+        let i_am: &[u8] = &[
+            0x81, 0x0b, 0, 25, 1, 0x20, 0xff, 0xff, 0, 0xff, 0x10, 0, 0xc4, 2, 0, 4, 0xd2, 0x22, 5, 0xc4,
+            0x91, 3, 0x22, 1, 4,
+        ];
+        let facts = run_datagrams(&DEFINITION, &[(C, i_am)]);
+        assert_eq!(facts.first(&DEVICE).unwrap().value, Value::Uint(1234));
+        assert_eq!(facts.first(&VENDOR).unwrap().value, Value::Uint(260));
+        assert_eq!(facts.first(&UNCONFIRMED).unwrap().value, Value::Uint(0));
+        for length in 0..i_am.len() {
+            let _ = read(&i_am[..length]);
+        }
     }
 
     #[test]

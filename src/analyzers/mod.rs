@@ -29,20 +29,27 @@ pub mod bacnet;
 pub(crate) mod ber;
 pub mod bittorrent;
 pub(crate) mod buffer;
+pub mod coap;
+pub(crate) mod cutter;
 pub mod dhcp;
 pub(crate) mod dialogue;
+pub mod dnp3;
 pub mod dns;
 pub mod dtls;
+pub mod enip;
 pub(crate) mod frames;
 pub mod ftp;
 pub mod http;
 pub mod http2;
+pub mod iec104;
 pub mod imap;
 pub mod irc;
 pub mod ldap;
 pub(crate) mod lines;
+pub mod lon;
 pub mod modbus;
 pub mod mqtt;
+pub mod mqtt_sn;
 pub mod mysql;
 pub mod netbios_dgm;
 pub mod nntp;
@@ -56,11 +63,13 @@ pub mod quic;
 pub mod rdp;
 pub mod redis;
 pub mod rtsp;
+pub mod s7comm;
 pub(crate) mod sasl;
 pub mod sip;
 pub mod smb;
 pub mod smtp;
 pub mod snmp;
+pub mod socks;
 pub mod ssh;
 pub(crate) mod start_line;
 pub(crate) mod starttls;
@@ -382,10 +391,16 @@ pub const REGISTRY: &[&Definition] = &[
     &syslog::DEFINITION,
     &pop3::DEFINITION,
     &nntp::DEFINITION,
+    &socks::DEFINITION,
     &opcua::DEFINITION,
+    &dnp3::DEFINITION,
+    &s7comm::DEFINITION,
+    &enip::DEFINITION,
+    &iec104::DEFINITION,
     &modbus::DEFINITION,
     &websocket::DEFINITION,
     &bacnet::DEFINITION,
+    &lon::IP852,
     &dhcp::DHCP,
     &dhcp::v6::DHCPV6,
     &dns::local::MDNS,
@@ -395,6 +410,9 @@ pub const REGISTRY: &[&Definition] = &[
     &snmp::DEFINITION,
     &netbios_dgm::DEFINITION,
     &tftp::DEFINITION,
+    &coap::DEFINITION,
+    &mqtt_sn::DEFINITION,
+    &lon::IP70,
 ];
 
 /// The analyzer called `id`.

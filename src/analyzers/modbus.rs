@@ -85,7 +85,8 @@ enum Form {
 }
 
 /// A whole message, whose length suits its function where that is a standard one. Off its port it
-/// must begin the stream and be all of it, or be followed by another header.
+/// must begin the stream and be all of it, or be followed by another header, and even then may be
+/// something else.
 fn probe(input: &ProbeInput<'_>) -> Probe {
     let on_port = input.port_in(PORTS);
     let Some([_, _, protocol_hi, protocol_lo, hi, lo]) = input.bytes.first_chunk::<PREFIX>().copied() else {
@@ -111,10 +112,11 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
     let own = on_port && matches!(body, [_, 1..EXCEPTION_BIT, ..]);
     let form = form(body).or(own.then_some(Form::Either)).filter(|_| followed);
     let Some(form) = form else { return Probe::No };
-    Probe::Certainly(match (PORTS.contains(&input.src_port), PORTS.contains(&input.dst_port), form) {
+    let role = match (PORTS.contains(&input.src_port), PORTS.contains(&input.dst_port), form) {
         (true, false, _) | (_, _, Form::Response) => Role::Server,
         _ => Role::Client,
-    })
+    };
+    if on_port { Probe::Certainly(role) } else { Probe::Perhaps(role) }
 }
 
 /// What a message is, judged by whether its length suits its function (V1.1b3 section 6); `body`
@@ -228,11 +230,11 @@ impl Modbus {
     }
 
     fn response(&mut self, head: [u8; HEAD], sink: &mut Sink) {
-        let [a, b, _, _, _, _, unit, code, exception] = head;
+        let [a, b, _, _, _, length, unit, code, exception] = head;
         let function = code & !EXCEPTION_BIT;
         if code == function {
             sink.fact(&RESPONSE, Value::Uint(u64::from(function)));
-        } else {
+        } else if length > 2 {
             sink.fact(&EXCEPTION, Value::Uint(u64::from(exception)));
         }
         let asked = Waiting { transaction: u16::from_be_bytes([a, b]), unit, function };
@@ -307,6 +309,12 @@ mod tests {
     }
 
     #[test]
+    fn an_exception_without_code_has_none() {
+        let facts = run(&DEFINITION, &[(C, WRITE), (S, &[0, 2, 0, 0, 0, 2, 1, 0x85])]);
+        assert!(!facts.has(&EXCEPTION) && !facts.has(&UNANSWERED) && !facts.has(&RESPONSE));
+    }
+
+    #[test]
     fn a_broken_header_ends_it() {
         let facts = run(&DEFINITION, &[(C, READ), (C, b"\x00\x01\x00\x07\x00\x06abcdef")]);
         assert!(facts.has(&ANOMALY));
@@ -315,10 +323,10 @@ mod tests {
     #[test]
     fn messages_are_recognised_by_a_length_that_suits_their_function() {
         assert_eq!(ask(&DEFINITION, READ, 50_000, 502), Probe::Certainly(C));
-        assert_eq!(ask(&DEFINITION, READ, 50_000, 9999), Probe::Certainly(C));
-        assert_eq!(ask(&DEFINITION, ANSWER, 9999, 50_000), Probe::Certainly(S));
+        assert_eq!(ask(&DEFINITION, READ, 50_000, 9999), Probe::Perhaps(C));
+        assert_eq!(ask(&DEFINITION, ANSWER, 9999, 50_000), Probe::Perhaps(S));
         assert_eq!(ask(&DEFINITION, REFUSAL, 502, 50_000), Probe::Certainly(S));
-        assert_eq!(ask(&DEFINITION, &[READ, WRITE].concat(), 50_000, 9999), Probe::Certainly(C));
+        assert_eq!(ask(&DEFINITION, &[READ, WRITE].concat(), 50_000, 9999), Probe::Perhaps(C));
         for length in 0..READ.len() {
             assert_eq!(ask(&DEFINITION, &READ[..length], 50_000, 502), Probe::More, "{length}");
             assert_eq!(ask(&DEFINITION, &READ[..length], 50_000, 9999), Probe::No, "{length}");

@@ -2,8 +2,8 @@
 //! channel.
 //!
 //! Read: Hello, Acknowledge, Error and ReverseHello, and of OpenSecureChannel the security policy,
-//! which is in the clear (section 6.7.2.3). Not read: what the channel carries, whose security mode
-//! a policy of `None` tells and any other hides.
+//! which is in the clear (section 6.7.2.3), and the security mode asked for where the policy is `None`:
+//! any other policy encrypts it. Not read: what the channel carries.
 
 use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Field, Transport, Value};
@@ -33,6 +33,13 @@ pub static SECURITY_POLICY: Field = Field {
           nothing is secured.",
     source: "OPC 10000-6 section 6.7.2.3",
 };
+/// Security mode.
+pub static SECURITY_MODE: Field = Field {
+    name: "opcua.security_mode",
+    doc: "Security mode that the client asks for: `none`, `sign`, `sign-and-encrypt`, `invalid`. Visible only with the \
+          security policy `None`, which goes with `none`.",
+    source: "OPC 10000-4 sections 5.5.2 and 7.20",
+};
 /// Channel open.
 pub static OPENED: Field = Field {
     name: "opcua.opened",
@@ -52,7 +59,7 @@ pub static DEFINITION: Definition = Definition {
     title: "OPC UA over TCP (OPC 10000-6)",
     transports: &[Transport::Tcp],
     ports: &[PORT],
-    fields: &[&ENDPOINT, &ACCEPTED, &ERROR, &SECURITY_POLICY, &OPENED, &ANOMALY],
+    fields: &[&ENDPOINT, &ACCEPTED, &ERROR, &SECURITY_POLICY, &SECURITY_MODE, &OPENED, &ANOMALY],
     class: Class::Readable,
     probe,
     start,
@@ -160,6 +167,61 @@ fn string(message: &[u8], at: usize) -> Option<&[u8]> {
     text.get(..u32::from_le_bytes(*length) as usize)
 }
 
+/// The mode in the clear body of an OpenSecureChannel request (OPC 10000-4 section 5.5.2, OPC 10000-6 section 5.2).
+fn mode(message: &[u8]) -> Option<&'static str> {
+    // Security policy, certificate and thumbprint; sequence number and request.
+    let mut rest = message.get(HEADER + 4..)?;
+    for _ in 0..3 {
+        skip_string(&mut rest)?;
+    }
+    rest = rest.get(8..)?;
+    // The type of the body: request 446 of namespace 0.
+    rest = rest.strip_prefix(&[1, 0, 0xbe, 0x01])?;
+    // Request header: token, time, handle, diagnostics, audit entry, time-out hint, more.
+    skip_node(&mut rest)?;
+    rest = rest.get(16..)?;
+    skip_string(&mut rest)?;
+    rest = rest.get(4..)?;
+    skip_node(&mut rest)?;
+    let (encoding, after) = rest.split_first()?;
+    rest = after;
+    if *encoding != 0 {
+        skip_string(&mut rest)?;
+    }
+    // Protocol version and kind of request come first.
+    let mode = rest.get(8..)?.first_chunk::<4>()?;
+    Some(match u32::from_le_bytes(*mode) {
+        0 => "invalid",
+        1 => "none",
+        2 => "sign",
+        3 => "sign-and-encrypt",
+        _ => return None,
+    })
+}
+
+/// A string, which may be null: length -1.
+fn skip_string(rest: &mut &[u8]) -> Option<()> {
+    let (length, after) = rest.split_first_chunk::<4>()?;
+    let length = if *length == [0xff; 4] { 0 } else { usize::try_from(u32::from_le_bytes(*length)).ok()? };
+    *rest = after.get(length..)?;
+    Some(())
+}
+
+/// A node identifier of any encoding (OPC 10000-6 section 5.2.2.9).
+fn skip_node(rest: &mut &[u8]) -> Option<()> {
+    let (encoding, after) = rest.split_first()?;
+    let fixed = match encoding {
+        0 => 1,
+        1 => 3,
+        2 => 6,
+        3 | 5 => 2,
+        4 => 18,
+        _ => return None,
+    };
+    *rest = after.get(fixed..)?;
+    if matches!(encoding, 3 | 5) { skip_string(rest) } else { Some(()) }
+}
+
 impl Analyzer for OpcUa {
     fn held(&self) -> usize {
         self.client.message.capacity().saturating_add(self.server.message.capacity())
@@ -190,6 +252,9 @@ impl Analyzer for OpcUa {
                 (b"OPN", Role::Client) => {
                     if let Some(policy) = string(&message, HEADER + 4) {
                         sink.fact(&SECURITY_POLICY, Value::text(policy));
+                        if let Some(mode) = mode(&message).filter(|_| policy.ends_with(b"#None")) {
+                            sink.fact(&SECURITY_MODE, Value::Word(mode));
+                        }
                     }
                 }
                 (b"OPN", Role::Server) => {
@@ -237,6 +302,30 @@ mod tests {
             assert_eq!(facts.first(&ENDPOINT).unwrap().value.to_string(), "opc.tcp://plc.example:4840/");
             assert_eq!(facts.first(&SECURITY_POLICY).unwrap().value.to_string(), POLICY);
             assert!(facts.has(&ACCEPTED) && facts.has(&OPENED) && !facts.has(&ANOMALY));
+        }
+    }
+
+    #[test]
+    fn the_mode_is_read_where_it_is_in_the_clear() {
+        // As open62541 asks: null certificate and thumbprint, numbers of the sequence, request 446, a header, version 0,
+        // issue, mode 1, null nonce, an hour.
+        let body = |policy: &str, mode: u8| {
+            let security = [&[0; 4][..], &text(policy), &[0xff; 8], &[1, 0, 0, 0, 1, 0, 0, 0]].concat();
+            let header = [&[0, 0][..], &[7; 16], &[0xff; 4], &[0x10, 0x27, 0, 0], &[0, 0, 0]].concat();
+            let asked = [&[0; 8][..], &[mode, 0, 0, 0], &[0xff; 4], &[0x80, 0xee, 0x36, 0]].concat();
+            message(*b"OPNF", &[security, vec![1, 0, 0xbe, 1], header, asked].concat())
+        };
+        let mode = |policy, mode| {
+            let facts = run(&DEFINITION, &[(C, &hello()), (C, &body(policy, mode))]);
+            facts.first(&SECURITY_MODE).map(|fact| fact.value.to_string())
+        };
+        assert_eq!(mode(POLICY, 1), Some("none".into()));
+        assert_eq!(mode(POLICY, 3), Some("sign-and-encrypt".into()));
+        assert_eq!(mode(POLICY, 9), None);
+        assert_eq!(mode("http://opcfoundation.org/UA/SecurityPolicy#Basic256Sha256", 1), None);
+        let whole = body(POLICY, 1);
+        for length in HEADER..whole.len() - 12 {
+            assert_eq!(super::mode(&whole[..length]), None, "{length}");
         }
     }
 

@@ -6,10 +6,10 @@ use super::destination::{bypassed_proxy, expected_ports};
 use super::matching::Match;
 use super::subject::{Subject, View, flow_rule};
 use super::{Check, Code, Found, outcome};
-use crate::analyzers::http::fields as http;
 use crate::model::evidence::Evidence;
 use crate::model::finding::{Confidence, Severity, Status};
-use crate::model::{Finding, Transport};
+use crate::model::{Finding, NameSource, Transport};
+use crate::naming::Proxied;
 use crate::profile::{BoundClaim, FlowRule, Level, Peer, Ports};
 
 /// The check.
@@ -289,28 +289,31 @@ fn merged(views: &[&&View<'_>]) -> Option<Evidence> {
     Some(evidence)
 }
 
-/// A proxy that is allowed refuses to connect.
+/// A proxy that is allowed refuses to connect. That it wants credentials first is no refusal if they help.
 fn refused_tunnel(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     let Match::Claims(claims) = &view.matched else { return None };
-    if !view.is_proxy {
+    let proxied = Proxied::of(view.flow).filter(|_| view.is_proxy)?;
+    let (refusal, wants_credentials) = proxied.refusal()?;
+    let granted = |other: &View<'_>| {
+        let same = other.is_proxy && (other.peer, other.port) == (view.peer, view.port);
+        same && Proxied::of(other.flow).is_some_and(|other| other.granted)
+    };
+    if wants_credentials && subject.views.iter().any(granted) {
         return None;
     }
-    let refusal = view
-        .flow
-        .facts
-        .of(&http::CONNECT_STATUS)
-        .find(|fact| fact.value.as_uint().is_some_and(|status| status / 100 != 2 && status != 407))?;
-    let target = view.flow.facts.first(&http::CONNECT_TARGET)?.value.to_string();
     let bound = claims.first().and_then(|index| subject.claim(*index));
     let mut finding = subject.finding(&REQUIRED_BLOCKED, Status::Obstructed, Confidence::Proven, view, bound);
     finding.evidence = Some(refusal.evidence.clone());
-    finding.expected = format!("CONNECT {target}");
+    finding.expected = proxied.request();
     finding.observed = refusal.value.to_string();
+    let word = if proxied.source == NameSource::Connect { "status" } else { "reply" };
     finding.message = format!(
-        "The proxy {} refused to connect {} to {target} with status {} ({{count request}}).",
+        "The proxy {} refused to connect {} to {} with {word} {} ({{count request}}){}.",
         view.peer_text(),
         subject.who(),
-        refusal.value
+        proxied.target.unwrap_or("anybody"),
+        refusal.value,
+        if wants_credentials { ": it wants credentials, and none that it took were seen" } else { "" }
     );
     Some(finding)
 }

@@ -6,11 +6,11 @@ use super::claim_index::applies;
 use super::matching::{self, Fit, Match};
 use super::subject::{Subject, View, flow_rule};
 use super::{Check, Code, Found, outcome};
-use crate::analyzers::http::fields as http;
 use crate::analyzers::{dns, tls};
 use crate::model::address::{Scope, scope};
 use crate::model::finding::{Confidence, Severity, Status, Way};
 use crate::model::{Finding, NameSource, Transport};
+use crate::naming::Proxied;
 use crate::profile::{Baseline, BoundClaim, FlowRule, Level, Peer, Ports, ProxyRule};
 
 /// The check.
@@ -437,15 +437,14 @@ fn resolver(subject: &Subject<'_>, view: &View<'_>) -> Finding {
 fn proxy(subject: &Subject<'_>, view: &View<'_>, bound: Option<&BoundClaim>) -> Finding {
     let mut finding = subject.finding(&UNDECLARED_PROXY, Status::Violation, Confidence::Proven, view, bound);
     finding.expected = String::from("direct");
-    let target = view.flow.facts.first(&http::CONNECT_TARGET).map(|fact| fact.value.to_string());
-    finding.observed =
-        target.as_ref().map_or_else(|| String::from("CONNECT"), |target| format!("CONNECT {target}"));
+    let proxied = Proxied::of(view.flow);
+    finding.observed = proxied.map(|proxied| proxied.request()).unwrap_or_default();
     finding.message = format!(
         "{} asked the proxy {} on {} to connect it to {} ({{count connection}}).",
         subject.who(),
         view.peer_text(),
         view.port_text(),
-        target.as_deref().unwrap_or("somebody else")
+        proxied.and_then(|proxied| proxied.target).unwrap_or("somebody else")
     );
     finding
 }
@@ -453,7 +452,7 @@ fn proxy(subject: &Subject<'_>, view: &View<'_>, bound: Option<&BoundClaim>) -> 
 /// The inner and the outer name of one connection differ: domain fronting, or a proxy that is asked for one name and
 /// shown another.
 fn name_mismatch(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
-    if !view.through_proxy || view.name.source != NameSource::Connect {
+    if !view.through_proxy || !matches!(view.name.source, NameSource::Connect | NameSource::Socks) {
         return None;
     }
     let asked = view.name.name.as_deref()?;

@@ -8,7 +8,7 @@ use foldhash::{HashSet, HashSetExt};
 use ipnet::IpNet;
 
 use crate::analyzers::http::fields as http;
-use crate::analyzers::tls;
+use crate::analyzers::{socks, tls};
 use crate::model::{MacAddr, Outline};
 use crate::naming::hosts::{Host, Hosts};
 use crate::profile::{Identify, Profile};
@@ -148,7 +148,8 @@ impl<'p> Talkers<'p> {
         let by_port = || self.identify.ports.contains(&flow.key.resp.port);
         let by_name = || {
             let Some(facts) = flow.facts.filter(|_| !self.identify.names.is_empty()) else { return false };
-            facts.texts(&tls::SNI).chain(facts.texts(&http::CONNECT_TARGET)).any(|name| {
+            let proxied = facts.texts(&http::CONNECT_TARGET).chain(facts.texts(&socks::TARGET));
+            facts.texts(&tls::SNI).chain(proxied).any(|name| {
                 let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
                 known_name(self.identify, &lower(host))
             })

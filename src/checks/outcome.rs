@@ -1,11 +1,11 @@
 //! How an attempt went, told from packets alone.
 
 use super::subject::{View, is_tls};
-use crate::analyzers::http::fields as http;
 use crate::analyzers::{ntp, tls};
 use crate::model::Transport;
 use crate::model::flow::{ConnState, End};
 use crate::model::observation::Fact;
+use crate::naming::Proxied;
 
 /// How an attempt went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,9 @@ pub(super) fn worked(view: &View<'_>) -> bool {
     if !of(view).answered() {
         return false;
     }
+    if view.is_proxy {
+        return Proxied::of(view.flow).is_some_and(|proxied| proxied.granted);
+    }
     let facts = &view.flow.facts;
     match view.service.first() {
         Some(id) if is_tls(id) => {
@@ -89,9 +92,6 @@ pub(super) fn worked(view: &View<'_>) -> bool {
                 || facts.of(&tls::HANDSHAKE_INCOMPLETE).any(midstream)
         }
         Some(&"ntp") => facts.has(&ntp::REPLY),
-        Some(&"http") if view.is_proxy => facts
-            .of(&http::CONNECT_STATUS)
-            .any(|fact| fact.value.as_uint().is_some_and(|status| status / 100 == 2)),
         _ => true,
     }
 }

@@ -12,7 +12,7 @@ use crate::analyzers::{self, Class, tls};
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::flow::RoleBasis;
 use crate::model::observation::Fact;
-use crate::model::{Finding, Transport};
+use crate::model::{Finding, Transport, Value};
 
 /// The check.
 pub(super) static CHECK: Check =
@@ -159,7 +159,11 @@ fn credentials(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
         (fact, String::from("WebSocket token"))
     } else {
         let fact = view.flow.facts.iter().filter(clear).find(|fact| fact.field.is_credentials())?;
-        (fact, format!("{} credentials ({})", fact.field.analyzer().to_uppercase(), fact.value))
+        let protocol = fact.field.analyzer().to_uppercase();
+        match &fact.value {
+            Value::Yes => (fact, format!("{protocol} credentials")),
+            how => (fact, format!("{protocol} credentials ({how})")),
+        }
     };
     let claim = encrypting(subject, view);
     let mut finding = at_fact(subject, &CLEARTEXT_CREDENTIALS, view, claim, fact);

@@ -11,13 +11,13 @@ use super::claim_index::{ClaimIndex, applies};
 use super::matching::{self, Match};
 use crate::analyzers::http::fields as http;
 use crate::analyzers::mqtt::fields as mqtt;
-use crate::analyzers::tls;
+use crate::analyzers::{socks, tls};
 use crate::model::evidence::Seen;
 use crate::model::finding::{Confidence, DeviceLabel, Severity, Status, Way};
 use crate::model::stats::{CaptureInfo, Stats};
 use crate::model::{Endpoint, Finding, Flow, NameBinding, NameSource, Timestamp, Transport};
 use crate::naming::hosts::Host;
-use crate::naming::{Names, PeerName, Resolver};
+use crate::naming::{Names, PeerName, Proxied, Resolver};
 use crate::profile::tls_policy::TlsPolicy;
 use crate::profile::{BoundClaim, Declaration, FlowRule, Level, ProxyRule, Rule};
 
@@ -85,7 +85,7 @@ pub struct View<'a> {
     pub name: PeerName,
     /// Protocols by content, of the inner connection in a tunnel.
     pub service: Vec<&'static str>,
-    /// Set on the inner connection that an HTTP CONNECT carries.
+    /// Set on the inner connection that an HTTP CONNECT or SOCKS carries.
     pub through_proxy: bool,
     /// Set on the connection to a proxy itself.
     pub is_proxy: bool,
@@ -174,8 +174,8 @@ impl<'a> Subject<'a> {
         };
         let port =
             matches!(flow.key.transport, Transport::Tcp | Transport::Udp).then_some(flow.key.resp.port);
-        let is_proxy = by_device && flow.facts.has(&http::CONNECT_TARGET);
-        let name = if is_proxy { names.resolved(peer) } else { names.peer(flow, peer, by_device) };
+        let proxied = Proxied::of(flow).filter(|_| by_device);
+        let name = if proxied.is_some() { names.resolved(peer) } else { names.peer(flow, peer, by_device) };
         let outer = View {
             flow,
             by_device,
@@ -183,15 +183,52 @@ impl<'a> Subject<'a> {
             peer,
             port,
             name,
-            service: if is_proxy { vec!["http"] } else { flow.service.clone() },
+            service: flow
+                .service
+                .iter()
+                .take(proxied.map_or(usize::MAX, |proxied| proxied.layers))
+                .copied()
+                .collect(),
             through_proxy: false,
-            is_proxy,
+            is_proxy: proxied.is_some(),
             session: None,
             candidates: Arc::new([]),
             matched: Match::Undeclared,
         };
-        let inner = is_proxy.then(|| inner_view(flow, way, peer, names)).flatten();
+        let inner = proxied.and_then(|proxied| self.inner_view(flow, way, peer, proxied, names));
         std::iter::once(outer).chain(inner).collect()
+    }
+
+    /// The connection that a proxy has opened: its peer is the target, not the proxy.
+    fn inner_view(
+        &self,
+        flow: &'a Flow,
+        way: Way,
+        proxy: IpAddr,
+        proxied: Proxied<'_>,
+        names: &mut Resolver<'_>,
+    ) -> Option<View<'a>> {
+        if !proxied.granted {
+            return None;
+        }
+        // Where a name was asked for, only the proxy knows the address.
+        let address = proxied.address();
+        let peer = address.unwrap_or(proxy);
+        let is_local = address.is_some_and(|address| self.device.is_local(address));
+        Some(View {
+            flow,
+            by_device: true,
+            way: if way == Way::Local && !is_local { Way::Out } else { way },
+            peer,
+            port: proxied.port(),
+            name: names.peer(flow, peer, true),
+            service: flow.service.iter().skip(proxied.layers).copied().collect(),
+            through_proxy: true,
+            is_proxy: false,
+            session: None,
+            candidates: Arc::new([]),
+            matched: Match::Undeclared,
+        })
     }
 
     /// A DHCP start; else a DNS query ahead of any other flow that leaves the LAN: nothing else tells a boot from a
@@ -348,29 +385,6 @@ impl View<'_> {
     }
 }
 
-/// The connection inside an accepted CONNECT: its peer is the target, not the proxy.
-fn inner_view<'a>(flow: &'a Flow, way: Way, peer: IpAddr, names: &mut Resolver<'_>) -> Option<View<'a>> {
-    if !flow.facts.of(&http::CONNECT_STATUS).any(|fact| fact.value.as_uint().is_some_and(|s| s / 100 == 2)) {
-        return None;
-    }
-    let target = flow.facts.latest(&http::CONNECT_TARGET)?.value.as_str()?;
-    let port = target.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-    Some(View {
-        flow,
-        by_device: true,
-        way: if way == Way::Local { Way::Out } else { way },
-        peer,
-        port,
-        name: names.peer(flow, peer, true),
-        service: flow.service.iter().skip(1).copied().collect(),
-        through_proxy: true,
-        is_proxy: false,
-        session: None,
-        candidates: Arc::new([]),
-        matched: Match::Undeclared,
-    })
-}
-
 /// The flow rule of a claim, if it has one.
 pub fn flow_rule(bound: &BoundClaim) -> Option<&FlowRule> {
     match &bound.claim.rule {
@@ -392,7 +406,7 @@ fn is_anothers(device: &Host, flow: &Flow) -> bool {
 pub fn flow_evidence(flow: &Flow) -> crate::model::Evidence {
     let mut evidence = crate::model::Evidence::once(flow.first);
     let answer = flow.tcp.as_ref().and_then(|tcp| tcp.syn_ack);
-    let told = [&tls::SNI, &http::METHOD, &http::CONNECT_TARGET, &mqtt::PROTOCOL_NAME];
+    let told = [&tls::SNI, &http::METHOD, &http::CONNECT_TARGET, &socks::TARGET, &mqtt::PROTOCOL_NAME];
     let told = told.into_iter().filter_map(|field| flow.facts.first(field)).map(|fact| fact.evidence.first);
     for seen in answer.into_iter().chain(told) {
         evidence.merge(&crate::model::Evidence::once(seen));

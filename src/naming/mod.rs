@@ -4,6 +4,7 @@
 //! resolved holds for the whole capture: clients keep an address long past its time to live.
 
 pub mod hosts;
+mod proxied;
 mod sightings;
 
 use std::cmp::Ordering;
@@ -13,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 
 use foldhash::{HashMap, HashMapExt};
 
+pub use proxied::Proxied;
 pub use sightings::Sightings;
 
 use crate::analyzers::http::fields as http;
@@ -174,16 +176,14 @@ impl<'n> Resolver<'n> {
     }
 }
 
-/// What the flow itself calls its server: CONNECT target, SNI, the certificate's only name, Host.
+/// What the flow itself calls its server: what it asks a proxy for, SNI, the certificate's only name, Host. Where it asks
+/// a proxy for an address, what follows names who is there.
 fn said_in_flow(flow: &Flow) -> Option<PeerName> {
     let text = |field| flow.facts.latest(field).and_then(|fact| fact.value.as_str());
-    if let Some(target) = text(&http::CONNECT_TARGET) {
-        let host = target.rsplit_once(':').map_or(target, |(host, _)| host);
-        return Some(PeerName::certain(
-            host.trim_matches(['[', ']']),
-            NameSource::Connect,
-            Confidence::Strong,
-        ));
+    if let Some(proxied) = Proxied::of(flow)
+        && let Some(host) = proxied.host().filter(|_| proxied.address().is_none())
+    {
+        return Some(PeerName::certain(host, proxied.source, Confidence::Strong));
     }
     if let Some(sni) = text(&tls::SNI) {
         // With ECH the name outside is that of the provider, and a GREASE extension looks the same.

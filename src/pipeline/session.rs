@@ -199,6 +199,8 @@ impl Session {
         // An analyzer's last words may start an inner one, so the list may grow.
         let mut at = 0;
         while at < run.layers.len() {
+            run.settle_for_shape(at);
+            run.drain();
             run.end(at, last);
             run.drain();
             at = at.saturating_add(1);
@@ -287,6 +289,28 @@ impl Run<'_> {
             sink.reset(seen);
             let ok = guarded(|| analyzer.datagram(who, bytes, missed, sink));
             self.settle(0, ok);
+        }
+    }
+
+    /// No more bytes will come to decide by: who only may be it, takes what is held.
+    fn settle_for_shape(&mut self, at: usize) {
+        let midstream = at == 0 && self.flow.midstream;
+        let Some(layer) = self.layers.get_mut(at).filter(|layer| layer.stage == Stage::Probing) else {
+            return;
+        };
+        let Some(held) = layer.held.as_deref() else { return };
+        let found = [Direction::OrigToResp, Direction::RespToOrig].into_iter().find_map(|from| {
+            let broken = at == 0 && held.broken.has(from);
+            let beginning = if midstream || broken { Beginning::Missed } else { Beginning::Seen };
+            let stream = Some(held.stream(from)).filter(|stream| !stream.is_empty())?;
+            let (number, role) = survey(self.flow, from, &stream, beginning).perhaps?;
+            Some((number, direction(from, role)))
+        });
+        let Some((number, client)) = found else { return };
+        let chunks = layer.held.take().map(|held| held.chunks).unwrap_or_default();
+        self.start(at, number, client, Basis::Shape);
+        for (from, seen, bytes) in chunks.into_iter().rev() {
+            self.tools.queue.push_front(Work { layer: at, from, seen, bytes });
         }
     }
 
@@ -500,10 +524,28 @@ enum Beginning {
     Late,
 }
 
-/// Asks every analyzer of the transport, in registry order. The first that is certain wins, even if an earlier one
-/// is still undecided: undecided means that what it has seen could be many things. One that only says that it may be
-/// wins where nobody is certain or undecided.
+/// The first that is certain wins, even if an earlier one is still undecided: undecided means that what it has seen
+/// could be many things. One that only says that it may be wins where nobody is certain or undecided.
 fn probe(flow: &FlowHead, from: Direction, bytes: &[u8], beginning: Beginning) -> Verdict {
+    let Survey { certain, perhaps, undecided } = survey(flow, from, bytes, beginning);
+    match (certain, perhaps) {
+        (Some((number, role)), _) => Verdict::Is(number, role, Basis::Content),
+        _ if undecided && flow.key.transport == Transport::Tcp => Verdict::Undecided,
+        (None, Some((number, role))) => Verdict::Is(number, role, Basis::Shape),
+        (None, None) => Verdict::Nobody,
+    }
+}
+
+/// What the analyzers say of some bytes; of several that say the same, the first in the registry.
+#[derive(Debug, Default)]
+struct Survey {
+    certain: Option<(u8, Role)>,
+    perhaps: Option<(u8, Role)>,
+    undecided: bool,
+}
+
+/// Asks every analyzer of the transport, in registry order, until one is certain.
+fn survey(flow: &FlowHead, from: Direction, bytes: &[u8], beginning: Beginning) -> Survey {
     let (src, dst) = match from {
         Direction::OrigToResp => (flow.key.orig, flow.key.resp),
         Direction::RespToOrig => (flow.key.resp, flow.key.orig),
@@ -516,24 +558,23 @@ fn probe(flow: &FlowHead, from: Direction, bytes: &[u8], beginning: Beginning) -
         // Midstream, TLS is recognised by less than a hello; late, only a hello will do.
         at_start: beginning != Beginning::Missed,
     };
-    let (mut undecided, mut perhaps) = (false, None);
+    let mut survey = Survey::default();
     for (number, definition) in (0..).zip(analyzers::REGISTRY) {
         let too_late = beginning == Beginning::Late && !STARTS_LATE.contains(&definition.id);
         if too_late || !definition.transports.contains(&flow.key.transport) {
             continue;
         }
         match (definition.probe)(&input) {
-            Probe::Certainly(role) => return Verdict::Is(number, role, Basis::Content),
-            Probe::Perhaps(role) => perhaps = perhaps.or(Some((number, role))),
-            Probe::More => undecided = true,
+            Probe::Certainly(role) => {
+                survey.certain = Some((number, role));
+                return survey;
+            }
+            Probe::Perhaps(role) => survey.perhaps = survey.perhaps.or(Some((number, role))),
+            Probe::More => survey.undecided = true,
             Probe::No => {}
         }
     }
-    match perhaps {
-        _ if undecided && flow.key.transport == Transport::Tcp => Verdict::Undecided,
-        Some((number, role)) => Verdict::Is(number, role, Basis::Shape),
-        None => Verdict::Nobody,
-    }
+    survey
 }
 
 /// Runs analyzer code; false if it panicked, which is a bug of ours in one flow and must not end the run.

@@ -18,6 +18,8 @@ fields! {
         credentials themselves are never kept.";
     PROXY_AUTHORIZATION = "http.proxy_authorization", "RFC 9110 section 11.7.2",
         "Scheme of the credentials for a proxy in a request.";
+    PROXY_AUTHENTICATE = "http.proxy_authenticate", "RFC 9110 section 11.7.1",
+        "Scheme of a challenge with which a proxy asks for credentials, as a rule with status 407.";
     TARGET_CREDENTIAL = "http.target_credential", "RFC 9110 section 17.9",
         "Name of a query parameter of a target that carries a credential, or `userinfo`.";
     COOKIE = "http.cookie", "RFC 6265 section 4.2", "A request carried cookies.";

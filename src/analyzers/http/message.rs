@@ -5,8 +5,8 @@ use httparse::{Header, Request, Response};
 use super::body::Body;
 use super::fields::{
     ANOMALY, AUTHORIZATION, CONNECT_REFUSED, CONNECT_STATUS, CONNECT_TARGET, COOKIE, HOST, METHOD,
-    PROXIED_TO, PROXY_AUTHORIZATION, SERVER, SET_COOKIE, STATUS, TARGET, TARGET_CREDENTIAL, UPGRADE,
-    UPGRADED, USER_AGENT, VERSION,
+    PROXIED_TO, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SERVER, SET_COOKIE, STATUS, TARGET,
+    TARGET_CREDENTIAL, UPGRADE, UPGRADED, USER_AGENT, VERSION,
 };
 use super::head::{self, Framing, MAX_HEAD, MAX_TEXT, Reading, SLOTS, elements, values};
 use super::upgrade::{self, Offer};
@@ -21,6 +21,8 @@ use crate::model::Value;
 const MAX_EXCHANGES: usize = 256;
 /// How many bytes a client may send between asking for a tunnel or an upgrade and the answer.
 const MAX_HELD: usize = MAX_HEAD;
+/// How many challenges of a proxy are told; each is a header line as a rule.
+const MAX_CHALLENGES: usize = 8;
 /// How many elements of an Upgrade header are told.
 const MAX_UPGRADES: usize = 8;
 
@@ -120,6 +122,9 @@ impl Http {
         sink.fact(&STATUS, Value::Uint(status.into()));
         if let Some(server) = values(response.headers, "server").next() {
             sink.fact(&SERVER, text(server, MAX_TEXT));
+        }
+        for challenge in values(response.headers, "proxy-authenticate").take(MAX_CHALLENGES) {
+            sink.fact(&PROXY_AUTHENTICATE, head::scheme(challenge));
         }
         if values(response.headers, "set-cookie").next().is_some() {
             sink.fact(&SET_COOKIE, Value::Yes);

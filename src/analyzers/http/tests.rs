@@ -192,7 +192,10 @@ fn a_tunnel_is_opened_after_a_refusal_and_its_content_recognised() {
         [&[0x10, 0x0d, 0x00, 0x04][..], b"MQTT", &[0x04, 0x02, 0x00, 0x3c, 0x00, 0x01, b'a']].concat();
     let steps = [
         client(connect),
-        server("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 2\r\n\r\nno"),
+        server(
+            "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"p\"\r\n\
+             Proxy-Authenticate: Negotiate\r\nContent-Length: 2\r\n\r\nno",
+        ),
         client(authorised),
         client(packet),
         server(
@@ -206,6 +209,8 @@ fn a_tunnel_is_opened_after_a_refusal_and_its_content_recognised() {
     assert_eq!(pairs(&session, "http.connect.status"), [("407".to_owned(), 1), ("200".to_owned(), 1)]);
     assert_eq!(pairs(&session, "http.connect.refused"), one("407"));
     assert_eq!(pairs(&session, "http.proxy_authorization"), one("Basic"));
+    let challenges = [("Basic".to_owned(), 1), ("Negotiate".to_owned(), 1)];
+    assert_eq!(pairs(&session, "http.proxy_authenticate"), challenges);
     assert_eq!(pairs(&session, "mqtt.client_id"), one("a"));
     assert_eq!(pairs(&session, "mqtt.server_packets"), one("connack"));
     assert_eq!(pairs(&session, "http.target"), []);
