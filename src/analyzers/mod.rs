@@ -36,6 +36,7 @@ pub mod ntp;
 pub mod opcua;
 pub(crate) mod period;
 pub mod smtp;
+pub mod ssdp;
 pub mod ssh;
 #[cfg(test)]
 pub(crate) mod talk;
@@ -312,6 +313,8 @@ pub const REGISTRY: &[&Definition] = &[
     &bacnet::DEFINITION,
     &dhcp::DHCP,
     &dhcp::v6::DHCPV6,
+    &ssdp::DEFINITION,
+    &dns::netbios::NBNS,
     &dns::local::MDNS,
     &dns::local::LLMNR,
     &dns::DNS,

@@ -25,6 +25,14 @@ pub struct Host {
     pub addresses: BTreeSet<IpAddr>,
     /// DHCP host names.
     pub host_names: BTreeSet<String>,
+    /// What it calls itself by multicast DNS, NetBIOS and LLDP.
+    pub announced: BTreeSet<String>,
+    /// URLs of Manufacturer Usage Descriptions.
+    pub mud_urls: BTreeSet<String>,
+    /// What it says it is.
+    pub descriptions: BTreeSet<String>,
+    /// LLDP chassis identifiers.
+    pub chassis: BTreeSet<String>,
     /// DHCP vendor classes.
     pub vendor_classes: BTreeSet<String>,
     /// Names it looked up.
@@ -61,7 +69,9 @@ impl Host {
             (None, Some(ip)) => ip.to_string(),
             (None, None) => String::from("unknown"),
         };
-        let name = self.host_names.first().cloned().unwrap_or_else(|| key.clone());
+        // What DHCP calls it is told to the network's own server; what it announces, to everybody and by anybody.
+        let name = self.host_names.first().or_else(|| self.announced.first());
+        let name = name.cloned().unwrap_or_else(|| key.clone());
         DeviceLabel { key, name, ip, mac: self.mac }
     }
 
@@ -182,6 +192,18 @@ impl Host {
             }
             TraitKind::VendorClass(class) => {
                 self.vendor_classes.insert(class.to_string());
+            }
+            TraitKind::Announced(name) => {
+                self.announced.insert(name.to_string());
+            }
+            TraitKind::MudUrl(url) => {
+                self.mud_urls.insert(url.to_string());
+            }
+            TraitKind::Description(text) => {
+                self.descriptions.insert(text.to_string());
+            }
+            TraitKind::Chassis(id) => {
+                self.chassis.insert(id.to_string());
             }
             TraitKind::Lookup(name) => {
                 self.lookups.insert(name.to_string());

@@ -7,7 +7,7 @@
 //!
 //! DNS over TLS, HTTPS and QUIC is not visible; what shows that it is there is in `naming::encrypted`.
 //!
-//! Multicast DNS and LLMNR share the message format: see [`local`].
+//! Multicast DNS and LLMNR share the message format: see [`local`]; the NetBIOS name service its header: [`netbios`].
 
 mod answers;
 mod edns;
@@ -16,6 +16,7 @@ pub mod local;
 pub(super) mod message;
 pub(super) mod name;
 mod nat64;
+pub mod netbios;
 mod service;
 #[cfg(test)]
 pub(super) mod testing;
