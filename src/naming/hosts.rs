@@ -37,7 +37,7 @@ pub struct Host {
     pub vendor_classes: BTreeSet<String>,
     /// Names it looked up.
     pub lookups: BTreeSet<String>,
-    /// Resolvers that DHCP gave it.
+    /// Resolvers that DHCP gave it, and those that routers tell everybody who speaks IPv6.
     pub resolvers: BTreeSet<IpAddr>,
     /// Its networks, by DHCP's subnet mask, else the usual ones of its addresses.
     pub networks: BTreeSet<IpNet>,
@@ -170,7 +170,20 @@ impl Sightings {
                 host.take(item);
             }
         }
-        hosts.known.iter_mut().for_each(Host::settle_networks);
+        let everybody = traits.iter().filter(|item| item.mac.is_none() && item.ip.is_none());
+        let advertised: BTreeSet<IpAddr> = everybody
+            .filter_map(|item| match item.kind {
+                TraitKind::DnsServer(ip) => Some(ip),
+                _ => None,
+            })
+            .collect();
+        for host in &mut hosts.known {
+            // Of a host that was given none and speaks IPv4 alone it is not known which ones it uses.
+            if !host.resolvers.is_empty() || host.addresses.iter().any(IpAddr::is_ipv6) {
+                host.resolvers.extend(&advertised);
+            }
+            host.settle_networks();
+        }
         hosts
     }
 }
