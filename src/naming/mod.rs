@@ -3,6 +3,7 @@
 //! Names come only from the capture and from the user, never from a look-up of ours. What a device itself
 //! resolved holds for the whole capture: clients keep an address long past its time to live.
 
+pub mod encrypted;
 pub mod hosts;
 mod sightings;
 

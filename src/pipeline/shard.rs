@@ -14,6 +14,7 @@ use crate::model::packed::{Dictionary, Packed};
 use crate::model::packet::{Lldp, Neighbour};
 use crate::model::text::lossless;
 use crate::model::{Direction, Flow, FlowKey, MacAddr, Observation};
+use crate::naming::encrypted;
 
 /// How many shards there are, whatever the number of threads: results must not depend on it.
 pub(crate) const SHARDS: usize = 32;
@@ -170,6 +171,7 @@ impl FlowState {
         flow.facts = self.facts.unpack(dictionary, flow.last);
         flow.service = self.session.services().collect();
         flow.recognised = self.session.bases().collect();
+        encrypted::tell(flow);
     }
 }
 

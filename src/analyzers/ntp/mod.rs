@@ -38,6 +38,7 @@ pub static NTP: Definition = Definition {
         &POLL,
         &EXTENSION,
         &NTS,
+        &KEY_ESTABLISHMENT,
         &CONTROL,
         &CONTROL_ERROR,
         &PRIVATE,
@@ -148,6 +149,14 @@ pub static NTS: Field = Field {
     doc: "A field of Network Time Security: unique-identifier, cookie, cookie-placeholder or authenticator; once each \
           time. Whether the packet is authentic is for the two ends to know",
     source: "RFC 8915 sections 5.3 to 5.6",
+};
+
+/// `ntp.key_establishment`.
+pub static KEY_ESTABLISHMENT: Field = Field {
+    name: "ntp.key_establishment",
+    doc: "A TLS connection that establishes keys for NTS, and what shows it: alpn (the client offers ntske/1) or port \
+          (4460, and a handshake)",
+    source: "RFC 8915 section 4",
 };
 
 /// `ntp.control`.
