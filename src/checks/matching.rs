@@ -81,12 +81,12 @@ fn candidates(subject: &Subject<'_>, view: &View<'_>) -> Vec<u32> {
     subject.index.about(view.peer, &view.name.candidates, view.port)
 }
 
-/// Who, by which name, from which side, on which ports, with which content, and whether it is a proxy.
+/// Who, by which name, from which side, on which ports, with which content, and whether it is a proxy or a resolver.
 type Likeness<'v> = (
     (IpAddr, Option<&'v str>, NameSource),
     (bool, Way, Transport, Option<u16>, u16),
     &'v [&'static str],
-    bool,
+    (bool, bool),
 );
 
 /// Everything that [`of`] looks at. With its peer and its source, a name stands for its candidates.
@@ -96,7 +96,7 @@ fn likeness<'v>(view: &'v View<'_>) -> Likeness<'v> {
         (view.peer, view.name.name.as_deref(), view.name.source),
         (view.by_device, view.way, key.transport, view.port, key.resp.port),
         &view.service,
-        view.is_proxy,
+        (view.is_proxy, view.encrypted_dns.is_some()),
     )
 }
 
@@ -240,13 +240,19 @@ fn is_baseline(subject: &Subject<'_>, view: &View<'_>) -> bool {
     baseline(subject, view).is_some()
 }
 
-/// Whether `view` is DNS to another resolver than those that DHCP handed out.
+/// Whether `view` is DNS to another resolver than those that DHCP handed out. Where none is known, any will do; but not
+/// beyond the LAN for look-ups that only the resolver can read.
 pub fn is_foreign_resolver(subject: &Subject<'_>, view: &View<'_>) -> bool {
-    view.by_device && !subject.device.resolvers.is_empty() && !subject.device.resolvers.contains(&view.peer)
+    let given = &subject.device.resolvers;
+    let secret = view.encrypted_dns.is_some() && view.way != Way::Local;
+    view.by_device && !given.contains(&view.peer) && (secret || !given.is_empty())
 }
 
 /// What kind of infrastructure traffic `view` is, by content, and by port where nothing was recognised.
 pub fn infrastructure(view: &View<'_>) -> Option<Baseline> {
+    if view.encrypted_dns.is_some() {
+        return Some(Baseline::Dns);
+    }
     let key = view.flow.key;
     let service = view.service.first().copied();
     let port = |number: u16| key.resp.port == number;

@@ -16,6 +16,7 @@ use crate::model::evidence::Seen;
 use crate::model::finding::{Confidence, DeviceLabel, Severity, Status, Way};
 use crate::model::stats::{CaptureInfo, Stats};
 use crate::model::{Endpoint, Finding, Flow, NameBinding, NameSource, Timestamp, Transport};
+use crate::naming::encrypted::{self, Encrypted};
 use crate::naming::hosts::Host;
 use crate::naming::{Names, PeerName, Resolver};
 use crate::profile::tls_policy::TlsPolicy;
@@ -58,6 +59,9 @@ pub struct Subject<'a> {
     /// The capture cannot show this device's look-ups: their answers are cut or were let go, or only one direction
     /// was captured.
     pub names_hidden: bool,
+    /// Whom the device asks for names where nobody else can read it, and how: `DNS over TLS with dns.example`. Only where
+    /// it was answered.
+    pub asks_in_secret: Option<String>,
     /// Only one direction of this device's traffic was captured: nothing was answered, as far as it shows.
     pub one_sided: bool,
     /// Least of what the capture's quality allows to say of what was *not* seen.
@@ -89,6 +93,8 @@ pub struct View<'a> {
     pub through_proxy: bool,
     /// Set on the connection to a proxy itself.
     pub is_proxy: bool,
+    /// Look-ups that it carries encrypted.
+    pub encrypted_dns: Option<Encrypted>,
     /// Claims that may be about it, as positions in the declaration, ascending: all that name its peer, and those about
     /// anybody with its port.
     pub candidates: Arc<[u32]>,
@@ -118,6 +124,7 @@ impl<'a> Subject<'a> {
             span: evidence.span,
             start: None,
             names_hidden: false,
+            asks_in_secret: None,
             one_sided: false,
             absence: Confidence::Strong,
             answers: names.answers().to_vec(),
@@ -133,6 +140,10 @@ impl<'a> Subject<'a> {
         subject.names_hidden = subject.one_sided
             || super::capture::look_ups_are_cut(&subject)
             || super::capture::names_are_shed(&subject);
+        subject.asks_in_secret = subject.views.iter().find_map(|view| {
+            let encrypted = view.encrypted_dns.filter(|_| view.flow.bytes.resp > 0)?;
+            Some(format!("{} with {}", encrypted.way, view.peer_text()))
+        });
         subject.absence = super::capture::absence(&subject);
         let matches = matching::of_all(&subject);
         for (at, (view, (candidates, matched))) in subject.views.iter_mut().zip(matches).enumerate() {
@@ -171,6 +182,7 @@ impl<'a> Subject<'a> {
             service: if is_proxy { vec!["http"] } else { flow.service.clone() },
             through_proxy: false,
             is_proxy,
+            encrypted_dns: encrypted::of(flow).filter(|_| by_device && !is_proxy),
             candidates: Arc::new([]),
             matched: Match::Undeclared,
         };
@@ -349,6 +361,7 @@ fn inner_view<'a>(flow: &'a Flow, way: Way, peer: IpAddr, names: &mut Resolver<'
         service: flow.service.iter().skip(1).copied().collect(),
         through_proxy: true,
         is_proxy: false,
+        encrypted_dns: encrypted::of(flow),
         candidates: Arc::new([]),
         matched: Match::Undeclared,
     })
