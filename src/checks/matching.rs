@@ -78,7 +78,14 @@ pub fn of_all(subject: &Subject<'_>) -> Vec<(Arc<[u32]>, Match)> {
 
 /// Claims with a flow rule that may be about `view`.
 fn candidates(subject: &Subject<'_>, view: &View<'_>) -> Vec<u32> {
-    subject.index.about(view.peer, &view.name.candidates, view.port)
+    let about = |ip: IpAddr| subject.index.about(ip, &view.name.candidates, view.port);
+    let mut found = about(view.peer);
+    if let Some(v4) = subject.evidence.names.embedded(view.peer) {
+        found.extend(about(v4));
+        found.sort_unstable();
+        found.dedup();
+    }
+    found
 }
 
 /// Who, by which name, from which side, on which ports, with which content, and whether it is a proxy or a resolver.
@@ -209,20 +216,21 @@ fn peer_width(subject: &Subject<'_>, peer: &Peer, view: &View<'_>) -> Option<Wid
                 NamePattern::Below(apex) | NamePattern::Suffix(apex) => Width::Suffix(Reverse(apex.len())),
             })
         }
-        Peer::Network(net) => contains(net, view.peer).then(|| {
+        Peer::Network(net) => means(subject, view.peer, |ip| net.contains(&ip)).then(|| {
             if net.prefix_len() == net.max_prefix_len() {
                 Width::Address
             } else {
                 Width::Prefix(Reverse(net.prefix_len()))
             }
         }),
-        Peer::List(list) => list.contains(view.peer).then_some(Width::List),
+        Peer::List(list) => means(subject, view.peer, |ip| list.contains(ip)).then_some(Width::List),
         Peer::Local => subject.device.is_local(view.peer).then_some(Width::List),
     }
 }
 
-fn contains(net: &ipnet::IpNet, ip: IpAddr) -> bool {
-    net.contains(&ip)
+/// Whether `ip`, or the IPv4 address that it stands for behind a translator, is among those meant.
+fn means(subject: &Subject<'_>, ip: IpAddr, meant: impl Fn(IpAddr) -> bool) -> bool {
+    meant(ip) || subject.evidence.names.embedded(ip).is_some_and(meant)
 }
 
 /// The infrastructure item that covers `view`, if the profile lists it.
