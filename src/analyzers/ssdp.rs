@@ -222,10 +222,7 @@ mod tests {
     #[test]
     fn what_is_cut_anywhere_is_told_as_cut() {
         for end in 20..ALIVE.len() {
-            assert_eq!(
-                run(Role::Client, &ALIVE[..end], 0).contains(&String::from("ssdp.anomaly=cut-short")),
-                true
-            );
+            assert!(run(Role::Client, &ALIVE[..end], 0).contains(&String::from("ssdp.anomaly=cut-short")));
             assert!(!run(Role::Client, &ALIVE[..end], 1).contains(&String::from("ssdp.anomaly=cut-short")));
         }
     }

@@ -11,7 +11,7 @@ use crate::model::evidence::Seen;
 use crate::model::packet::{Link, Lldp};
 
 /// Reads the units of a frame, as far as they are whole. `None` if the sender has no address of its own.
-pub(super) fn read<'a>(link: Link, layer: Layer<'a>, seen: Seen) -> Option<Lldp<'a>> {
+pub(super) fn read(link: Link, layer: Layer<'_>, seen: Seen) -> Option<Lldp<'_>> {
     let mac = link.src.filter(|mac| !mac.is_group())?;
     let mut lldp =
         Lldp { seen, mac, chassis: None, system_name: None, system_description: None, mud_url: None };

@@ -46,14 +46,14 @@ pub fn resolvers<'a>(packet: &Packet<'a>) -> impl Iterator<Item = Ipv6Addr> + 'a
     let found = options(told.unwrap_or_default()).filter_map(|(kind, value)| {
         // Two reserved bytes and the lifetime come before the addresses.
         let (lifetime, addresses) = value.get(2..)?.split_first_chunk::<4>()?;
-        (kind == RESOLVERS && *lifetime != [0; 4]).then(|| addresses.as_chunks::<16>().0)
+        (kind == RESOLVERS && *lifetime != [0; 4]).then_some(addresses.as_chunks::<16>().0)
     });
     found.flatten().map(|octets| Ipv6Addr::from(*octets))
 }
 
 /// The options of a message, as kind and content. Lengths are in units of eight bytes; zero is invalid, and would not
 /// end.
-fn options<'a>(mut rest: &'a [u8]) -> impl Iterator<Item = (u8, &'a [u8])> {
+fn options(mut rest: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     std::iter::from_fn(move || {
         let [kind, units, ..] = *rest else { return None };
         let (option, behind) = rest.split_at_checked(usize::from(units).saturating_mul(8))?;

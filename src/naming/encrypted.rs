@@ -7,11 +7,11 @@
 //!
 //! Likewise told: key establishment for NTP (RFC 8915), which has its own protocol and port.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
-use foldhash::HashMap;
 use ipnet::IpNet;
 
 use crate::analyzers::{dns, ntp, tls};
@@ -158,7 +158,7 @@ const NTS_PORT: u16 = 4460;
 struct Known {
     networks: Vec<IpNet>,
     /// Whether each name stands for those below it too.
-    names: HashMap<&'static str, Reach>,
+    names: BTreeMap<&'static str, Reach>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -172,7 +172,7 @@ static KNOWN: LazyLock<Known> =
 
 impl Known {
     fn parse(text: &'static str) -> Self {
-        let mut known = Self { networks: Vec::new(), names: HashMap::default() };
+        let mut known = Self { networks: Vec::new(), names: BTreeMap::new() };
         for line in text.lines() {
             let line = line.split('#').next().unwrap_or_default().trim();
             let net = line.parse().or_else(|_| line.parse::<IpAddr>().map(IpNet::from));

@@ -266,14 +266,14 @@ fn from_client(message: &Message<'_>, missed: u32, sink: &mut Sink) {
         _ => {}
     }
     names(message, address, sink);
-    let of_itself: [(Option<&[u8]>, &'static Field, fn(Box<str>) -> TraitKind); 2] = [
-        (options.vendor_class, &VENDOR_CLASS, TraitKind::VendorClass),
-        (options.mud_url, &MUD_URL, TraitKind::MudUrl),
-    ];
-    for (said, field, kind) in of_itself {
-        let Some(text) = said.map(lossless) else { continue };
-        observe(message.mac, address.map(IpAddr::V4), kind(text.as_str().into()), sink);
-        sink.fact(field, Value::Text(text.into()));
+    let ip = address.map(IpAddr::V4);
+    if let Some(class) = options.vendor_class.map(lossless) {
+        observe(message.mac, ip, TraitKind::VendorClass(class.as_str().into()), sink);
+        sink.fact(&VENDOR_CLASS, Value::Text(class.into()));
+    }
+    if let Some(url) = options.mud_url.map(lossless) {
+        observe(message.mac, ip, TraitKind::MudUrl(url.as_str().into()), sink);
+        sink.fact(&MUD_URL, Value::Text(url.into()));
     }
     if let Some(requested) = options.requested {
         sink.fact(&REQUESTED_ADDRESS, Value::Ip(requested.into()));

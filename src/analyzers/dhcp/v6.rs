@@ -355,21 +355,24 @@ fn find(content: &[u8], wanted: u16) -> Option<&[u8]> {
     options(content).flatten().find(|(code, _)| *code == wanted).map(|(_, content)| content)
 }
 
-/// A hardware type, and an address, if that is one of Ethernet.
+/// A hardware type and an address, if they are those of Ethernet.
 fn ethernet(content: &[u8]) -> Option<MacAddr> {
-    let [0, 1, octets @ ..] = content else { return None };
-    <[u8; 6]>::try_from(octets).ok().map(MacAddr).filter(|mac| !mac.is_group() && mac.0 != [0; 6])
+    let [0, 1, a, b, c, d, e, f] = *content else { return None };
+    station([a, b, c, d, e, f])
+}
+
+fn station(octets: [u8; 6]) -> Option<MacAddr> {
+    Some(MacAddr(octets)).filter(|mac| !mac.is_group() && mac.0 != [0; 6])
 }
 
 /// The address in a DUID of type 1 (with time) or 3 (without), of hardware type Ethernet.
 fn duid_mac(duid: &[u8]) -> Option<MacAddr> {
     match duid {
-        [0, 1, 0, 1, _, _, _, _, octets @ ..] => <[u8; 6]>::try_from(octets).ok(),
-        [0, 3, 0, 1, octets @ ..] => <[u8; 6]>::try_from(octets).ok(),
+        [0, 1, kind @ .., _, _, _, _, a, b, c, d, e, f] | [0, 3, kind @ .., a, b, c, d, e, f] => {
+            (kind == [0, 1]).then_some([*a, *b, *c, *d, *e, *f]).and_then(station)
+        }
         _ => None,
     }
-    .map(MacAddr)
-    .filter(|mac| !mac.is_group() && mac.0 != [0; 6])
 }
 
 fn observe(mac: Option<MacAddr>, ip: Option<IpAddr>, kind: TraitKind, sink: &mut Sink) {

@@ -12,7 +12,7 @@ use nom::number::complete::{be_u16, be_u32};
 
 use super::message::{self, HEADER_LEN, Header, IN, fixed, tail};
 use super::name;
-use crate::analyzers::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
+use crate::analyzers::{Analyzer, Class, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::observation::{HostTrait, TraitKind};
 use crate::model::text::lossless;
 use crate::model::{Field, MacAddr, NameBinding, NameSource, Observation, Transport, Value};
@@ -160,7 +160,7 @@ impl NetBios {
             kind = Some(question.kind);
             match Name::read(&question.name) {
                 Some(name) if !header.is_response() && header.opcode() == 0 => {
-                    sink.fact(&QUERY, name.shown())
+                    sink.fact(&QUERY, name.shown());
                 }
                 Some(_) => {}
                 None => sink.fact(&ANOMALY, Value::Word("malformed-name")),
@@ -332,6 +332,7 @@ const MAX_ADDRESSES: usize = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analyzers::Context;
     use crate::analyzers::dns::testing::seen;
     use crate::model::Endpoint;
 
