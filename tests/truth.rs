@@ -20,6 +20,8 @@ mod case;
 mod flows;
 #[path = "truth/ledger.rs"]
 mod ledger;
+#[path = "truth/local.rs"]
+mod local;
 #[path = "truth/messages.rs"]
 mod messages;
 #[path = "truth/names.rs"]
@@ -120,6 +122,7 @@ fn what_the_pipeline_finds_is_what_tshark_finds() {
         flows::compare(&case, &mut ledger);
         ntp::compare(&case, &mut ledger);
         names::compare(&case, &mut ledger);
+        local::compare(&case, &mut ledger);
     }
     println!(
         "captures: {compared} compared, {in_part} in part (tunnels, fragments, link types), {unread} of other formats"

@@ -141,7 +141,8 @@ impl<'a> Subject<'a> {
             || super::capture::look_ups_are_cut(&subject)
             || super::capture::names_are_shed(&subject);
         subject.asks_in_secret = subject.views.iter().find_map(|view| {
-            let encrypted = view.encrypted_dns.filter(|_| view.flow.bytes.resp > 0)?;
+            // A ServerHello is an answer; an alert alone is a refusal.
+            let encrypted = view.encrypted_dns.filter(|_| view.flow.facts.has(&tls::VERSION))?;
             Some(format!("{} with {}", encrypted.way, view.peer_text()))
         });
         subject.absence = super::capture::absence(&subject);
