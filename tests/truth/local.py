@@ -14,7 +14,7 @@ from pathlib import Path
 UNIT = "\x1f"
 FIELDS = """frame.number frame.protocols frame.len frame.cap_len
 nbns.flags nbns.name nbns.type nbns.addr
-http.request.method http.response.code
+http.request.method http.response.code http.server http.location http.user_agent
 dns.flags.response dns.flags.opcode dns.qry.name dns.resp.name dns.resp.type dns.resp.ttl dns.count.auth_rr dns.count.answers
 dns.ptr.domain_name dns.rr.udp_payload_size dns.opt.code
 dhcp.type dhcp.option.dhcp dhcp.option.hostname dhcp.option.vendor_class_id dhcp.option.requested_ip_address
@@ -24,7 +24,7 @@ dhcpv6.mudurl
 lldp.chassis.id.mac lldp.tlv.system.name lldp.tlv.system.desc lldp.iana.mudurl eth.src
 arp.src.hw_mac arp.src.proto_ipv4 icmpv6.opt.rdnss
 ntp.ctrl.flags2.opcode ntp.priv.reqcode ntp.ext.type
-http.request.line http.response.line""".split()
+http.unknown_header http.request.line http.response.line""".split()
 FILTER = "nbns or ssdp or mdns or llmnr or dns or dhcp or dhcpv6 or lldp or arp or icmpv6.opt.rdnss or ntp"
 NBNS = {0: "query", 5: "registration", 6: "release", 7: "wait", 8: "refresh", 9: "refresh", 15: "multi-homed-registration"}
 DHCP = ["", "DISCOVER", "OFFER", "REQUEST", "DECLINE", "ACK", "NAK", "RELEASE", "INFORM", "FORCERENEW"]
@@ -75,11 +75,12 @@ def nbns(frame, add):
 def ssdp(frame, add):
     if "ssdp" not in frame["frame.protocols"][0].split(":"):
         return
-    lines = frame["http.request.line"] or frame["http.response.line"]
-    headers = {}
+    headers = {name: cell[0] for name in ("server", "location", "user-agent")
+               if (cell := frame["http." + name.replace("-", "_")])}
+    lines = frame["http.unknown_header"] + frame["http.request.line"] + frame["http.response.line"]
     for line in lines:
         name, _, value = line.partition(":")
-        headers.setdefault(name.strip().lower(), value.strip())
+        headers.setdefault(name.strip().lower(), value.replace("\\r\\n", "").strip())
     method = frame["http.request.method"]
     kind = headers.get("nts", "").removeprefix("ssdp:") if method == ["NOTIFY"] else "search" if method else "response"
     add("ssdp.message", kind if kind in ("alive", "byebye", "update", "search", "response") else "notify")
