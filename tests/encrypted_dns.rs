@@ -105,3 +105,42 @@ fn another_server_on_the_port_of_https_is_no_resolver() {
     let found = rows(Some((443, b"www.example", &server_hello())));
     assert!(found.iter().all(|[code, ..]| code == "undeclared-destination"), "{found:?}");
 }
+
+/// Real programs: see `fixtures/README.md`. The values are those that tshark shows.
+#[test]
+fn what_real_programs_say_by_edns_tls_and_nts_is_told() {
+    let path = support::root().join("fixtures/names/capture.pcap");
+    let answer = support::run(&["flows", path.to_str().unwrap(), "--format", "ndjson"]);
+    let text = String::from_utf8(answer.stdout).unwrap();
+    let flows: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let facts = |port: u16, field: &str| -> Vec<String> {
+        let flows = flows.iter().filter(|flow| flow["resp_port"] == port);
+        let mut told: Vec<String> = flows
+            .filter_map(|flow| flow["facts"][field].as_array())
+            .flatten()
+            .map(|fact| {
+                let value = &fact["value"];
+                value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+            })
+            .collect();
+        told.sort();
+        told.dedup();
+        told
+    };
+    assert_eq!(facts(53, "dns.edns_size"), ["1232", "512"]);
+    assert_eq!(facts(53, "dns.edns_server_size"), ["1232"]);
+    let options = ["65001", "client-subnet", "cookie", "extended-error", "padding"];
+    assert_eq!(facts(53, "dns.edns_option"), options);
+    assert_eq!(facts(53, "dns.client_subnet"), ["192.0.2.0/24"]);
+    assert_eq!(facts(53, "dns.service"), ["my.example alpn h2,h3"]);
+    assert_eq!(facts(53, "dns.failed"), ["none.example REFUSED"]);
+    assert_eq!(facts(53, "dns.truncated"), ["true"]);
+    // What does not fit is asked for again over TCP.
+    assert!(facts(53, "dns.answers").contains(&String::from("60")));
+    assert_eq!(facts(853, "dns.encrypted"), ["dot"]);
+    assert_eq!(facts(853, "dns.encrypted_by"), ["alpn"]);
+    assert_eq!(facts(4460, "ntp.key_establishment"), ["alpn"]);
+    assert_eq!(facts(123, "ntp.extension"), ["1028", "260", "516"]);
+    assert_eq!(facts(123, "ntp.nts"), ["authenticator", "cookie", "unique-identifier"]);
+}
