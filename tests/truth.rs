@@ -26,6 +26,8 @@ mod fingerprints;
 mod flows;
 #[path = "truth/ledger.rs"]
 mod ledger;
+#[path = "truth/local.rs"]
+mod local;
 #[path = "truth/messages.rs"]
 mod messages;
 #[path = "truth/names.rs"]
@@ -78,6 +80,13 @@ const AT_LEAST: &[(&str, u64)] = &[
     ("connect.target", 5),
     ("dnp3.request", 3),
     ("dnp3.response", 3),
+    ("dhcp.address", 34),
+    ("dhcp.host_name", 28),
+    ("dhcp.message", 101),
+    ("dhcp.requested_address", 49),
+    ("dhcp.server", 27),
+    ("dhcp.vendor_class", 17),
+    ("dhcpv6.message", 2),
     ("dns.address", 368),
     ("dtls.certificate_cn", 2),
     ("dtls.client_cn", 1),
@@ -99,6 +108,10 @@ const AT_LEAST: &[(&str, u64)] = &[
     ("modbus.exception", 5),
     ("modbus.request", 45),
     ("modbus.unit", 45),
+    ("lldp.chassis", 3),
+    ("llmnr.query", 3),
+    ("mdns.instance", 5),
+    ("mdns.query", 18),
     ("mqtt.client_id", 16),
     ("mqtt.connack_code", 16),
     ("mqtt.connects", 19),
@@ -106,8 +119,15 @@ const AT_LEAST: &[(&str, u64)] = &[
     ("mqtt.packets", 20),
     ("mqtt.protocol_level", 19),
     ("mqtt.protocol_name", 19),
+    ("nbns.message", 11),
+    ("nbns.name", 10),
+    ("nbns.query", 18),
+    ("neighbour", 100),
+    ("ntp.control", 2),
+    ("ntp.extension", 4),
     ("ntp.kiss", 3),
     ("ntp.matched_replies", 79),
+    ("ntp.private", 6),
     ("ntp.replies", 79),
     ("ntp.requests", 90),
     ("published.ja3", 36),
@@ -130,6 +150,11 @@ const AT_LEAST: &[(&str, u64)] = &[
     ("ssh.client_kex", 10),
     ("ssh.server_host_keys", 8),
     ("ssh.server_kex", 8),
+    ("ssdp.location", 10),
+    ("ssdp.message", 14),
+    ("ssdp.server", 8),
+    ("ssdp.target", 121),
+    ("ssdp.user_agent", 3),
     ("tls.certificate_requested", 9),
     ("tls.client_certificate", 6),
     ("tls.hello_retry", 10),
@@ -184,6 +209,7 @@ fn what_the_pipeline_finds_is_what_tshark_finds() {
         ntp::compare(&case, &mut ledger);
         names::compare(&case, &mut ledger);
         services::compare(&case, &mut ledger);
+        local::compare(&case, &mut ledger);
     }
     println!(
         "captures: {compared} compared, {in_part} in part (tunnels, fragments, link types), {unread} of other formats"

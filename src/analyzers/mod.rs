@@ -70,6 +70,7 @@ pub mod smb;
 pub mod smtp;
 pub mod snmp;
 pub mod socks;
+pub mod ssdp;
 pub mod ssh;
 pub(crate) mod start_line;
 pub(crate) mod starttls;
@@ -403,6 +404,8 @@ pub const REGISTRY: &[&Definition] = &[
     &lon::IP852,
     &dhcp::DHCP,
     &dhcp::v6::DHCPV6,
+    &ssdp::DEFINITION,
+    &dns::netbios::NBNS,
     &dns::local::MDNS,
     &dns::local::LLMNR,
     &dns::DNS,

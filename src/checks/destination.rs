@@ -11,6 +11,7 @@ use crate::model::address::{Scope, scope};
 use crate::model::finding::{Confidence, Severity, Status, Way};
 use crate::model::{Finding, NameSource, Transport};
 use crate::naming::Proxied;
+use crate::naming::encrypted::{By, Encrypted};
 use crate::profile::{Baseline, BoundClaim, FlowRule, Level, Peer, Ports, ProxyRule};
 
 /// The check.
@@ -324,6 +325,10 @@ fn destination(subject: &Subject<'_>, view: &View<'_>) -> Finding {
     if view.name.name.is_some() {
         let mut finding = attempt(subject, &UNDECLARED_DESTINATION, view);
         finding.confidence = finding.confidence.min(view.name.confidence);
+        // The device may know the address by another name, which it looked up where nobody can read it.
+        if subject.asks_in_secret.is_some() && !is_said_by_client(view.name.source) {
+            finding.confidence = finding.confidence.min(Confidence::Probable);
+        }
         finding.expected = String::from("declared peer");
         finding.observed = format!("{} {port}", view.peer_text());
         finding.message = format!(
@@ -334,14 +339,7 @@ fn destination(subject: &Subject<'_>, view: &View<'_>) -> Finding {
         );
         return finding;
     }
-    // Names are expected of far peers only: a LAN or group address is what it is.
-    let bare = !subject.names_hidden
-        && (view.way == Way::Local
-            || !matches!(scope(view.peer), Scope::Global | Scope::Private)
-            || subject.start.is_some_and(|start| start <= view.flow.first)
-            // Where the profile names no peer, a missing name excuses nothing.
-            || !subject.index.has_names());
-    let mut finding = if bare {
+    let mut finding = if is_bare(subject, view) {
         let mut finding = attempt(subject, &UNDECLARED_DESTINATION, view);
         finding.message = format!(
             "{} contacted the bare address {} on {port} ({{count connection}}{}): no look-up led to it and no claim declares it.",
@@ -353,10 +351,16 @@ fn destination(subject: &Subject<'_>, view: &View<'_>) -> Finding {
     } else {
         let mut finding =
             subject.finding(&UNNAMED_DESTINATION, Status::Inconclusive, Confidence::Weak, view, None);
-        let why = if subject.names_hidden {
-            "whose name cannot be told because answers to look-ups are missing or cut; record whole frames of both directions"
-        } else {
-            "whose name may have been looked up before the capture began; record from power-on"
+        let why = match &subject.asks_in_secret {
+            _ if subject.names_hidden => String::from(
+                "whose name cannot be told because answers to look-ups are missing or cut; record whole frames of both directions",
+            ),
+            Some(how) => format!(
+                "whose name may have been looked up by {how}, which nobody else can read; let it use plain DNS"
+            ),
+            None => String::from(
+                "whose name may have been looked up before the capture began; record from power-on",
+            ),
         };
         finding.message = format!(
             "{} contacted {} on {port} ({{count connection}}), {why}, or name it with --names.",
@@ -368,6 +372,22 @@ fn destination(subject: &Subject<'_>, view: &View<'_>) -> Finding {
     finding.expected = String::from("declared peer");
     finding.observed = format!("{} {port}", view.peer);
     finding
+}
+
+/// Whether an address without name is one that no look-up led to, as far as the capture can tell.
+fn is_bare(subject: &Subject<'_>, view: &View<'_>) -> bool {
+    // Names are expected of far peers only: a LAN or group address is what it is.
+    let needs_no_name = view.way == Way::Local
+        || !matches!(scope(view.peer), Scope::Global | Scope::Private)
+        // Where the profile names no peer, a missing name excuses nothing.
+        || !subject.index.has_names();
+    let watched = subject.start.is_some_and(|start| start <= view.flow.first);
+    !subject.names_hidden && (needs_no_name || watched && subject.asks_in_secret.is_none())
+}
+
+/// Whether the client itself says this name in the connection.
+fn is_said_by_client(source: NameSource) -> bool {
+    matches!(source, NameSource::Connect | NameSource::Socks | NameSource::Sni | NameSource::Host)
 }
 
 /// An outward flow that should not be: an error if anybody answered, a warning if not.
@@ -424,13 +444,29 @@ fn resolver(subject: &Subject<'_>, view: &View<'_>) -> Finding {
     let mut finding = attempt(subject, &UNDECLARED_RESOLVER, view);
     let given: Vec<String> = subject.device.resolvers.iter().map(ToString::to_string).collect();
     finding.expected = if given.is_empty() { String::from("no DNS") } else { given.join(",") };
-    finding.observed = view.peer.to_string();
-    finding.message = format!(
-        "{} asked the resolver {} ({{count connection}}); it was given {}.",
-        subject.who(),
-        view.peer,
-        if given.is_empty() { String::from("none") } else { given.join(" and ") }
-    );
+    let given = if given.is_empty() { String::from("none") } else { given.join(" and ") };
+    let who = subject.who();
+    (finding.observed, finding.message) = match view.encrypted_dns {
+        None => (
+            view.peer.to_string(),
+            format!("{who} asked the resolver {} ({{count connection}}); it was given {given}.", view.peer),
+        ),
+        Some(Encrypted { way, by }) => {
+            let peer = view.peer_port();
+            let clue = match by {
+                By::Alpn => "as its handshake says",
+                By::Port => "as its port says",
+                By::Name => "where a known resolver has that name",
+                By::Address => "where a known resolver has that address",
+            };
+            (
+                format!("{} {}", way.word(), view.peer_text()),
+                format!(
+                    "{who} uses {way} with {peer} ({{count connection}}), {clue}: nobody else can read what it looks up. It was given {given}.",
+                ),
+            )
+        }
+    };
     finding
 }
 

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use crate::analyzers::http::fields as http;
 use crate::analyzers::{socks, tls};
+use crate::model::text::printable;
 use crate::model::{MacAddr, Outline};
 use crate::naming::hosts::{Host, Hosts};
 use crate::profile::{Identify, Profile};
@@ -26,7 +27,7 @@ pub enum Selector {
     Oui([u8; 3]),
     /// Every host in this VLAN.
     Vlan(u16),
-    /// A DHCP host name; `*` matches any run of characters.
+    /// A name that the host states, in DHCP or on the link (mDNS, NetBIOS, LLDP); `*` matches any run of characters.
     HostName(String),
 }
 
@@ -61,7 +62,9 @@ impl Selector {
             Self::Mac(mac) => host.mac == Some(*mac),
             Self::Oui(oui) => host.mac.is_some_and(|mac| mac.oui() == *oui),
             Self::Vlan(vlan) => host.vlans.contains(vlan),
-            Self::HostName(pattern) => host.host_names.iter().any(|name| wildcard(pattern, name)),
+            Self::HostName(pattern) => {
+                host.host_names.iter().chain(&host.announced).any(|name| wildcard(pattern, name))
+            }
         }
     }
 
@@ -96,7 +99,11 @@ pub fn choose<'a>(
     let far = talkers.iter().filter(|ip| hosts.far().binary_search(ip).is_ok());
     let recognised = together(hosts, near, far);
     if !recognised.is_empty() {
-        return (recognised, format!("recognised by the profile {}", profile.name));
+        let said: BTreeSet<String> = recognised.iter().filter_map(|host| in_own_words(host)).collect();
+        let said: Vec<String> = said.into_iter().take(MAX_SAID).map(|words| printable(&words)).collect();
+        let says =
+            if said.is_empty() { String::new() } else { format!(", says of itself: {}", said.join("; ")) };
+        return (recognised, format!("recognised by the profile {}{says}", profile.name));
     }
     match hosts.busiest().and_then(|(ip, count)| Some((hosts.at(ip)?, count))) {
         Some((host, count)) => (vec![host], format!("the private address that opens most flows ({count})")),
@@ -117,6 +124,12 @@ fn together(
     all
 }
 
+/// What a host says it is, beside its name.
+fn in_own_words(host: &Host) -> Option<String> {
+    let words = [&host.mud_urls, &host.descriptions, &host.vendor_classes];
+    words.into_iter().find_map(|words| words.first()).cloned()
+}
+
 /// Whether what a host is and looks up is what the profile's device is and looks up.
 fn identified(identify: &Identify, host: &Host) -> bool {
     let matches_any = |patterns: &[String], names: &BTreeSet<String>| {
@@ -124,6 +137,7 @@ fn identified(identify: &Identify, host: &Host) -> bool {
     };
     matches_any(&identify.dhcp_host_names, &host.host_names)
         || matches_any(&identify.dhcp_vendor_classes, &host.vendor_classes)
+        || matches_any(&identify.mud_urls, &host.mud_urls)
         || host.mac.is_some_and(|mac| identify.ouis.contains(&mac.oui()))
         || host.lookups.iter().any(|name| known_name(identify, name))
 }
@@ -175,6 +189,9 @@ impl<'p> Talkers<'p> {
         self.addresses.iter().copied()
     }
 }
+
+/// Descriptions shown of the devices that a profile recognises.
+const MAX_SAID: usize = 3;
 
 fn lower(name: &str) -> Cow<'_, str> {
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {

@@ -120,10 +120,11 @@ fn drift(subject: &Subject<'_>, bound: &BoundClaim) -> Option<Finding> {
         }
         Rule::AddressesWithin { names, networks } => {
             let off = answers(subject).find(|binding| {
+                let address = subject.evidence.names.embedded(binding.address).unwrap_or(binding.address);
                 names.iter().any(|pattern| pattern.matches(&binding.name))
                     // An address that is not routed in the Internet is a site's own doing and in no list.
-                    && scope(binding.address) == Scope::Global
-                    && !networks.contains(binding.address)
+                    && scope(address) == Scope::Global
+                    && !networks.contains(address)
             })?;
             (format!("{} of {}", networks.name, networks.dated), off.address.to_string(), off)
         }

@@ -78,15 +78,22 @@ pub fn of_all(subject: &Subject<'_>) -> Vec<(Arc<[u32]>, Match)> {
 
 /// Claims with a flow rule that may be about `view`.
 fn candidates(subject: &Subject<'_>, view: &View<'_>) -> Vec<u32> {
-    subject.index.about(view.peer, &view.name.candidates, view.port)
+    let about = |ip: IpAddr| subject.index.about(ip, &view.name.candidates, view.port);
+    let mut found = about(view.peer);
+    if let Some(v4) = subject.evidence.names.embedded(view.peer) {
+        found.extend(about(v4));
+        found.sort_unstable();
+        found.dedup();
+    }
+    found
 }
 
-/// Who, by which name, from which side, on which ports, with which content, and whether it is a proxy.
+/// Who, by which name, from which side, on which ports, with which content, and whether it is a proxy or a resolver.
 type Likeness<'v> = (
     (IpAddr, Option<&'v str>, NameSource),
     (bool, Way, Transport, Option<u16>, u16),
     &'v [&'static str],
-    bool,
+    (bool, bool),
 );
 
 /// Everything that [`of`] looks at. With its peer and its source, a name stands for its candidates.
@@ -96,7 +103,7 @@ fn likeness<'v>(view: &'v View<'_>) -> Likeness<'v> {
         (view.peer, view.name.name.as_deref(), view.name.source),
         (view.by_device, view.way, key.transport, view.port, key.resp.port),
         &view.service,
-        view.is_proxy,
+        (view.is_proxy, view.encrypted_dns.is_some()),
     )
 }
 
@@ -209,20 +216,21 @@ fn peer_width(subject: &Subject<'_>, peer: &Peer, view: &View<'_>) -> Option<Wid
                 NamePattern::Below(apex) | NamePattern::Suffix(apex) => Width::Suffix(Reverse(apex.len())),
             })
         }
-        Peer::Network(net) => contains(net, view.peer).then(|| {
+        Peer::Network(net) => means(subject, view.peer, |ip| net.contains(&ip)).then(|| {
             if net.prefix_len() == net.max_prefix_len() {
                 Width::Address
             } else {
                 Width::Prefix(Reverse(net.prefix_len()))
             }
         }),
-        Peer::List(list) => list.contains(view.peer).then_some(Width::List),
+        Peer::List(list) => means(subject, view.peer, |ip| list.contains(ip)).then_some(Width::List),
         Peer::Local => subject.device.is_local(view.peer).then_some(Width::List),
     }
 }
 
-fn contains(net: &ipnet::IpNet, ip: IpAddr) -> bool {
-    net.contains(&ip)
+/// Whether `ip`, or the IPv4 address that it stands for behind a translator, is among those meant.
+fn means(subject: &Subject<'_>, ip: IpAddr, meant: impl Fn(IpAddr) -> bool) -> bool {
+    meant(ip) || subject.evidence.names.embedded(ip).is_some_and(meant)
 }
 
 /// The infrastructure item that covers `view`, if the profile lists it.
@@ -240,13 +248,19 @@ fn is_baseline(subject: &Subject<'_>, view: &View<'_>) -> bool {
     baseline(subject, view).is_some()
 }
 
-/// Whether `view` is DNS to another resolver than those that DHCP handed out.
+/// Whether `view` is DNS to another resolver than those that DHCP handed out. Where none is known, any will do; but not
+/// beyond the LAN for look-ups that only the resolver can read.
 pub fn is_foreign_resolver(subject: &Subject<'_>, view: &View<'_>) -> bool {
-    view.by_device && !subject.device.resolvers.is_empty() && !subject.device.resolvers.contains(&view.peer)
+    let given = &subject.device.resolvers;
+    let secret = view.encrypted_dns.is_some() && view.way != Way::Local;
+    view.by_device && !given.contains(&view.peer) && (secret || !given.is_empty())
 }
 
 /// What kind of infrastructure traffic `view` is, by content, and by port where nothing was recognised.
 pub fn infrastructure(view: &View<'_>) -> Option<Baseline> {
+    if view.encrypted_dns.is_some() {
+        return Some(Baseline::Dns);
+    }
     let key = view.flow.key;
     let service = view.service.first().copied();
     let port = |number: u16| key.resp.port == number;
@@ -264,6 +278,8 @@ pub fn infrastructure(view: &View<'_>) -> Option<Baseline> {
             Some("dhcp" | "dhcpv6") => Some(Baseline::Dhcp),
             Some("mdns") => Some(Baseline::Mdns),
             Some("llmnr") => Some(Baseline::Llmnr),
+            Some("ssdp") => Some(Baseline::Ssdp),
+            Some("nbns") => Some(Baseline::Netbios),
             None | Some("http") => match key.resp.port {
                 53 if view.by_device => Some(Baseline::Dns),
                 67 | 68 | 546 | 547 => Some(Baseline::Dhcp),

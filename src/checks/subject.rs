@@ -16,6 +16,7 @@ use crate::model::evidence::Seen;
 use crate::model::finding::{Confidence, DeviceLabel, Severity, Status, Way};
 use crate::model::stats::{CaptureInfo, Stats};
 use crate::model::{Endpoint, Finding, Flow, NameBinding, NameSource, Timestamp, Transport};
+use crate::naming::encrypted::{self, Encrypted};
 use crate::naming::hosts::Host;
 use crate::naming::{Names, PeerName, Proxied, Resolver};
 use crate::profile::tls_policy::TlsPolicy;
@@ -58,6 +59,9 @@ pub struct Subject<'a> {
     /// The capture cannot show this device's look-ups: their answers are cut or were let go, or only one direction
     /// was captured.
     pub names_hidden: bool,
+    /// Whom the device asks for names where nobody else can read it, and how: `DNS over TLS with dns.example`. Only where
+    /// it was answered.
+    pub asks_in_secret: Option<String>,
     /// Only one direction of this device's traffic was captured: nothing was answered, as far as it shows.
     pub one_sided: bool,
     /// Least of what the capture's quality allows to say of what was *not* seen.
@@ -91,6 +95,8 @@ pub struct View<'a> {
     pub is_proxy: bool,
     /// The flow whose full handshake issued the session that this one resumed, where the capture has it.
     pub session: Option<&'a Flow>,
+    /// Look-ups that it carries encrypted.
+    pub encrypted_dns: Option<Encrypted>,
     /// Claims that may be about it, as positions in the declaration, ascending: all that name its peer, and those about
     /// anybody with its port.
     pub candidates: Arc<[u32]>,
@@ -132,6 +138,7 @@ impl<'a> Subject<'a> {
             span: evidence.span,
             start: None,
             names_hidden: false,
+            asks_in_secret: None,
             one_sided: false,
             absence: Confidence::Strong,
             answers: names.answers().to_vec(),
@@ -148,6 +155,11 @@ impl<'a> Subject<'a> {
         subject.names_hidden = subject.one_sided
             || super::capture::look_ups_are_cut(&subject)
             || super::capture::names_are_shed(&subject);
+        subject.asks_in_secret = subject.views.iter().find_map(|view| {
+            // A ServerHello is an answer; an alert alone is a refusal.
+            let encrypted = view.encrypted_dns.filter(|_| view.flow.facts.has(&tls::VERSION))?;
+            Some(format!("{} with {}", encrypted.way, view.peer_text()))
+        });
         subject.absence = super::capture::absence(&subject);
         let matches = matching::of_all(&subject);
         for (at, (view, (candidates, matched))) in subject.views.iter_mut().zip(matches).enumerate() {
@@ -192,6 +204,7 @@ impl<'a> Subject<'a> {
             through_proxy: false,
             is_proxy: proxied.is_some(),
             session: None,
+            encrypted_dns: encrypted::of(flow).filter(|_| by_device && proxied.is_none()),
             candidates: Arc::new([]),
             matched: Match::Undeclared,
         };
@@ -226,6 +239,7 @@ impl<'a> Subject<'a> {
             through_proxy: true,
             is_proxy: false,
             session: None,
+            encrypted_dns: encrypted::of(flow),
             candidates: Arc::new([]),
             matched: Match::Undeclared,
         })

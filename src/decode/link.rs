@@ -40,6 +40,7 @@ fn by_ether_type(mut ether_type: u16, mut link: Link, mut layer: Layer<'_>) -> R
             IPV4 => Protocol::Ipv4,
             IPV6 => Protocol::Ipv6,
             ARP => Protocol::Arp,
+            LLDP => Protocol::Lldp,
             VLAN | SERVICE_VLAN | OLD_SERVICE_VLAN => {
                 let tag =
                     SingleVlanHeaderSlice::from_slice(layer.bytes).map_err(|_| layer.lacks("VLAN tag"))?;
@@ -134,6 +135,7 @@ pub(super) fn station(address: [u8; 6]) -> Option<MacAddr> {
 const FIRST_ETHER_TYPE: u16 = 0x0600;
 pub(super) const IPV4: u16 = 0x0800;
 const ARP: u16 = 0x0806;
+const LLDP: u16 = 0x88cc;
 pub(super) const IPV6: u16 = 0x86dd;
 pub(super) const VLAN: u16 = 0x8100;
 const SERVICE_VLAN: u16 = 0x88a8;

@@ -17,6 +17,7 @@
 )]
 
 mod link;
+mod lldp;
 mod neighbour;
 mod network;
 mod transport;
@@ -25,9 +26,10 @@ mod usual;
 use crate::model::Packet;
 use crate::model::evidence::Seen;
 use crate::model::frame::Frame;
-use crate::model::packet::{Link, Neighbour};
+use crate::model::packet::{Link, Lldp, Neighbour};
 use crate::model::stats::SkipReason;
-pub use neighbour::neighbour;
+pub use lldp::chassis_text;
+pub use neighbour::{neighbour, resolvers};
 pub use transport::quoted;
 
 /// What a frame gives.
@@ -37,6 +39,8 @@ pub enum Decoded<'a> {
     Packet(Packet<'a>),
     /// ARP: an address is at a MAC address.
     Neighbour(Neighbour),
+    /// LLDP: a station says what it is.
+    Lldp(Lldp<'a>),
     /// Understood, and nothing for us: ARP that states nothing.
     Other,
     /// Not understood or not followed.
@@ -67,7 +71,7 @@ impl Decoded<'_> {
     pub fn skipped(&self) -> Option<SkipReason> {
         match self {
             Self::Skipped(reason) => Some(*reason),
-            Self::Packet(_) | Self::Neighbour(_) | Self::Other => None,
+            Self::Packet(_) | Self::Neighbour(_) | Self::Lldp(_) | Self::Other => None,
         }
     }
 }
@@ -124,6 +128,7 @@ enum Protocol {
     /// Told by the first four bits.
     EitherIp,
     Arp,
+    Lldp,
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Neighbour discovery for IPv6 (RFC 4861): who says which address is at which MAC address.
+//! Neighbour discovery for IPv6 (RFC 4861): who says which address is at which MAC address, and which resolvers routers
+//! advertise (RFC 8106).
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -31,18 +32,40 @@ pub fn neighbour(packet: &Packet<'_>) -> Option<Neighbour> {
     states.then_some(Neighbour { seen: packet.seen, mac, ip: ip.into() })
 }
 
-/// The address in the first option of this kind. Lengths are in units of eight bytes; zero is invalid, and
-/// would not end.
-fn link_layer_address(wanted: u8, mut options: &[u8]) -> Option<MacAddr> {
-    while let [kind, units, value @ ..] = options {
-        match (*kind, *units) {
-            (_, 0) => return None,
-            (kind, 1) if kind == wanted => return value.first_chunk::<6>().map(|address| MacAddr(*address)),
-            _ => {}
+/// The resolvers that a router advertisement tells every host on the link, in order; those with a lifetime of zero are
+/// taken back and left out. None for all other packets.
+pub fn resolvers<'a>(packet: &Packet<'a>) -> impl Iterator<Item = Ipv6Addr> + 'a {
+    let told = match (packet.segment, packet.hop_limit) {
+        (Segment::Icmp(IcmpHeader { kind: ROUTER_ADVERTISEMENT, code: 0, .. }), 255)
+            if packet.src.is_ipv6() =>
+        {
+            packet.payload.get(8..)
         }
-        options = options.get(usize::from(*units).saturating_mul(8)..)?;
-    }
-    None
+        _ => None,
+    };
+    let found = options(told.unwrap_or_default()).filter_map(|(kind, value)| {
+        // Two reserved bytes and the lifetime come before the addresses.
+        let (lifetime, addresses) = value.get(2..)?.split_first_chunk::<4>()?;
+        (kind == RESOLVERS && *lifetime != [0; 4]).then_some(addresses.as_chunks::<16>().0)
+    });
+    found.flatten().map(|octets| Ipv6Addr::from(*octets))
+}
+
+/// The options of a message, as kind and content. Lengths are in units of eight bytes; zero is invalid, and would not
+/// end.
+fn options(mut rest: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    std::iter::from_fn(move || {
+        let [kind, units, ..] = *rest else { return None };
+        let (option, behind) = rest.split_at_checked(usize::from(units).saturating_mul(8))?;
+        rest = behind;
+        Some((kind, option.get(2..)?))
+    })
+}
+
+/// The address in the first option of this kind.
+fn link_layer_address(wanted: u8, rest: &[u8]) -> Option<MacAddr> {
+    let mut found = options(rest).filter(|(kind, value)| *kind == wanted && value.len() == 6);
+    found.next().and_then(|(_, value)| value.first_chunk::<6>()).map(|address| MacAddr(*address))
 }
 
 const ROUTER_SOLICITATION: u8 = 133;
@@ -51,3 +74,4 @@ const NEIGHBOUR_SOLICITATION: u8 = 135;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 const SOURCE: u8 = 1;
 const TARGET: u8 = 2;
+const RESOLVERS: u8 = 25;

@@ -4,7 +4,7 @@ use etherparse::err::{ip_auth, ipv4, ipv6, ipv6_exts};
 use etherparse::{ArpHardwareId, ArpPacketSlice, EtherType, LaxIpv4Slice, LaxIpv6Slice};
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Decoded, Layer, Network, Protocol, transport};
+use super::{Decoded, Layer, Network, Protocol, lldp, transport};
 use crate::model::evidence::Seen;
 use crate::model::packet::{Link, Neighbour};
 use crate::model::stats::SkipReason;
@@ -21,6 +21,7 @@ pub(super) fn read(network: Network<'_>, seen: Seen) -> Result<Decoded<'_>> {
         (Protocol::EitherIp, Some(_)) => Err(SkipReason::Malformed("IP version")),
         (Protocol::EitherIp, None) => Err(layer.lacks("IP header")),
         (Protocol::Arp, _) => arp(layer, seen),
+        (Protocol::Lldp, _) => Ok(lldp::read(link, layer, seen).map_or(Decoded::Other, Decoded::Lldp)),
     }
 }
 

@@ -192,7 +192,7 @@ fn what_is_not_followed_has_a_reason() {
         (0x8847, SkipReason::Tunnel("MPLS")),
         (0x8864, SkipReason::Tunnel("PPPoE")),
         (0x8863, SkipReason::EtherType(0x8863)),
-        (0x88cc, SkipReason::EtherType(0x88cc)),
+        (0x88ca, SkipReason::EtherType(0x88ca)),
         (0x0026, SkipReason::EtherType(0)),
         (0x0000, SkipReason::EtherType(0)),
     ] {
@@ -461,17 +461,35 @@ fn neighbour_discovery_states_who_has_an_address() {
 }
 
 #[test]
+fn routers_tell_which_resolvers_there_are() {
+    let of = |lifetime: [u8; 4]| [&[25, 5, 0, 0][..], &lifetime, &A6, &B6].concat();
+    let message = |kind: u8, option: &[u8]| {
+        let prefix = [3, 4, 64, 0xc0].into_iter().chain([0; 28]).collect::<Vec<u8>>();
+        ipv6(58, &[&[kind, 0, 0, 0, 0, 0, 0, 0], &[0; 8][..], &prefix, option].concat())
+    };
+    let told = |bytes: &[u8]| resolvers(&packet_of(&raw(bytes))).collect::<Vec<_>>();
+    let whole = message(134, &of([0, 0, 2, 0]));
+    assert_eq!(told(&whole), [std::net::Ipv6Addr::from(A6), B6.into()]);
+    assert!(told(&message(134, &of([0; 4]))).is_empty(), "taken back");
+    assert!(told(&message(133, &of([0, 0, 2, 0]))).is_empty());
+    for cut in 48..whole.len() {
+        let frame = cut_frame(LinkType::RAW, &whole[..cut], whole.len());
+        assert_eq!(resolvers(&packet_of(&frame)).count(), 0);
+    }
+}
+
+#[test]
 fn frames_are_those_analysed_and_those_skipped() {
     let mut stats = Stats::default();
     let good = ethernet(0x0800, &ipv4(17, &udp(b"x")));
-    let (arp, lldp) = (ethernet(0x0806, &arp([0; 4], MAC_A)), ethernet(0x88cc, &[]));
-    for (data, wire) in [(&good[..], good.len()), (&good[..20], good.len()), (&arp, 0), (&lldp, 60)] {
+    let (arp, tipc) = (ethernet(0x0806, &arp([0; 4], MAC_A)), ethernet(0x88ca, &[]));
+    for (data, wire) in [(&good[..], good.len()), (&good[..20], good.len()), (&arp, 0), (&tipc, 60)] {
         let frame = cut_frame(LinkType::ETHERNET, data, wire);
         stats.frame(&frame, decode(&frame).skipped());
     }
     assert_eq!((stats.frames, stats.analysed, stats.truncated), (4, 2, 2));
     assert_eq!(stats.skipped.values().sum::<u64>(), 2);
-    assert_eq!(stats.captured_bytes as usize, good.len() + 20 + arp.len() + lldp.len());
+    assert_eq!(stats.captured_bytes as usize, good.len() + 20 + arp.len() + tipc.len());
 }
 
 /// Random bytes, and good frames with random bytes changed: nothing panics and payload stays in bounds.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 /// An IEEE 802 MAC address, in wire order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct MacAddr(pub [u8; 6]);
 
 impl MacAddr {

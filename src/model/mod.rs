@@ -6,6 +6,7 @@ pub mod evidence;
 pub mod finding;
 pub mod flow;
 pub mod frame;
+pub mod nat64;
 pub mod observation;
 pub mod outline;
 pub mod packed;

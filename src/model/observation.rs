@@ -253,6 +253,8 @@ pub enum NameSource {
     Mdns,
     /// LLMNR.
     Llmnr,
+    /// NetBIOS name service.
+    Netbios,
     /// DHCP host name.
     Dhcp,
     /// A reverse look-up seen in the capture.
@@ -277,6 +279,7 @@ impl fmt::Display for NameSource {
             Self::DnsOther => "dns-other",
             Self::Mdns => "mdns",
             Self::Llmnr => "llmnr",
+            Self::Netbios => "netbios",
             Self::Dhcp => "dhcp",
             Self::Ptr => "ptr",
             Self::Capture => "capture",
@@ -323,6 +326,15 @@ pub enum TraitKind {
     HostName(Box<str>),
     /// DHCP option 60.
     VendorClass(Box<str>),
+    /// What it calls itself elsewhere than in DHCP, as sent: by multicast DNS, NetBIOS, LLDP.
+    Announced(Box<str>),
+    /// Where its manufacturer says what it does: the URL of a Manufacturer Usage Description (RFC 8520), by DHCP, LLDP or
+    /// certificate.
+    MudUrl(Box<str>),
+    /// What it says it is, in words: LLDP system description, product in SSDP.
+    Description(Box<str>),
+    /// What identifies the box that it is in: LLDP chassis identifier.
+    Chassis(Box<str>),
     /// A DHCP server gave `ip` to `mac` for this many seconds.
     Lease(u32),
     /// ARP or neighbour discovery: `ip` is at `mac`.

@@ -144,3 +144,20 @@ pub struct Neighbour {
     /// The address it claims.
     pub ip: IpAddr,
 }
+
+/// What a station says of itself in the Link Layer Discovery Protocol (IEEE 802.1AB).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lldp<'a> {
+    /// Frame and time.
+    pub seen: Seen,
+    /// Who says so.
+    pub mac: MacAddr,
+    /// Kind of the chassis identifier, and the identifier.
+    pub chassis: Option<(u8, &'a [u8])>,
+    /// System name.
+    pub system_name: Option<&'a [u8]>,
+    /// System description.
+    pub system_description: Option<&'a [u8]>,
+    /// URL of a Manufacturer Usage Description (RFC 8520 section 12).
+    pub mud_url: Option<&'a [u8]>,
+}

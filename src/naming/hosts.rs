@@ -25,11 +25,19 @@ pub struct Host {
     pub addresses: BTreeSet<IpAddr>,
     /// DHCP host names.
     pub host_names: BTreeSet<String>,
+    /// What it calls itself by multicast DNS, NetBIOS and LLDP.
+    pub announced: BTreeSet<String>,
+    /// URLs of Manufacturer Usage Descriptions.
+    pub mud_urls: BTreeSet<String>,
+    /// What it says it is.
+    pub descriptions: BTreeSet<String>,
+    /// LLDP chassis identifiers.
+    pub chassis: BTreeSet<String>,
     /// DHCP vendor classes.
     pub vendor_classes: BTreeSet<String>,
     /// Names it looked up.
     pub lookups: BTreeSet<String>,
-    /// Resolvers that DHCP gave it.
+    /// Resolvers that DHCP gave it, and those that routers tell everybody who speaks IPv6.
     pub resolvers: BTreeSet<IpAddr>,
     /// Its networks, by DHCP's subnet mask, else the usual ones of its addresses.
     pub networks: BTreeSet<IpNet>,
@@ -61,7 +69,9 @@ impl Host {
             (None, Some(ip)) => ip.to_string(),
             (None, None) => String::from("unknown"),
         };
-        let name = self.host_names.first().cloned().unwrap_or_else(|| key.clone());
+        // What DHCP calls it is told to the network's own server; what it announces, to everybody and by anybody.
+        let name = self.host_names.first().or_else(|| self.announced.first());
+        let name = name.cloned().unwrap_or_else(|| key.clone());
         DeviceLabel { key, name, ip, mac: self.mac }
     }
 
@@ -160,7 +170,20 @@ impl Sightings {
                 host.take(item);
             }
         }
-        hosts.known.iter_mut().for_each(Host::settle_networks);
+        let everybody = traits.iter().filter(|item| item.mac.is_none() && item.ip.is_none());
+        let advertised: BTreeSet<IpAddr> = everybody
+            .filter_map(|item| match item.kind {
+                TraitKind::DnsServer(ip) => Some(ip),
+                _ => None,
+            })
+            .collect();
+        for host in &mut hosts.known {
+            // Of a host that was given none and speaks IPv4 alone it is not known which ones it uses.
+            if !host.resolvers.is_empty() || host.addresses.iter().any(IpAddr::is_ipv6) {
+                host.resolvers.extend(&advertised);
+            }
+            host.settle_networks();
+        }
         hosts
     }
 }
@@ -182,6 +205,18 @@ impl Host {
             }
             TraitKind::VendorClass(class) => {
                 self.vendor_classes.insert(class.to_string());
+            }
+            TraitKind::Announced(name) => {
+                self.announced.insert(name.to_string());
+            }
+            TraitKind::MudUrl(url) => {
+                self.mud_urls.insert(url.to_string());
+            }
+            TraitKind::Description(text) => {
+                self.descriptions.insert(text.to_string());
+            }
+            TraitKind::Chassis(id) => {
+                self.chassis.insert(id.to_string());
             }
             TraitKind::Lookup(name) => {
                 self.lookups.insert(name.to_string());

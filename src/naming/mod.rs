@@ -3,6 +3,7 @@
 //! Names come only from the capture and from the user, never from a look-up of ours. What a device itself
 //! resolved holds for the whole capture: clients keep an address long past its time to live.
 
+pub mod encrypted;
 pub mod hosts;
 mod proxied;
 mod sightings;
@@ -20,6 +21,7 @@ pub use sightings::Sightings;
 use crate::analyzers::http::fields as http;
 use crate::analyzers::tls;
 use crate::model::finding::Confidence;
+use crate::model::nat64::{Nat64Prefix, PROBE_NAME};
 use crate::model::{Flow, NameBinding, NameSource};
 
 /// Name bindings by address, and by who was told.
@@ -28,6 +30,8 @@ pub struct Names<'b> {
     by_address: HashMap<IpAddr, Called<'b>>,
     /// Answers to DNS queries, by who asked.
     told: HashMap<IpAddr, Vec<&'b NameBinding>>,
+    /// How networks of the capture make IPv6 addresses of IPv4 ones: as everybody may, and as they say themselves.
+    nat64: Vec<Nat64Prefix>,
 }
 
 /// What one address is called. Thousands of hosts may have looked it up, and each be asked what it calls it.
@@ -75,8 +79,13 @@ impl PeerName {
 impl<'b> Names<'b> {
     /// Of the bindings of a run; the order given does not matter.
     pub fn new(bindings: impl IntoIterator<Item = &'b NameBinding>) -> Self {
-        let mut names = Self::default();
+        let mut names = Self { nat64: vec![Nat64Prefix::WELL_KNOWN], ..Self::default() };
         for binding in bindings {
+            if let (NameSource::Dns, PROBE_NAME, IpAddr::V6(v6)) =
+                (binding.source, &*binding.name, binding.address)
+            {
+                names.nat64.extend(Nat64Prefix::discovered(v6));
+            }
             let called = names.by_address.entry(binding.address).or_default();
             if let (NameSource::Dns, Some(asker)) = (binding.source, binding.asked_by) {
                 called.told.push(binding);
@@ -85,7 +94,27 @@ impl<'b> Names<'b> {
                 called.open.push(binding);
             }
         }
+        names.nat64.sort_unstable();
+        names.nat64.dedup();
+        names.nat64.truncate(MAX_PREFIXES);
         names
+    }
+
+    /// The IPv4 address that `ip` stands for, behind a translator from IPv6 (RFC 6146).
+    pub fn embedded(&self, ip: IpAddr) -> Option<IpAddr> {
+        let IpAddr::V6(v6) = ip else { return None };
+        self.nat64.iter().find_map(|prefix| prefix.embedded(v6)).map(IpAddr::V4)
+    }
+
+    /// The other addresses under which the host at `ip` may have been looked up: what it stands for, and what stands for
+    /// it (RFC 6147).
+    fn also(&self, ip: IpAddr) -> impl Iterator<Item = IpAddr> {
+        let with = |v4| self.nat64.iter().map(move |prefix| IpAddr::V6(prefix.with(v4)));
+        let v4 = match ip {
+            IpAddr::V4(v4) => Some(v4),
+            IpAddr::V6(_) => None,
+        };
+        self.embedded(ip).into_iter().chain(v4.into_iter().flat_map(with))
     }
 
     /// What DNS answered the host at `addresses`, by address, then earliest first.
@@ -164,17 +193,25 @@ impl<'n> Resolver<'n> {
         said.unwrap_or_else(|| self.resolved(peer))
     }
 
-    /// What `peer` is called by look-ups and announcements.
+    /// What `peer` is called by look-ups and announcements: of its address, else of one that a translator makes of it.
     pub fn resolved(&mut self, peer: IpAddr) -> PeerName {
         let Self { names, answers, known } = self;
+        let called = |ip: IpAddr| {
+            let from = answers.partition_point(|binding| binding.address < ip);
+            let to = answers.partition_point(|binding| binding.address <= ip);
+            names.resolved(ip, answers.get(from..to).unwrap_or_default())
+        };
         let find = || {
-            let from = answers.partition_point(|binding| binding.address < peer);
-            let to = answers.partition_point(|binding| binding.address <= peer);
-            names.resolved(peer, answers.get(from..to).unwrap_or_default())
+            let own = called(peer);
+            let mut also = names.also(peer).map(called);
+            if own.name.is_some() { own } else { also.find(|name| name.name.is_some()).unwrap_or(own) }
         };
         known.entry(peer).or_insert_with(find).clone()
     }
 }
+
+/// Networks have one or two; more are somebody's game.
+const MAX_PREFIXES: usize = 16;
 
 /// What the flow itself calls its server: what it asks a proxy for, SNI, the certificate's only name, Host. Where it asks
 /// a proxy for an address, what follows names who is there.
@@ -284,6 +321,27 @@ mod tests {
             assert_eq!(peer.candidates.split_last().unwrap().1, candidates);
             assert_eq!(peer.source, NameSource::Dns);
         }
+    }
+
+    #[test]
+    fn addresses_that_a_translator_makes_are_one_host() {
+        let device = "2001:db8::7";
+        let mut bindings = vec![
+            binding("six.example", "64:ff9b::203.0.113.1", NameSource::Dns, Some(device)),
+            binding("four.example", "203.0.113.2", NameSource::Dns, Some(device)),
+        ];
+        let called = |bindings: &[NameBinding], ip: &str| {
+            let names = Names::new(bindings);
+            let device = BTreeSet::from([device.parse().unwrap()]);
+            Resolver::new(&names, &device).resolved(ip.parse().unwrap()).name
+        };
+        // As seen behind the translator, or by a device that makes the addresses itself.
+        assert_eq!(called(&bindings, "203.0.113.1").as_deref(), Some("six.example"));
+        assert_eq!(called(&bindings, "64:ff9b::203.0.113.2").as_deref(), Some("four.example"));
+        assert_eq!(called(&bindings, "2001:db8:64::203.0.113.2"), None);
+        bindings.push(binding("ipv4only.arpa", "2001:db8:64::192.0.0.170", NameSource::Dns, Some(device)));
+        assert_eq!(called(&bindings, "2001:db8:64::203.0.113.2").as_deref(), Some("four.example"));
+        assert_eq!(called(&bindings, "203.0.113.9"), None);
     }
 
     #[test]

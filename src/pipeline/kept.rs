@@ -100,7 +100,13 @@ impl Keep for HostTrait {
 
     fn bytes(&self) -> usize {
         let text = match &self.kind {
-            TraitKind::HostName(text) | TraitKind::VendorClass(text) | TraitKind::Lookup(text) => text.len(),
+            TraitKind::HostName(text)
+            | TraitKind::VendorClass(text)
+            | TraitKind::Lookup(text)
+            | TraitKind::Announced(text)
+            | TraitKind::MudUrl(text)
+            | TraitKind::Description(text)
+            | TraitKind::Chassis(text) => text.len(),
             _ => 0,
         };
         text.saturating_mul(2).saturating_add(ENTRY)

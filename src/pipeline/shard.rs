@@ -13,8 +13,10 @@ use crate::model::frame::Frame;
 use crate::model::observation::{HostTrait, TraitKind};
 use crate::model::outline::Said;
 use crate::model::packed::{Dictionary, Packed};
-use crate::model::packet::Neighbour;
-use crate::model::{Direction, Flow, FlowKey, Observation, Secrets};
+use crate::model::packet::{Lldp, Neighbour};
+use crate::model::text::lossless;
+use crate::model::{Direction, Flow, FlowKey, MacAddr, Observation, Secrets};
+use crate::naming::encrypted;
 
 /// How many shards there are, whatever the number of threads: results must not depend on it.
 pub(crate) const SHARDS: usize = 32;
@@ -171,6 +173,7 @@ impl FlowState {
         flow.facts = self.facts.unpack(dictionary, flow.last);
         flow.service = self.session.services().collect();
         flow.recognised = self.session.bases().collect();
+        encrypted::tell(flow);
     }
 }
 
@@ -204,6 +207,24 @@ impl Collector {
     fn note(&mut self, neighbour: Neighbour) {
         let Neighbour { seen, mac, ip } = neighbour;
         self.hosts.add(HostTrait { mac: Some(mac), ip: Some(ip), kind: TraitKind::Neighbour, seen });
+    }
+}
+
+impl Collector {
+    /// What a station says of itself on the link.
+    fn station(&mut self, lldp: &Lldp<'_>) {
+        let mut say = |kind: fn(Box<str>) -> TraitKind, text: Option<String>| {
+            text.into_iter().for_each(|text| self.trait_of(Some(lldp.mac), kind(text.into()), lldp.seen));
+        };
+        say(TraitKind::Announced, lldp.system_name.map(lossless));
+        say(TraitKind::Description, lldp.system_description.map(lossless));
+        say(TraitKind::Chassis, lldp.chassis.map(|(kind, id)| decode::chassis_text(kind, id)));
+        say(TraitKind::MudUrl, lldp.mud_url.map(lossless));
+    }
+
+    /// Of one host, or of every host on the link.
+    fn trait_of(&mut self, mac: Option<MacAddr>, kind: TraitKind, seen: Seen) {
+        self.hosts.add(HostTrait { mac, ip: None, kind, seen });
     }
 }
 
@@ -250,7 +271,11 @@ impl Shard {
             }
             (Task::Neighbour, Decoded::Packet(packet)) => {
                 decode::neighbour(&packet).into_iter().for_each(|neighbour| self.collected.note(neighbour));
+                for resolver in decode::resolvers(&packet) {
+                    self.collected.trait_of(None, TraitKind::DnsServer(resolver.into()), packet.seen);
+                }
             }
+            (Task::Neighbour, Decoded::Lldp(lldp)) => self.collected.station(&lldp),
             (Task::Neighbour, Decoded::Neighbour(neighbour)) => self.collected.note(neighbour),
             _ => {}
         }

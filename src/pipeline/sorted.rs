@@ -4,9 +4,9 @@ use super::shard::SHARDS;
 use crate::capture::Batch;
 use crate::decode::{self, Decoded};
 use crate::flow::{KeyHasher, shard_hash};
-use crate::model::FlowKey;
-use crate::model::packet::{Neighbour, Segment};
+use crate::model::packet::Segment;
 use crate::model::stats::Stats;
+use crate::model::{FlowKey, MacAddr};
 
 /// What a shard does with a frame. The frame is decoded again then: that costs less than to keep what
 /// the first time gave.
@@ -16,7 +16,7 @@ pub(super) enum Task {
     Packet,
     /// Notes that this ICMP error quotes one of its flows.
     Error,
-    /// Notes who says that it is where.
+    /// Notes who says that it is where, and what it says of itself.
     Neighbour,
 }
 
@@ -60,11 +60,14 @@ impl Sorted {
                             sorter.flow(at, &quoted, Task::Error);
                         }
                         if let Some(neighbour) = decode::neighbour(&packet) {
-                            sorter.neighbour(at, &neighbour);
+                            sorter.neighbour(at, neighbour.mac);
+                        } else if decode::resolvers(&packet).next().is_some() {
+                            sorter.neighbour(at, MacAddr::default());
                         }
                     }
                 }
-                Decoded::Neighbour(neighbour) => sorter.neighbour(at, &neighbour),
+                Decoded::Neighbour(neighbour) => sorter.neighbour(at, neighbour.mac),
+                Decoded::Lldp(lldp) => sorter.neighbour(at, lldp.mac),
                 Decoded::Other | Decoded::Skipped(_) => {}
             }
         }
@@ -102,8 +105,8 @@ impl Sorter<'_> {
         self.add(Job { frame, hash: self.hasher.hash(key), task, shard });
     }
 
-    fn neighbour(&mut self, frame: u32, neighbour: &Neighbour) {
-        let sum: u8 = neighbour.mac.0.iter().fold(0, |sum, byte| sum.wrapping_mul(31).wrapping_add(*byte));
+    fn neighbour(&mut self, frame: u32, mac: MacAddr) {
+        let sum: u8 = mac.0.iter().fold(0, |sum, byte| sum.wrapping_mul(31).wrapping_add(*byte));
         self.add(Job { frame, hash: 0, task: Task::Neighbour, shard: sum % SHARDS as u8 });
     }
 

@@ -170,9 +170,11 @@ fn identify(reader: &mut Reader<'_>, map: &Map<'_>) -> Identify {
     let plain = |text: &str| Ok(text.to_lowercase());
     let mut each = |name: &str| map.get(name).map(|at| reader.each(&at, plain)).unwrap_or_default();
     let (dhcp_host_names, dhcp_vendor_classes) = (each("dhcp_host_names"), each("dhcp_vendor_classes"));
+    let mud_urls = each("mud_urls");
     Identify {
         dhcp_host_names,
         dhcp_vendor_classes,
+        mud_urls,
         ouis: map.get("ouis").map(|at| reader.each(&at, value::oui)).unwrap_or_default(),
         names: map.get("names").map(|at| reader.each(&at, value::name_pattern)).unwrap_or_default(),
         ports: map.get("ports").map(|at| reader.each(&at, value::port)).unwrap_or_default(),

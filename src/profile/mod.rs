@@ -137,6 +137,8 @@ pub struct Identify {
     pub dhcp_host_names: Vec<String>,
     /// DHCP vendor classes, same pattern.
     pub dhcp_vendor_classes: Vec<String>,
+    /// URLs of Manufacturer Usage Descriptions, by DHCP or LLDP (RFC 8520); `*` matches any run of characters.
+    pub mud_urls: Vec<String>,
     /// First three bytes of the MAC address.
     pub ouis: Vec<[u8; 3]>,
     /// Names that only such a device looks up or connects to.

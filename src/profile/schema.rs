@@ -26,7 +26,8 @@ pub(super) const PROFILE: &[&str] = &[
 /// Keys of `document`.
 pub(super) const DOCUMENT: &[&str] = &["title", "url", "reviewed"];
 /// Keys of `identify`.
-pub(super) const IDENTIFY: &[&str] = &["dhcp_host_names", "dhcp_vendor_classes", "ouis", "names", "ports"];
+pub(super) const IDENTIFY: &[&str] =
+    &["dhcp_host_names", "dhcp_vendor_classes", "mud_urls", "ouis", "names", "ports"];
 /// Keys of a group in `variants`.
 pub(super) const VARIANT: &[&str] = &["help", "options", "default"];
 /// Keys of a parameter.

@@ -208,6 +208,7 @@ impl Profile {
         };
         part("DHCP host name", identify.dhcp_host_names.clone());
         part("DHCP vendor class", identify.dhcp_vendor_classes.clone());
+        part("MUD URL", identify.mud_urls.clone());
         part(
             "MAC address",
             identify.ouis.iter().map(|[a, b, c]| format!("{a:02x}:{b:02x}:{c:02x}")).collect(),

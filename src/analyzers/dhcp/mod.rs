@@ -1,4 +1,5 @@
-//! DHCP for IPv4 and BOOTP (RFC 2131, RFC 951; options RFC 2132, RFC 3397, RFC 4702, overload RFC 2132 section 9.3).
+//! DHCP for IPv4 and BOOTP (RFC 2131, RFC 951; options RFC 2132, RFC 3397, RFC 4702, RFC 8520, overload RFC 2132 section
+//! 9.3).
 //!
 //! Every message stands alone: request and reply are often on different flows (broadcast). What clients say of
 //! themselves and what servers give them becomes traits of the client, keyed by its hardware address. Options split
@@ -14,6 +15,7 @@ use self::options::Options;
 use super::dns::name;
 use super::{Analyzer, Class, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::observation::{HostTrait, TraitKind};
+use crate::model::text::lossless;
 use crate::model::{Field, MacAddr, Observation, Transport, Value};
 
 /// DHCP for IPv4.
@@ -28,6 +30,7 @@ pub static DHCP: Definition = Definition {
         &HOST_NAME,
         &FQDN,
         &VENDOR_CLASS,
+        &MUD_URL,
         &REQUESTED_ADDRESS,
         &ADDRESS,
         &LEASE_TIME,
@@ -79,6 +82,13 @@ pub static VENDOR_CLASS: Field = Field {
     name: "dhcp.vendor_class",
     doc: "Vendor class of the client, as sent (option 60)",
     source: "RFC 2132 section 9.13",
+};
+
+/// `dhcp.mud_url`.
+pub static MUD_URL: Field = Field {
+    name: "dhcp.mud_url",
+    doc: "URL of the client's Manufacturer Usage Description, as sent (option 161)",
+    source: "RFC 8520 section 10",
 };
 
 /// `dhcp.requested_address`.
@@ -256,13 +266,14 @@ fn from_client(message: &Message<'_>, missed: u32, sink: &mut Sink) {
         _ => {}
     }
     names(message, address, sink);
-    if let Some(class) = options.vendor_class {
-        let class = Value::text(class);
-        if let Value::Text(text) = &class {
-            let kind = TraitKind::VendorClass(text.clone());
-            observe(message.mac, address.map(IpAddr::V4), kind, sink);
-        }
-        sink.fact(&VENDOR_CLASS, class);
+    let ip = address.map(IpAddr::V4);
+    if let Some(class) = options.vendor_class.map(lossless) {
+        observe(message.mac, ip, TraitKind::VendorClass(class.as_str().into()), sink);
+        sink.fact(&VENDOR_CLASS, Value::Text(class.into()));
+    }
+    if let Some(url) = options.mud_url.map(lossless) {
+        observe(message.mac, ip, TraitKind::MudUrl(url.as_str().into()), sink);
+        sink.fact(&MUD_URL, Value::Text(url.into()));
     }
     if let Some(requested) = options.requested {
         sink.fact(&REQUESTED_ADDRESS, Value::Ip(requested.into()));
@@ -342,7 +353,7 @@ fn names(message: &Message<'_>, address: Option<Ipv4Addr>, sink: &mut Sink) {
 fn fqdn(content: &[u8]) -> Option<Box<str>> {
     let (&[flags, _, _], text) = content.split_first_chunk::<3>()?;
     if flags & 0x04 == 0 {
-        let text = crate::model::text::lossless(text);
+        let text = lossless(text);
         let text = text.trim_end_matches(['\0', '.']);
         return (!text.is_empty()).then(|| text.into());
     }

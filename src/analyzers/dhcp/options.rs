@@ -32,6 +32,8 @@ pub(super) struct Options<'a> {
     pub(super) ntp_servers: Addresses<'a>,
     /// 15, without trailing zeros.
     pub(super) domain: Option<&'a [u8]>,
+    /// 161.
+    pub(super) mud_url: Option<&'a [u8]>,
     /// 56, without trailing zeros.
     pub(super) text: Option<&'a [u8]>,
     /// Options end inside one, or the message before them.
@@ -118,6 +120,7 @@ impl<'a> Options<'a> {
             54 => first(&mut self.server, address(content)?),
             56 => first(&mut self.text, text(content)?),
             60 => first(&mut self.vendor_class, text(content)?),
+            161 => first(&mut self.mud_url, text(content)?),
             81 => first(&mut self.fqdn, Some(content).filter(|content| content.len() >= 3)?),
             _ => {}
         }

@@ -64,6 +64,19 @@ fn ack() -> Vec<u8> {
 }
 
 #[test]
+fn a_client_says_where_its_usage_is_described() {
+    let url = b"https://mud.example/lamp.json".as_slice();
+    let lines = run(&build(1, [0; 4], [0; 4], &[(53, &[1]), (161, url)]), 0);
+    assert_eq!(
+        lines[3..],
+        ["- MudUrl(\"https://mud.example/lamp.json\")", "dhcp.mud_url=https://mud.example/lamp.json"]
+    );
+    // From a server it says nothing of the client.
+    let lines = run(&build(2, [0; 4], [192, 0, 2, 7], &[(53, &[5]), (161, url)]), 0);
+    assert!(lines.iter().all(|line| !line.contains("mud")), "{lines:?}");
+}
+
+#[test]
 fn a_discover_says_who_starts() {
     assert_eq!(
         run(&discover(), 0),

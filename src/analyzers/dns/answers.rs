@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::message::{Data, IN, Message, Question, Record, Section};
 use super::name;
+use super::service::Service;
 use crate::analyzers::Sink;
 use crate::model::{NameBinding, NameSource, Observation};
 
@@ -37,21 +38,27 @@ pub(super) fn observe(
         match &record.data {
             Data::Address(address) => {
                 told.addresses = told.addresses.saturating_add(u64::from(record.section == Section::Answer));
-                let (names, source) = match on_chain {
-                    Some(names) if record.section != Section::Authority => (names, NameSource::Dns),
-                    _ if bindings.left > 0 && is_answers_host(message, record) => {
-                        (&[&*record.name][..], NameSource::Dns)
-                    }
-                    _ => (&[&*record.name][..], NameSource::DnsOther),
+                let own = [&*record.name];
+                let (names, target, source) = match on_chain {
+                    Some(names) if record.section != Section::Authority => (names, None, NameSource::Dns),
+                    _ if bindings.left > 0 => match host_of(message, record) {
+                        Some(answer) => {
+                            let (names, target) = asked_through(answer, &chain).unwrap_or((&own, None));
+                            (names, target, NameSource::Dns)
+                        }
+                        None => (&own[..], None, NameSource::DnsOther),
+                    },
+                    _ => (&own[..], None, NameSource::DnsOther),
                 };
-                bindings.add(names, None, *address, source);
+                bindings.add(names, target, *address, source);
             }
-            Data::Service { target, hints, .. } => {
+            Data::Service(service) => {
                 let own = [&*record.name];
                 let (names, source) =
                     on_chain.map_or((&own[..], NameSource::DnsOther), |names| (names, NameSource::Dns));
-                let target = Some(&**target).filter(|target| *target != "." && **target != *record.name);
-                for hint in hints {
+                let target =
+                    Some(&*service.target).filter(|target| *target != "." && **target != *record.name);
+                for hint in &service.hints {
                     bindings.add(names, target, *hint, source);
                 }
             }
@@ -62,7 +69,7 @@ pub(super) fn observe(
                     bindings.add(&[&**target], None, address, NameSource::Ptr);
                 }
             }
-            Data::Alias(_) | Data::Host(_) | Data::Edns { .. } | Data::Other => {}
+            Data::Alias(_) | Data::Host(_) | Data::Edns(_) | Data::Other => {}
         }
     }
     told.excess |= bindings.left == 0;
@@ -123,12 +130,22 @@ fn chain<'a>(message: &'a Message, question: Option<&'a Question>) -> (Vec<&'a s
     (chain, false)
 }
 
-/// Whether an answer (SRV, MX, NS, SVCB, HTTPS) names the owner of `record`.
-fn is_answers_host(message: &Message, record: &Record) -> bool {
-    record.section == Section::Additional
-        && message.records.iter().take_while(|other| other.section == Section::Answer).any(|other| {
-            matches!(&other.data, Data::Host(target) | Data::Service { target, .. } if *target == record.name)
-        })
+/// The answer (SRV, MX, NS, SVCB, HTTPS) that names the owner of `record` as a host.
+fn host_of<'a>(message: &'a Message, record: &Record) -> Option<&'a Record> {
+    let mut answers = message.records.iter().take_while(|other| other.section == Section::Answer);
+    let names_it = |other: &&Record| match &other.data {
+        Data::Host(target) | Data::Service(Service { target, .. }) => *target == record.name,
+        _ => false,
+    };
+    answers.find(names_it).filter(|_| record.section == Section::Additional)
+}
+
+/// The names that lead to the host of an HTTPS or SVCB record, and that host: whoever asks for a service wants it there
+/// (RFC 9460 section 3). The other kinds give names of their own, as SRV does.
+fn asked_through<'c>(answer: &'c Record, chain: &'c [&'c str]) -> Option<(&'c [&'c str], Option<&'c str>)> {
+    let Data::Service(service) = &answer.data else { return None };
+    let place = chain.iter().position(|name| **name == *answer.name)?;
+    Some((chain.get(..=place)?, Some(&*service.target)))
 }
 
 struct Bindings<'a> {
@@ -254,6 +271,23 @@ mod tests {
             &[
                 ("my.example", vec!["svc.example"], "192.0.2.1", NameSource::Dns),
                 ("my.example", vec!["svc.example"], "192.0.2.2", NameSource::Dns),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_host_of_a_service_goes_by_the_name_asked_for() {
+        let alias = [&[0, 0][..], &label("svc.example")].concat();
+        let build = Build::response(1, 0x8180)
+            .question("my.example", HTTPS)
+            .record(1, "my.example", HTTPS, &alias)
+            .record(3, "svc.example", A, &[192, 0, 2, 1])
+            .record(3, "other.example", A, &[192, 0, 2, 2]);
+        expect(
+            &build,
+            &[
+                ("my.example", vec!["svc.example"], "192.0.2.1", NameSource::Dns),
+                ("other.example", vec![], "192.0.2.2", NameSource::DnsOther),
             ],
         );
     }

@@ -3,9 +3,12 @@
 //! Both use DNS messages. What is announced is said to everybody, and by anybody: only names below `local` (LLMNR:
 //! single labels too) are taken. Known answers in queries, probes and conflict resolution are not read.
 
+use std::net::IpAddr;
+
 use super::answers;
 use super::message::{self, Data, Message, Problem, Section};
 use crate::analyzers::{Analyzer, Class, Definition, Probe, ProbeInput, Role, Sink};
+use crate::model::observation::{HostTrait, TraitKind};
 use crate::model::{Field, NameSource, Observation, Transport, Value};
 
 /// Multicast DNS.
@@ -14,7 +17,7 @@ pub static MDNS: Definition = Definition {
     title: "Multicast DNS and DNS-based service discovery (RFC 6762, RFC 6763)",
     transports: &[Transport::Udp],
     ports: &[5353],
-    fields: &[&MDNS_QUERY, &MDNS_SERVICE, &MDNS_NAME, &MDNS_ANOMALY],
+    fields: &[&MDNS_QUERY, &MDNS_SERVICE, &MDNS_INSTANCE, &MDNS_NAME, &MDNS_ANOMALY],
     class: Class::Infrastructure,
     probe: probe_mdns,
     start: |_| Box::new(Local { fields: &MDNS_FIELDS }),
@@ -44,6 +47,14 @@ pub static MDNS_SERVICE: Field = Field {
     name: "mdns.service",
     doc: "Service type of which the sender announces an instance: `_http._tcp.local`",
     source: "RFC 6763 section 4.1, section 9",
+};
+
+/// `mdns.instance`.
+pub static MDNS_INSTANCE: Field = Field {
+    name: "mdns.instance",
+    doc: "Instance of a service that the sender announces, which its user or maker has named: \
+          `Kitchen Lamp._http._tcp.local` in lower case",
+    source: "RFC 6763 section 4.1",
 };
 
 /// `mdns.name`.
@@ -109,7 +120,8 @@ fn probe_llmnr(input: &ProbeInput<'_>) -> Probe {
 struct Fields {
     source: NameSource,
     query: &'static Field,
-    service: Option<&'static Field>,
+    /// Types and instances, where there are any.
+    services: Option<[&'static Field; 2]>,
     name: &'static Field,
     anomaly: &'static Field,
 }
@@ -117,7 +129,7 @@ struct Fields {
 static MDNS_FIELDS: Fields = Fields {
     source: NameSource::Mdns,
     query: &MDNS_QUERY,
-    service: Some(&MDNS_SERVICE),
+    services: Some([&MDNS_SERVICE, &MDNS_INSTANCE]),
     name: &MDNS_NAME,
     anomaly: &MDNS_ANOMALY,
 };
@@ -125,7 +137,7 @@ static MDNS_FIELDS: Fields = Fields {
 static LLMNR_FIELDS: Fields = Fields {
     source: NameSource::Llmnr,
     query: &LLMNR_QUERY,
-    service: None,
+    services: None,
     name: &LLMNR_NAME,
     anomaly: &LLMNR_ANOMALY,
 };
@@ -155,26 +167,41 @@ impl Analyzer for Local {
         }
         let before = sink.observations.len();
         let told = answers::observe_announced(&message, self.fields.source, sink);
-        let names: Vec<Box<str>> = (sink.observations.get(before..).unwrap_or_default().iter())
+        let names: Vec<(Box<str>, IpAddr)> = (sink.observations.get(before..).unwrap_or_default().iter())
             .filter_map(|(_, observation)| match observation {
-                Observation::Name(binding) => Some(binding.name.clone()),
+                Observation::Name(binding) => Some((binding.name.clone(), binding.address)),
                 _ => None,
             })
             .collect();
-        for name in names {
+        for (name, address) in names {
+            announced(&name, address, sink);
             sink.fact(self.fields.name, Value::Text(name));
         }
         if told.excess {
             sink.fact(self.fields.anomaly, Value::Word("too-many-answers"));
         }
-        if let Some(service) = self.fields.service {
-            announced_services(&message, service, sink);
+        if let Some(fields) = self.fields.services {
+            announced_services(&message, fields, sink);
         }
     }
 }
 
+/// The host at `address` calls itself by the first label of a name of the link.
+fn announced(name: &str, address: IpAddr, sink: &mut Sink) {
+    let label = name.strip_suffix(".local").unwrap_or(name);
+    if label.is_empty() || label.contains('.') {
+        return;
+    }
+    let (kind, seen) = (TraitKind::Announced(label.into()), sink.seen);
+    sink.observe(Observation::Host(Box::new(HostTrait { mac: None, ip: Some(address), kind, seen })));
+}
+
 /// Service types, from the pointers that lead from a type to its instances, or from the list of types to a type.
-fn announced_services(message: &Message, field: &'static Field, sink: &mut Sink) {
+fn announced_services(
+    message: &Message,
+    [service_field, instance_field]: [&'static Field; 2],
+    sink: &mut Sink,
+) {
     for record in message.records.iter().filter(|record| record.section != Section::Authority) {
         if record.ttl == 0 {
             continue;
@@ -185,7 +212,10 @@ fn announced_services(message: &Message, field: &'static Field, sink: &mut Sink)
             if service.starts_with('_')
                 && (service.ends_with("._tcp.local") || service.ends_with("._udp.local"))
             {
-                sink.fact(field, Value::Text(service.clone()));
+                sink.fact(service_field, Value::Text(service.clone()));
+                if !lists_types {
+                    sink.fact(instance_field, Value::Text(target.clone()));
+                }
             }
         }
     }
@@ -210,7 +240,7 @@ mod tests {
                 assert_eq!(binding.asked_by, None);
                 format!("{} {} {}", binding.source, binding.name, binding.address)
             }
-            Observation::Host(host) => panic!("{host:?}"),
+            Observation::Host(host) => format!("{:?} at {}", host.kind, host.ip.unwrap()),
         });
         shown.collect()
     }
@@ -228,9 +258,12 @@ mod tests {
             [
                 "mdns lamp.local 192.0.2.7",
                 "mdns lamp.local 192.0.2.7",
+                "Announced(\"lamp\") at 192.0.2.7",
                 "mdns.name=lamp.local",
+                "Announced(\"lamp\") at 192.0.2.7",
                 "mdns.name=lamp.local",
                 "mdns.service=_http._tcp.local",
+                "mdns.instance=kitchen lamp._http._tcp.local",
                 "mdns.service=_hap._tcp.local",
             ]
         );
@@ -266,7 +299,7 @@ mod tests {
         assert_eq!(observed(&LLMNR_FIELDS, &query.bytes(), 0), ["llmnr.query=printer"]);
         assert_eq!(
             observed(&LLMNR_FIELDS, &response.bytes(), 0),
-            ["llmnr printer 192.0.2.9", "llmnr.name=printer"]
+            ["llmnr printer 192.0.2.9", "Announced(\"printer\") at 192.0.2.9", "llmnr.name=printer"]
         );
     }
 
@@ -294,7 +327,7 @@ mod tests {
             .record(1, "lamp.local", A, &[192, 0, 2, 8])
             .bytes();
         let cut = &bytes[..bytes.len() - 1];
-        let first = ["mdns lamp.local 192.0.2.7", "mdns.name=lamp.local"];
+        let first = ["mdns lamp.local 192.0.2.7", "Announced(\"lamp\") at 192.0.2.7", "mdns.name=lamp.local"];
         assert_eq!(observed(&MDNS_FIELDS, cut, 1), first);
         assert_eq!(observed(&MDNS_FIELDS, cut, 0)[0], "mdns.anomaly=cut-short");
     }

@@ -8,7 +8,9 @@ use nom::bytes::complete::take;
 use nom::number::complete::{be_u16, be_u32};
 use nom::{IResult, Parser};
 
+use super::edns::Edns;
 use super::name;
+use super::service::Service;
 use crate::model::Value;
 
 /// What is wrong with a message.
@@ -111,9 +113,9 @@ pub(super) enum Data {
     /// SRV, MX or NS: a host whose address may follow in the additional section.
     Host(Box<str>),
     /// SVCB or HTTPS (RFC 9460).
-    Service { target: Box<str>, hints: Vec<IpAddr>, ech: bool },
-    /// OPT (RFC 6891): the sender's UDP payload size and the upper bits of the response code.
-    Edns { size: u16, high_rcode: u8 },
+    Service(Service),
+    /// OPT (RFC 6891).
+    Edns(Edns),
     /// Anything else.
     Other,
 }
@@ -175,7 +177,7 @@ impl Message {
     /// The response code with the bits that EDNS adds (RFC 6891 section 6.1.3).
     pub(super) fn rcode(&self) -> u16 {
         let high = self.records.iter().find_map(|record| match record.data {
-            Data::Edns { high_rcode, .. } => Some(high_rcode),
+            Data::Edns(ref edns) => Some(edns.high_rcode),
             _ => None,
         });
         u16::from(high.unwrap_or(0)) << 4 | self.header.low_rcode()
@@ -205,6 +207,7 @@ fn record(message: &[u8], at: usize, section: Section) -> Result<(Record, Option
     let (_, content) = fixed(take(length)(rest))?;
     let after = start.saturating_add(content.len());
     let (data, problem) = match data(message, start, content, kind, class, ttl) {
+        Ok(Data::Edns(edns)) if edns.malformed => (Data::Edns(edns), Some(Problem::Record)),
         Ok(data) => (data, None),
         Err(Problem::Cut) => (Data::Other, Some(Problem::Record)),
         Err(problem) => (Data::Other, Some(problem)),
@@ -238,55 +241,27 @@ fn data(
         SRV => Data::Host(name_at(6)?.0),
         SVCB | HTTPS => {
             let (target, params) = name_at(2)?;
-            service(target, tail(content, params))?
+            Data::Service(Service::read(target, content, params)?)
         }
-        OPT => Data::Edns { size: class, high_rcode: (ttl >> 24) as u8 },
+        OPT => Data::Edns(Edns::read(class, ttl, content)),
         _ => Data::Other,
     })
 }
 
-/// Reads the parameters of a SVCB or HTTPS record (RFC 9460 section 2.2).
-fn service(target: Box<str>, mut params: &[u8]) -> Result<Data, Problem> {
-    let mut hints = Vec::new();
-    let mut ech = false;
-    while !params.is_empty() {
-        let (rest, (key, length)) = fixed((be_u16, be_u16).parse(params))?;
-        let (rest, value) = fixed(take(length)(rest))?;
-        let found = hints.len();
-        match key {
-            IPV4HINT => hints.extend(value.chunks(4).map_while(v4)),
-            IPV6HINT => hints.extend(value.chunks(16).map_while(v6)),
-            ECH => ech = true,
-            _ => {}
-        }
-        let read = hints.len().saturating_sub(found);
-        let due = match key {
-            IPV4HINT => value.len().div_ceil(4),
-            IPV6HINT => value.len().div_ceil(16),
-            _ => 0,
-        };
-        if read != due {
-            return Err(Problem::Record);
-        }
-        params = rest;
-    }
-    Ok(Data::Service { target, hints, ech })
-}
-
-fn v4(bytes: &[u8]) -> Option<IpAddr> {
+pub(super) fn v4(bytes: &[u8]) -> Option<IpAddr> {
     <[u8; 4]>::try_from(bytes).ok().map(|octets| Ipv4Addr::from(octets).into())
 }
 
-fn v6(bytes: &[u8]) -> Option<IpAddr> {
+pub(super) fn v6(bytes: &[u8]) -> Option<IpAddr> {
     <[u8; 16]>::try_from(bytes).ok().map(|octets| Ipv6Addr::from(octets).into())
 }
 
-fn tail(bytes: &[u8], at: usize) -> &[u8] {
+pub(super) fn tail(bytes: &[u8], at: usize) -> &[u8] {
     bytes.get(at..).unwrap_or_default()
 }
 
 /// Parsers of fixed fields fail for one reason only.
-fn fixed<T>(parsed: IResult<&[u8], T>) -> Result<(&[u8], T), Problem> {
+pub(super) fn fixed<T>(parsed: IResult<&[u8], T>) -> Result<(&[u8], T), Problem> {
     parsed.map_err(|_| Problem::Cut)
 }
 
@@ -340,11 +315,6 @@ const SRV: u16 = 33;
 const OPT: u16 = 41;
 const SVCB: u16 = 64;
 const HTTPS: u16 = 65;
-
-/// Service parameter keys (RFC 9460 section 14.3.2, RFC 9848).
-const IPV4HINT: u16 = 4;
-const ECH: u16 = 5;
-const IPV6HINT: u16 = 6;
 
 /// IANA "DNS Resource Record (RR) TYPEs", those in use.
 const TYPES: [(u16, &str); 30] = [
@@ -496,32 +466,10 @@ mod tests {
         assert_eq!(message.problem, None);
         assert_eq!(message.rcode(), 16);
         assert_eq!(rcode_word(16), Some("BADVERS"));
-        assert_eq!(message.records[0].data, Data::Edns { size: 1232, high_rcode: 1 });
-    }
-
-    #[test]
-    fn service_bindings_read_as_in_rfc_9460_appendix_d() {
-        // Figure 5: two IPv6 hints.
-        let hints = b"\x00\x01\x03foo\x07example\x03com\x00\x00\x06\x00\x20\
-            \x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\
-            \x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x53\x00\x01";
-        // Figure 2: alias form; figure 3: "." with no parameters.
-        let alias = b"\x00\x00\x03foo\x07example\x03com\x00";
-        let apex = b"\x00\x01\x00";
-        let read = |content: &[u8]| {
-            let bytes = Build::response(1, 0x8180).record(1, "example.com", SVCB, content).bytes();
-            let message = Message::read(&bytes).unwrap();
-            (message.records[0].data.clone(), message.problem)
-        };
-        let service =
-            |target: &str, hints: Vec<IpAddr>| Data::Service { target: target.into(), hints, ech: false };
-        let expected = vec!["2001:db8::1".parse().unwrap(), "2001:db8::53:1".parse().unwrap()];
-        assert_eq!(read(hints), (service("foo.example.com", expected), None));
-        assert_eq!(read(alias), (service("foo.example.com", vec![]), None));
-        assert_eq!(read(apex), (service(".", vec![]), None));
-        assert_eq!(read(&hints[..hints.len() - 1]), (Data::Other, Some(Problem::Record)));
-        let uneven = b"\x00\x01\x00\x00\x04\x00\x03\xc0\x00\x02";
-        assert_eq!(read(uneven), (Data::Other, Some(Problem::Record)));
+        assert_eq!(
+            message.records[0].data,
+            Data::Edns(Edns { size: 1232, high_rcode: 1, ..Edns::default() })
+        );
     }
 
     #[test]

@@ -2,16 +2,22 @@
 //!
 //! Read are queries, and of responses the code, the addresses with the aliases that lead to them, reverse names and
 //! address hints. A response belongs to the query with its identifier, question and asker on the same flow; one that
-//! contradicts a waiting query names nothing. Not read: dynamic updates, zone transfers beyond their addresses, DNSSEC
-//! (nothing is verified), EDNS options. DNS over TLS, HTTPS and QUIC is not visible.
+//! contradicts a waiting query names nothing. Of EDNS the sizes, the kinds of options, the client's network and extended
+//! errors are read. Not read: dynamic updates, zone transfers beyond their addresses, DNSSEC (nothing is verified).
 //!
-//! Multicast DNS and LLMNR share the message format: see [`local`].
+//! DNS over TLS, HTTPS and QUIC is not visible; what shows that it is there is in `naming::encrypted`.
+//!
+//! Multicast DNS and LLMNR share the message format: see [`local`]; the NetBIOS name service its header: [`netbios`].
 
 mod answers;
+mod edns;
 mod exchange;
 pub mod local;
 pub(super) mod message;
 pub(super) mod name;
+mod nat64;
+pub mod netbios;
+mod service;
 #[cfg(test)]
 pub(super) mod testing;
 #[cfg(test)]
@@ -21,6 +27,7 @@ use std::net::IpAddr;
 
 use self::exchange::{Answers, Asked, Exchanges};
 use self::message::{Data, HEADER_LEN, Header, Message, Problem, Question};
+use self::service::Service;
 use super::buffer::StreamBuffer;
 use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::observation::{HostTrait, TraitKind};
@@ -43,7 +50,15 @@ pub static DNS: Definition = Definition {
         &TRUNCATED,
         &UNSOLICITED,
         &EDNS_SIZE,
+        &EDNS_SERVER_SIZE,
+        &EDNS_OPTION,
+        &CLIENT_SUBNET,
+        &EXTENDED_ERROR,
+        &SERVICE,
         &ECH,
+        &NAT64_PREFIX,
+        &ENCRYPTED,
+        &ENCRYPTED_BY,
         &ANOMALY,
     ],
     class: Class::Infrastructure,
@@ -122,6 +137,66 @@ pub static EDNS_SIZE: Field = Field {
     name: "dns.edns_size",
     doc: "UDP payload that the asker is able to receive, in bytes",
     source: "RFC 6891 section 6.2.3",
+};
+
+/// `dns.edns_server_size`.
+pub static EDNS_SERVER_SIZE: Field = Field {
+    name: "dns.edns_server_size",
+    doc: "UDP payload that the server is able to receive, in bytes",
+    source: "RFC 6891 section 6.2.3",
+};
+
+/// `dns.edns_option`.
+pub static EDNS_OPTION: Field = Field {
+    name: "dns.edns_option",
+    doc: "Kind of an EDNS option of a query or response: cookie, padding, client-subnet, …, or its number; once each time",
+    source: "RFC 6891 section 6.1.2, IANA DNS EDNS0 Option Codes",
+};
+
+/// `dns.client_subnet`.
+pub static CLIENT_SUBNET: Field = Field {
+    name: "dns.client_subnet",
+    doc: "Network of the client that a query gives away, or that an answer is for: `192.0.2.0/24`",
+    source: "RFC 7871 section 6",
+};
+
+/// `dns.extended_error`.
+pub static EXTENDED_ERROR: Field = Field {
+    name: "dns.extended_error",
+    doc: "Why a server answers as it does: blocked, censored, filtered, stale-answer, dnssec-bogus, …, or its number",
+    source: "RFC 8914 section 4",
+};
+
+/// `dns.service`.
+pub static SERVICE: Field = Field {
+    name: "dns.service",
+    doc: "What an HTTPS or SVCB record says of a name, separated by blanks: the name, `alias` with the other name, or \
+          `at` with the name of the host, `port` and a number, `alpn` and identifiers separated by commas",
+    source: "RFC 9460 section 2",
+};
+
+/// `dns.nat64_prefix`.
+pub static NAT64_PREFIX: Field = Field {
+    name: "dns.nat64_prefix",
+    doc: "Prefix that the network puts before IPv4 addresses to make IPv6 ones of them, as the answer for \
+          ipv4only.arpa shows it: `64:ff9b::/96`",
+    source: "RFC 7050 section 3, RFC 6052 section 2",
+};
+
+/// `dns.encrypted`.
+pub static ENCRYPTED: Field = Field {
+    name: "dns.encrypted",
+    doc: "The flow carries DNS that only its ends can read, or may well do: dot (over TLS), doh (over HTTPS), doq (over \
+          QUIC). Names that the client looks up this way cannot be known",
+    source: "RFC 7858, RFC 8484, RFC 9250",
+};
+
+/// `dns.encrypted_by`.
+pub static ENCRYPTED_BY: Field = Field {
+    name: "dns.encrypted_by",
+    doc: "What shows it: alpn (the client offers the protocol), port (853, and a handshake), name (the server name is \
+          that of a known resolver) or address (the server has the address of one)",
+    source: "RFC 7858 section 3.1, RFC 9250 section 4.1.1",
 };
 
 /// `dns.ech`.
@@ -274,11 +349,7 @@ impl Dns {
             sink.fact(&QUERY, Value::Text(question.name.clone()));
             sink.fact(&QUERY_TYPE, message::type_value(question.kind));
         }
-        for record in &message.records {
-            if let Data::Edns { size, .. } = record.data {
-                sink.fact(&EDNS_SIZE, Value::Uint(size.into()));
-            }
-        }
+        options(message, &EDNS_SIZE, sink);
         if message.header.counts.get(1).is_some_and(|answers| *answers > 0) {
             sink.fact(&ANOMALY, Value::Word("query-with-answers"));
         }
@@ -315,9 +386,15 @@ impl Dns {
         if told.excess {
             sink.fact(&ANOMALY, Value::Word("too-many-answers"));
         }
+        nat64::observe(message, question, sink);
         for record in &message.records {
-            if matches!(record.data, Data::Service { ech: true, .. }) {
-                sink.fact(&ECH, Value::Text(record.name.clone()));
+            if let Data::Service(service) = &record.data {
+                shown(&record.name, service)
+                    .into_iter()
+                    .for_each(|text| sink.fact(&SERVICE, Value::Text(text)));
+                if service.ech {
+                    sink.fact(&ECH, Value::Text(record.name.clone()));
+                }
             }
         }
     }
@@ -333,8 +410,40 @@ impl Dns {
     }
 }
 
+/// What the sender says of itself and of the answer by EDNS.
+fn options(message: &Message, size: &'static Field, sink: &mut Sink) {
+    for record in &message.records {
+        let Data::Edns(edns) = &record.data else { continue };
+        sink.fact(size, Value::Uint(edns.size.into()));
+        for option in &edns.options {
+            sink.fact(&EDNS_OPTION, edns::option_value(*option));
+        }
+        if let Some((network, length)) = edns.subnet {
+            sink.fact(&CLIENT_SUBNET, Value::Text(format!("{network}/{length}").into()));
+        }
+        for error in &edns.errors {
+            sink.fact(&EXTENDED_ERROR, edns::error_value(*error));
+        }
+    }
+}
+
+/// A service binding as `dns.service` shows it, if it says anything that is shown.
+fn shown(name: &str, service: &Service) -> Option<Box<str>> {
+    let mut parts = vec![name.to_owned()];
+    if *service.target != *"." {
+        let how = if service.is_alias { "alias" } else { "at" };
+        parts.push(format!("{how} {}", service.target));
+    }
+    parts.extend(service.port.map(|port| format!("port {port}")));
+    if !service.alpn.is_empty() {
+        parts.push(format!("alpn {}", service.alpn.join(",")));
+    }
+    (parts.len() > 1).then(|| parts.join(" ").into())
+}
+
 /// Code and truncation of a response.
 fn outcome(message: &Message, question: Option<&Question>, sink: &mut Sink) {
+    options(message, &EDNS_SERVER_SIZE, sink);
     let rcode = message.rcode();
     let word = message::rcode_word(rcode);
     sink.fact(&RCODE, word.map_or(Value::Uint(rcode.into()), Value::Word));

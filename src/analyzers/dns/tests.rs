@@ -205,6 +205,75 @@ fn truncation_edns_and_hidden_names_are_told() {
 }
 
 #[test]
+fn what_edns_and_service_records_say_is_told() {
+    // A cookie; then, from the server, an extended error 15 behind the upper bits of BADVERS.
+    let cookie = [0, 0, 41, 0x10, 0, 0, 0, 0x80, 0, 0, 12, 0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8];
+    let blocked = [0, 0, 41, 0x04, 0xd0, 1, 0, 0, 0, 0, 6, 0, 15, 0, 2, 0, 15];
+    let mut service = vec![0, 1];
+    service.extend(label("svc.example"));
+    service.extend(b"\x00\x01\x00\x06\x02h2\x02h3\x00\x03\x00\x02\x20\xfb\x00\x04\x00\x04\xc0\x00\x02\x09");
+    let query = Build::query(1, "a.example", 65).raw(3, &cookie).bytes();
+    let response = Build::response(1, 0x8180)
+        .question("a.example", 65)
+        .record(1, "a.example", 65, &service)
+        .raw(3, &blocked)
+        .bytes();
+    assert_eq!(
+        flow(&[(Role::Client, query), (Role::Server, response)]),
+        [
+            "1 dns.query=a.example",
+            "1 dns.query_type=HTTPS",
+            "1 dns.edns_size=4096",
+            "1 dns.edns_option=cookie",
+            "1 192.0.2.7 looked up a.example",
+            "2 dns.edns_server_size=1232",
+            "2 dns.edns_option=extended-error",
+            "2 dns.extended_error=blocked",
+            "2 dns.rcode=BADVERS",
+            "2 dns.failed=a.example BADVERS",
+            "2 dns a.example>svc.example 192.0.2.9 by 192.0.2.7",
+            "2 dns.answers=0",
+            "2 dns.service=a.example at svc.example port 8443 alpn h2,h3",
+        ]
+    );
+}
+
+#[test]
+fn a_query_is_repeated_over_tcp_where_the_answer_does_not_fit() {
+    let truncated = Build::response(1, 0x8380).question("a.example", A).bytes();
+    let udp = flow(&[(Role::Client, Build::query(1, "a.example", A).bytes()), (Role::Server, truncated)]);
+    assert_eq!(udp[3..], ["2 dns.rcode=NOERROR", "2 dns.truncated=yes", "2 dns.answers=0"]);
+    let whole =
+        Build::response(2, 0x8180).question("a.example", A).record(1, "a.example", A, &[203, 0, 113, 1]);
+    let mut dns = analyzer(Transport::Tcp);
+    let mut sink = Sink::new(seen(3));
+    dns.data(Role::Client, &Build::query(2, "a.example", A).framed(), &mut sink);
+    dns.data(Role::Server, &whole.framed(), &mut sink);
+    dns.end(&mut sink);
+    let told: Vec<_> =
+        sink.observations.iter().filter(|(_, told)| matches!(told, Observation::Name(_))).collect();
+    assert_eq!(told.len(), 1);
+}
+
+#[test]
+fn the_prefix_of_a_network_with_made_up_addresses_is_told() {
+    let v6 = |last: u8| {
+        [&[0x20, 0x01, 0x0d, 0xb8, 0x64, 0, 0, 0, 0, 0, 0, 0], [192, 0, 0, last].as_slice()].concat()
+    };
+    let answer = |name: &str| {
+        let response = Build::response(1, 0x8180)
+            .question(name, 28)
+            .record(1, name, 28, &v6(170))
+            .record(1, name, 28, &v6(171))
+            .bytes();
+        let all = flow(&[(Role::Client, Build::query(1, name, 28).bytes()), (Role::Server, response)]);
+        all.into_iter().filter(|line| line.contains("nat64")).collect::<Vec<_>>()
+    };
+    assert_eq!(answer("ipv4only.arpa"), ["2 dns.nat64_prefix=2001:db8:6400::/96"]);
+    assert!(answer("other.example").is_empty());
+}
+
+#[test]
 fn reverse_lookups_name_addresses() {
     let name = "1.113.0.203.in-addr.arpa";
     let response =
