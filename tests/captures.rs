@@ -81,7 +81,7 @@ fn run(paths: &[PathBuf], mut each: impl FnMut(&Packet<'_>)) -> Result<(Stats, S
     while let Some(batch) = input.next_batch()? {
         for frame in batch.frames() {
             let decoded = decode(&frame);
-            stats.frame(&frame, decoded.skipped());
+            stats.frame(&frame, decoded.fate());
             if let Decoded::Packet(packet) = decoded {
                 assert!(packet.payload.len() <= packet.payload_len as usize);
                 let _ = neighbour(&packet);

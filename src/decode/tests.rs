@@ -467,7 +467,7 @@ fn frames_are_those_analysed_and_those_skipped() {
     let (arp, lldp) = (ethernet(0x0806, &arp([0; 4], MAC_A)), ethernet(0x88cc, &[]));
     for (data, wire) in [(&good[..], good.len()), (&good[..20], good.len()), (&arp, 0), (&lldp, 60)] {
         let frame = cut_frame(LinkType::ETHERNET, data, wire);
-        stats.frame(&frame, decode(&frame).skipped());
+        stats.frame(&frame, decode(&frame).fate());
     }
     assert_eq!((stats.frames, stats.analysed, stats.truncated), (4, 2, 2));
     assert_eq!(stats.skipped.values().sum::<u64>(), 2);

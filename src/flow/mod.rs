@@ -34,6 +34,7 @@ pub use shed::least_telling;
 pub use table::FlowTable;
 
 use crate::model::evidence::Seen;
+use crate::model::packet::Outer;
 use crate::model::{Direction, FlowKey};
 
 /// What is told of a flow while it lives. `S` is the handler's own state for each flow.
@@ -74,6 +75,11 @@ pub trait Handler {
         missed: u32,
         seen: Seen,
     ) -> bool;
+
+    /// A packet of the flow came in a tunnel.
+    fn inside(&mut self, state: &mut Self::State, outer: Outer, seen: Seen) {
+        let (_, _, _) = (state, outer, seen);
+    }
 
     /// Both ends of a TCP connection have sent their FIN, and everything before it was handed out: [`Handler::data`] and
     /// [`Handler::gap`] are not called again. Packets may still come, as retransmissions and the last acknowledgement.

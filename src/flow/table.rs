@@ -272,6 +272,7 @@ impl<S: Default> TcpEntry<S> {
     ) {
         let Self { entry, connection } = self;
         entry.count(from, packet);
+        inside(entry, packet, handler);
         let midstream = connection.midstream() && !header.flags.has(TcpFlags::SYN);
         connection.packet(from, packet, header, limits, &mut outlet(entry, midstream, packet.seen, handler));
         if connection.is_heard_out() {
@@ -316,11 +317,19 @@ impl<S: Default> TcpEntry<S> {
 /// A packet of a flow that is not TCP.
 fn datagram<H: Handler>(entry: &mut Entry<H::State>, from: Direction, packet: &Packet<'_>, handler: &mut H) {
     entry.count(from, packet);
+    inside(entry, packet, handler);
     if entry.wanted && matches!(packet.segment, Segment::Udp { .. }) {
         let head = entry.head(false);
         let state = entry.state.get_or_insert_default();
         let (bytes, missed) = (packet.payload, packet.missing());
         entry.wanted = handler.datagram(state, &head, from, bytes, missed, packet.seen);
+    }
+}
+
+/// Tells what the packet came in.
+fn inside<H: Handler>(entry: &mut Entry<H::State>, packet: &Packet<'_>, handler: &mut H) {
+    if !packet.outer.is_empty() {
+        handler.inside(entry.state.get_or_insert_default(), packet.outer, packet.seen);
     }
 }
 
