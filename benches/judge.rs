@@ -27,7 +27,7 @@ use wireclaim::model::{
     CaptureId, Endpoint, Facts, Finding, Flow, FlowId, FlowKey, FrameNo, FrameRef, MacAddr, NameBinding,
     NameSource, PerDirection, Timestamp, Transport, Value,
 };
-use wireclaim::pipeline::judge::{Scene, Task, judge};
+use wireclaim::pipeline::judge::{Scene, Show, Task, judge};
 use wireclaim::pipeline::{Analysis, Flows};
 use wireclaim::profile::{bind, load};
 use wireclaim::report;
@@ -50,7 +50,7 @@ fn few_of_many(bencher: Bencher<'_, '_>, jobs: usize) {
     let analysis = analysis(flows, flows / EACH, 100, jobs);
     let tasks = [task(10, vec![Selector::parse("10.0.0.0/27")])];
     bencher.counter(ItemsCount::new(flows)).bench(|| {
-        let judged = judge(&Scene::new(&analysis, &[], &tasks));
+        let judged = judge(&Scene::new(&analysis, &[], &tasks), Show::Discrepancies);
         assert_eq!(judged.verdicts.len(), 32);
         judged
     });
@@ -76,7 +76,7 @@ fn devices(bencher: Bencher<'_, '_>, devices: u32) {
     let analysis = analysis(devices * 20, devices, 100, 1);
     let tasks = [task(10, vec![Selector::parse("10.0.0.0/8")])];
     bencher.counter(ItemsCount::new(devices)).bench(|| {
-        let judged = judge(&Scene::new(&analysis, &[], &tasks));
+        let judged = judge(&Scene::new(&analysis, &[], &tasks), Show::Discrepancies);
         assert_eq!(judged.verdicts.len(), devices as usize);
         judged
     });
@@ -89,7 +89,7 @@ fn flows(bencher: Bencher<'_, '_>, flows: u32) {
     let analysis = analysis(flows, 1, 100, 1);
     let tasks = [task(10, vec![Selector::parse("10.0.0.0/8")])];
     bencher.counter(ItemsCount::new(flows)).bench(|| {
-        let judged = judge(&Scene::new(&analysis, &[], &tasks));
+        let judged = judge(&Scene::new(&analysis, &[], &tasks), Show::Discrepancies);
         assert_eq!(judged.verdicts.len(), 1);
         judged
     });
@@ -102,7 +102,7 @@ fn claims(bencher: Bencher<'_, '_>, claims: u32) {
     let analysis = analysis(flows, 1, flows, 1);
     let tasks = [task(claims, vec![Selector::parse("10.0.0.0/8")])];
     bencher.counter(ItemsCount::new(flows)).bench(|| {
-        let judged = judge(&Scene::new(&analysis, &[], &tasks));
+        let judged = judge(&Scene::new(&analysis, &[], &tasks), Show::Discrepancies);
         assert_eq!(judged.verdicts[0].coverage.declared, claims as usize + 2);
         judged
     });
@@ -114,7 +114,7 @@ fn findings(bencher: Bencher<'_, '_>, devices: u32) {
     let devices = devices * times();
     let analysis = analysis(devices * 10, devices, 1, 1);
     let tasks = [task(1, vec![Selector::parse("10.0.0.0/8")])];
-    let found = judge(&Scene::new(&analysis, &[], &tasks)).findings;
+    let found = judge(&Scene::new(&analysis, &[], &tasks), Show::Discrepancies).findings;
     let (rows, found) = (found.len(), std::iter::repeat_n(found, 5).flatten().collect::<Vec<_>>());
     bencher.counter(ItemsCount::new(found.len())).with_inputs(|| found.clone()).bench_values(
         |found: Vec<Finding>| {

@@ -23,6 +23,13 @@ pub enum Error {
         /// What its first bytes look like, as a clause: `it looks like a ZIP archive`.
         looks_like: String,
     },
+    /// A named file cannot be read from its first byte on, though it can be opened: it does not unpack.
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why, as a clause.
+        reason: String,
+    },
     /// A profile is not valid; the text names file, line, column and key and shows the line.
     Profile(String),
     /// Options do not fit together or name something unknown.
@@ -50,6 +57,7 @@ impl fmt::Display for Error {
                 "failed to read `{}`: not a capture, {looks_like} (expected pcap or pcapng, plain or in gzip, zstd or xz)",
                 path.display()
             ),
+            Self::Unreadable { path, reason } => write!(f, "failed to read `{}`: {reason}", path.display()),
             Self::Profile(text) | Self::Usage(text) => f.write_str(text),
             Self::Filter { filter, reason } => {
                 write!(f, "failed to compile the filter `{filter}`: {reason}")

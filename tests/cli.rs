@@ -178,6 +178,25 @@ fn other_files_in_a_folder_are_counted_and_passed_over() {
     refused(&farmbot(&shown(folder.path())), &["2"]);
 }
 
+/// It may be a capture, so not all of the input was read.
+#[test]
+fn a_packed_file_in_a_folder_that_does_not_unpack_leaves_the_input_incomplete() {
+    let folder = folder();
+    fs::write(folder.path().join("a.pcap"), read(CLEAN)).unwrap();
+    let mut packer = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    packer.window_log(24).unwrap();
+    packer.write_all(&read(FAULTS).repeat(200)).unwrap();
+    fs::write(folder.path().join("b.zst"), packer.finish().unwrap()).unwrap();
+    let path = shown(folder.path());
+    let answer = farmbot(&format!("{path} --max-memory 64M"));
+    assert_eq!(answer.status, 3, "{}", answer.err);
+    assert!(answer.err.contains("b.zst, 0 frames; incomplete"), "{}", answer.err);
+    assert!(answer.err.contains("raise --max-memory to 128M"), "{}", answer.err);
+    let named = farmbot(&format!("{path}/b.zst --max-memory 64M"));
+    refused(&named, &["failed to read", "b.zst`: the zstd file takes 16 MiB", "--max-memory to 128M"]);
+    assert_eq!(farmbot(&format!("{path} --max-memory 128M")).status, 1);
+}
+
 #[test]
 fn globs_are_expanded_by_the_program_too() {
     let folder = folder();

@@ -121,7 +121,7 @@ fn judge(analysis: &Analysis) -> Vec<Finding> {
         Task { declaration: declaration(), selectors: vec![Selector::Address(DEVICE.into())] },
     ];
     let scene = Scene::new(analysis, &[], &tasks);
-    judge::judge(&scene).findings
+    judge::judge(&scene, judge::Show::Discrepancies).findings
 }
 
 /// Memory of this process; 0 where the system does not tell.

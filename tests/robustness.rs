@@ -193,7 +193,7 @@ impl Lab {
         let scene = Scene::new(&analysis, &[], &self.everybody);
         let few = scene.hosts.known().count() + scene.hosts.far().len() <= 6;
         let scene = if few { scene } else { Scene::new(&analysis, &[], &self.tasks) };
-        let Judgement { findings, rows, .. } = judge::judge(&scene);
+        let Judgement { findings, rows, .. } = judge::judge(&scene, judge::Show::EveryClaim);
         for finding in findings.iter().chain(&rows) {
             if finding.message.is_empty() || finding.code.is_empty() {
                 return Err(format!("a finding without words: {finding:?}"));

@@ -27,7 +27,7 @@ use wireclaim::capture::{Batch, Input, Options};
 use wireclaim::decode::{Decoded, decode};
 use wireclaim::flow::KeyHasher;
 use wireclaim::model::stats::Stats;
-use wireclaim::pipeline::judge::{Judgement, Scene, Task, judge};
+use wireclaim::pipeline::judge::{Judgement, Scene, Show, Task, judge};
 use wireclaim::pipeline::{Analysis, Sorted, analyse};
 use wireclaim::profile::{bind, builtin};
 
@@ -125,7 +125,7 @@ fn task() -> Task {
 }
 
 fn judged(analysis: &Analysis, tasks: &[Task]) -> Judgement {
-    let found = judge(&Scene::new(analysis, &[], tasks));
+    let found = judge(&Scene::new(analysis, &[], tasks), Show::Discrepancies);
     assert!(found.findings.iter().any(|finding| finding.code == "undeclared-destination"));
     found
 }

@@ -58,7 +58,10 @@ pub(super) enum Fill {
 pub(super) struct Source {
     reader: Box<dyn Read + Send>,
     packing: Packing,
+    /// What unpacking may take.
     window: u64,
+    /// What its first frame says that it takes.
+    wanted: Option<u64>,
     /// How it ended. Kept, because a decoder that failed may read on as if nothing was.
     ended: Option<Fill>,
 }
@@ -88,6 +91,7 @@ impl Source {
         }
         let head = head.get(..filled).unwrap_or_default();
         let packing = Packing::of(head);
+        let wanted = zstd_window(head);
         let input = Cursor::new(head.to_vec()).chain(input);
         let reader: Box<dyn Read + Send> = match packing {
             Packing::Plain => Box::new(input),
@@ -104,7 +108,7 @@ impl Source {
                 Box::new(XzDecoder::new_stream(BufReader::new(input), stream))
             }
         };
-        Ok(Self { reader, packing, window, ended: None })
+        Ok(Self { reader, packing, window, wanted, ended: None })
     }
 
     /// What the capture is packed in.
@@ -138,14 +142,36 @@ impl Source {
             Some(name) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 format!("the {name} file ends before its end mark")
             }
-            Some(name) if error.to_string().contains("memory") => format!(
-                "the {name} file takes more than {} MiB to unpack, an eighth of the limit of memory: raise --max-memory",
-                self.window >> 20
-            ),
+            Some(name) if error.to_string().contains("memory") => {
+                let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+                let room = mib(self.window);
+                match self.wanted {
+                    Some(wanted) => format!(
+                        "the {name} file takes {} MiB to unpack, and an eighth of the limit of memory is {room} MiB: raise --max-memory to {}M",
+                        mib(wanted),
+                        mib(wanted).saturating_mul(8)
+                    ),
+                    None => format!(
+                        "the {name} file takes more than {room} MiB to unpack, an eighth of the limit of memory: raise --max-memory"
+                    ),
+                }
+            }
             Some(name) => format!("the {name} file is damaged: {error}"),
             None => format!("the input cannot be read further: {error}"),
         }
     }
+}
+
+/// The window that a zstd frame says it needs (RFC 8878 section 3.1.1.1.2), a power of two as the decoder's limit is;
+/// `None` if its header says it otherwise.
+fn zstd_window(head: &[u8]) -> Option<u64> {
+    let [0x28, 0xb5, 0x2f, 0xfd, descriptor, window] = head else { return None };
+    if descriptor & 0x20 != 0 {
+        return None;
+    }
+    let base = 1_u64.checked_shl(u32::from(window >> 3).saturating_add(10))?;
+    let window = base.saturating_add((base / 8).saturating_mul(u64::from(window & 7)));
+    window.checked_next_power_of_two()
 }
 
 /// What unpacking xz takes beside the window: less than a mebibyte.
@@ -260,9 +286,14 @@ mod tests {
         packer.write_all(&plain).unwrap();
         for (packed, name) in [(long, "zstd"), (packer.finish().unwrap(), "xz")] {
             let (unpacked, end) = unpack(packed.clone());
-            let said = format!(
-                "the {name} file takes more than 8 MiB to unpack, an eighth of the limit of memory: raise --max-memory"
-            );
+            let said = String::from(match name {
+                "zstd" => {
+                    "the zstd file takes 16 MiB to unpack, and an eighth of the limit of memory is 8 MiB: raise --max-memory to 128M"
+                }
+                _ => {
+                    "the xz file takes more than 8 MiB to unpack, an eighth of the limit of memory: raise --max-memory"
+                }
+            });
             assert_eq!((unpacked.len(), end), (0, Fill::Broken(said)));
             let mut source = Source::new(Cursor::new(packed), Arc::default(), 128 << 20).unwrap();
             let mut buffer = vec![0; plain.len() + 1];

@@ -79,6 +79,12 @@ impl Merge {
         self.finished.push(reader.finish(capture_id(place), name));
     }
 
+    /// Adds a file that cannot be read at all.
+    pub(super) fn add_unreadable(&mut self, place: usize, reason: String) {
+        let name = self.names.get(place).cloned().unwrap_or_default();
+        self.finished.push(Finished::unreadable(capture_id(place), name, reason));
+    }
+
     /// The next frames; `None` when all captures are read. A batch ends when it has about `target` bytes of
     /// frames, or has used up so many blocks that it would keep too many from being filled again.
     pub(super) fn next_batch(

@@ -104,7 +104,8 @@ impl Input {
         let listed = input::list(paths)?;
         let files = listed.len();
         // All might overlap, and then each has a block.
-        let share = OPEN_BLOCKS.checked_div(files).unwrap_or(OPEN_BLOCKS).max(PEEK);
+        let blocks = usize::try_from(options.window).unwrap_or(usize::MAX);
+        let share = blocks.checked_div(files).unwrap_or(blocks).max(PEEK);
         let pool = Pool::new(options.block_len.min(share).max(MIN_BLOCK));
         let target = (options.block_len / 2).max(1);
         let (captures, not_captures) = look_at(listed, &pool, &options.progress, options.window)?;
@@ -127,6 +128,7 @@ impl Input {
             match look {
                 Look::Due(first, capture) => merge.add(place, first, capture),
                 Look::Empty(reader) => merge.add_finished(place, *reader),
+                Look::Unreadable(reason) => merge.add_unreadable(place, reason),
             }
         }
         Ok(Self { merge, target, pool, filter, not_captures, total_bytes })
@@ -161,9 +163,6 @@ impl Input {
     }
 }
 
-/// Bytes that the blocks of all captures may take together; beyond some thousand captures, [`PEEK`] each.
-const OPEN_BLOCKS: usize = 256 << 20;
-
 /// Blocks smaller than this cannot hold what recognition looks at.
 const MIN_BLOCK: usize = 512;
 
@@ -184,6 +183,8 @@ enum Look {
     Due(Timestamp, Waiting),
     /// It has no frame.
     Empty(Box<Reader>),
+    /// It cannot be read, for this reason.
+    Unreadable(String),
 }
 
 /// Captures with what was seen of them, and files that are none.
@@ -208,6 +209,11 @@ fn look_at(listed: Vec<Listed>, pool: &Pool, progress: &Arc<AtomicU64>, window: 
         let mut reader = match Reader::new(path, source, pool) {
             Err(Error::NotACapture { path, .. }) if listed.origin == Origin::Folder => {
                 not_captures.push(path);
+                continue;
+            }
+            // It may be one, so the input is not complete.
+            Err(Error::Unreadable { reason, .. }) if listed.origin == Origin::Folder => {
+                captures.push((listed, Look::Unreadable(reason)));
                 continue;
             }
             other => other?,

@@ -40,11 +40,11 @@ impl Reader {
         let fill = source.fill(&mut bytes, &mut filled);
         let head = bytes.get(..filled).unwrap_or_default();
         let Some((savefile, at)) = Savefile::recognise(head) else {
-            let looks_like = match (&fill, filled) {
-                (Fill::Broken(reason), 0) => reason.clone(),
-                _ => looks_like(head, source.packing().name()),
-            };
-            return Err(Error::NotACapture { path: path.to_owned(), looks_like });
+            let path = path.to_owned();
+            return Err(match fill {
+                Fill::Broken(reason) if filled == 0 => Error::Unreadable { path, reason },
+                _ => Error::NotACapture { path, looks_like: looks_like(head, source.packing().name()) },
+            });
         };
         Ok(Self {
             source,
@@ -199,6 +199,23 @@ pub(super) struct Finished {
     pub(super) info: CaptureInfo,
     pub(super) passed_over: Stats,
     pub(super) names: Names,
+}
+
+impl Finished {
+    /// Of a file that cannot be read from its first byte on, so that it is not even known whether it is a capture.
+    pub(super) fn unreadable(id: CaptureId, name: String, reason: String) -> Self {
+        let info = CaptureInfo {
+            id,
+            name,
+            frames: 0,
+            first: None,
+            last: None,
+            out_of_order: 0,
+            dropped: None,
+            damage: Some(Damage { offset: 0, reason }),
+        };
+        Self { info, passed_over: Stats::default(), names: Names::default() }
+    }
 }
 
 /// Whether the filter takes a frame; counts it if not.

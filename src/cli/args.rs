@@ -63,9 +63,10 @@ pub(super) struct InputArgs {
     /// Threads; the output does not depend on it [default: one per core]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) jobs: Option<u16>,
-    /// Take no more memory than this (K, M and G are powers of 1024); beyond it, what tells least is let go and counted.
-    /// The output depends on it only then
-    #[arg(long, value_name = "SIZE", default_value = "2G", value_parser = size)]
+    /// Take no more memory than this, at least 64M (K, M and G are powers of 1024), beside some 15 MiB for each thread;
+    /// beyond it, what tells least is let go and counted. The output depends on it only then, and where a packed capture
+    /// needs more than an eighth of it to be unpacked
+    #[arg(long, value_name = "SIZE", default_value = "2G", value_parser = size, allow_hyphen_values = true)]
     pub(super) max_memory: u64,
     /// Show a progress bar on standard error
     #[arg(long, value_enum, default_value_t = When::Auto)]
@@ -211,8 +212,10 @@ fn size(text: &str) -> Result<u64, String> {
         "G" => 30,
         _ => return Err(format!("expected a number with K, M or G, as in 512M; got `{text}`")),
     };
-    let number: u64 =
-        number.parse().map_err(|_| format!("expected a number first, as in 512M; got `{text}`"))?;
+    let number: u64 = number.parse().map_err(|_| match number {
+        "" => format!("expected a number first, as in 512M; got `{text}`"),
+        _ => format!("`{text}` is more than 16 EiB"),
+    })?;
     let bytes = number.checked_mul(1 << shift).ok_or_else(|| format!("`{text}` is more than 16 EiB"))?;
     if bytes < LEAST_MAX_MEMORY {
         return Err(format!("expected at least {}M, got `{text}`", LEAST_MAX_MEMORY >> 20));

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::model::Finding;
 use crate::model::finding::{Confidence, Severity};
 use crate::pipeline::Analysis;
-use crate::pipeline::judge::{self, Judgement, Scene, Verdict};
+use crate::pipeline::judge::{self, Judgement, Scene, Show, Verdict};
 use crate::report::summary::{Coverage, Summary};
 use crate::report::{self, Content};
 
@@ -21,7 +21,8 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
     // The process ends with this command: giving back millions of pieces one by one would only take time.
     let analysis = ManuallyDrop::new(analysis);
     let scene = Scene::new(&analysis, &names, &tasks);
-    let Judgement { findings, rows, verdicts } = judge::judge(&scene);
+    let Judgement { findings, rows, verdicts } =
+        judge::judge(&scene, if args.all { Show::EveryClaim } else { Show::Discrepancies });
     let exit = status(args, &analysis, &findings, &verdicts);
     let shown = if args.all { report::fold(findings.into_iter().chain(rows)) } else { findings };
     let (format, view, output) = target.parts(&analysis.captures);

@@ -14,6 +14,7 @@ mod settings;
 
 use std::fmt::Display;
 use std::io::IsTerminal;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -57,7 +58,10 @@ impl Exit {
 pub fn run() -> ExitCode {
     quiet_panics();
     let exit = match Cli::try_parse() {
-        Ok(cli) => dispatch(cli),
+        Ok(cli) => catch_unwind(AssertUnwindSafe(|| dispatch(cli))).unwrap_or_else(|_| {
+            complain(&"internal error: nothing can be said of this input (please report it; RUST_BACKTRACE=1 says where)");
+            Exit::Internal
+        }),
         Err(error) => {
             // Help and version are answers, not errors; clap knows which stream each belongs to.
             let _ = error.print();

@@ -133,7 +133,7 @@ pub fn read_names(path: &Path) -> Result<Vec<NameBinding>> {
 }
 
 /// Judges every device of every task.
-pub fn judge(scene: &Scene<'_>) -> Judgement {
+pub fn judge(scene: &Scene<'_>, show: Show) -> Judgement {
     let mut cases: Vec<Case<'_>> = Vec::new();
     for (task, talkers) in scene.tasks.iter().zip(&scene.talkers) {
         let profile = &task.declaration.profile;
@@ -154,17 +154,59 @@ pub fn judge(scene: &Scene<'_>) -> Judgement {
     }
     let flows =
         DeviceFlows::find(&scene.analysis.flows, cases.iter().filter_map(|case| case.device.as_deref()));
-    let judged = spread(scene.analysis.flows.jobs(), &cases, |case| case.judge(scene, &flows));
-    let mut judgement = Judgement::default();
-    let mut findings = Folder::default();
-    for (found, rows, verdict) in judged {
-        findings.merge(found);
-        judgement.rows.extend(rows);
-        judgement.verdicts.push(verdict);
+    let mut kept = Kept::new(scene.analysis.room);
+    let mut verdicts = Vec::new();
+    for some in cases.chunks(AT_ONCE) {
+        for (found, rows, verdict) in
+            spread(scene.analysis.flows.jobs(), some, |case| case.judge(scene, &flows))
+        {
+            kept.add(found, if show == Show::EveryClaim { rows } else { Vec::new() });
+            verdicts.push(verdict);
+        }
     }
-    scene.analysis.internal_errors.iter().map(internal_error).for_each(|error| findings.add(error));
-    judgement.findings = findings.finish();
-    judgement
+    scene.analysis.internal_errors.iter().map(internal_error).for_each(|error| kept.findings.add(error));
+    Judgement { findings: kept.findings.finish(), rows: kept.rows.finish(), verdicts }
+}
+
+/// Devices that are judged before their rows are put with those of all.
+const AT_ONCE: usize = 256;
+
+/// Which rows are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// Discrepancies.
+    Discrepancies,
+    /// One of every claim without discrepancy, too.
+    EveryClaim,
+}
+
+/// Rows of all devices, as many as there is room for; those of the devices after that stand together.
+struct Kept {
+    room: Room,
+    findings: Folder,
+    rows: Folder,
+}
+
+impl Kept {
+    fn new(room: Room) -> Self {
+        Self { room, findings: Folder::default(), rows: Folder::default() }
+    }
+
+    /// Adds what was found of a device, and its other rows. All of it or, so that nothing depends on order, only its counts.
+    fn add(&mut self, found: Folder, rows: Vec<Finding>) {
+        let before = self.findings.len().saturating_add(self.rows.len());
+        let more = found.len().saturating_add(rows.len());
+        if before.saturating_add(more) <= self.room.all_rows {
+            self.findings.merge(found);
+            rows.into_iter().for_each(|row| self.rows.add(row));
+        } else {
+            found
+                .finish()
+                .into_iter()
+                .for_each(|row| self.findings.add(of_other_devices(row, self.room.all_rows)));
+            rows.into_iter().for_each(|row| self.rows.add(of_other_devices(row, self.room.all_rows)));
+        }
+    }
 }
 
 /// One device under one task.
@@ -189,7 +231,7 @@ impl Case<'_> {
         };
         let Some(device) = self.device.as_deref() else { return (Folder::default(), Vec::new(), verdict) };
         // Only as long as this device is judged are its flows there whole.
-        let Room { flows: most, rows } = scene.analysis.room;
+        let Room { flows: most, rows, .. } = scene.analysis.room;
         let (places, left_out) = scene.analysis.flows.most_telling(flows.of(device), most, &device.addresses);
         let flows = scene.analysis.flows.at(&places);
         let mut stats = Cow::Borrowed(&scene.analysis.stats);
@@ -226,6 +268,16 @@ impl Rows {
             self.folded.add(one_of_the_others(new, self.most));
         }
     }
+}
+
+/// A finding of a device for whose rows there is no room, without what tells it from those of others.
+fn of_other_devices(finding: Finding, most: usize) -> Finding {
+    let device =
+        DeviceLabel { key: String::new(), name: String::from("further devices"), ip: None, mac: None };
+    let message = format!(
+        "{{count connection|connections}} of devices whose rows are beyond the first {most} of all are only counted here, to stay below --max-memory."
+    );
+    Finding { device, message, ..one_of_the_others(finding, most) }
 }
 
 /// A finding for which there is no room, without what tells it from others of its code.
@@ -273,5 +325,43 @@ fn internal_error(error: &super::InternalError) -> Finding {
             "wireclaim's own analyzer {} failed on the flow {}; the rest is judged. Please report it with this capture.",
             error.analyzer, error.flow
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::evidence::Seen;
+    use crate::model::{Endpoint, FlowKey, Timestamp, Transport};
+    use crate::pipeline::InternalError;
+
+    /// Rows of a device, each about another peer.
+    fn rows(device: &str, count: u8) -> Folder {
+        let mut rows = Folder::default();
+        for peer in 0..count {
+            let end = |port| Endpoint { ip: [192, 0, 2, peer].into(), port };
+            let flow = FlowKey { transport: Transport::Tcp, orig: end(1025), resp: end(443) };
+            let seen = Seen { at: Timestamp::default(), frame: model::FrameRef::default() };
+            let mut row = internal_error(&InternalError { analyzer: "test", flow, seen });
+            row.device.key = device.to_owned();
+            rows.add(row);
+        }
+        rows
+    }
+
+    #[test]
+    fn devices_whose_rows_find_no_room_stand_together_and_are_counted() {
+        let room = Room { all_rows: 5, ..Room::default() };
+        let mut kept = Kept::new(room);
+        for (device, count) in [("a", 3), ("b", 3), ("c", 2), ("d", 1)] {
+            kept.add(rows(device, count), Vec::new());
+        }
+        let found = kept.findings.finish();
+        let of = |device: &str| found.iter().filter(|row| row.device.key == device).count();
+        // Three, then one for all of `b`; two more would be six.
+        assert_eq!((of("a"), of("b"), of("c"), of("d"), of("")), (3, 0, 0, 1, 1));
+        let others = found.iter().find(|row| row.device.key.is_empty()).unwrap();
+        assert_eq!(others.evidence.as_ref().unwrap().count, 5);
+        assert_eq!((others.device.name.as_str(), others.peer_ip), ("further devices", None));
     }
 }

@@ -6,7 +6,7 @@
 //! thread waits while there is anything to do.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::memory::Shares;
@@ -32,6 +32,22 @@ pub(super) struct Lanes {
     hasher: KeyHasher,
     /// Batches that may be on their way.
     room: usize,
+    /// A thread has panicked: what it was at will never be done, so nobody may wait for it.
+    broken: AtomicBool,
+}
+
+/// Says so to the others when its thread panics.
+struct Alarm<'a>(&'a Lanes);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.broken.store(true, Ordering::Release);
+            // Whoever is about to wait has looked at the flag, or will be told.
+            drop(lock(&self.0.queue));
+            self.0.shorter.notify_all();
+        }
+    }
 }
 
 /// Where batches come from.
@@ -94,13 +110,15 @@ impl Lanes {
             shards: (0..SHARDS).map(lane).collect(),
             hasher: KeyHasher::default(),
             room: jobs.saturating_mul(BATCHES_PER_THREAD).saturating_add(1),
+            broken: AtomicBool::new(false),
         }
     }
 
-    /// Works until everything is read and taken, or others do what is left.
+    /// Works until everything is read and taken, or others are at what is left.
     pub(super) fn work(&self) -> Stats {
+        let _alarm = Alarm(self);
         let mut stats = Stats::default();
-        loop {
+        while !self.broken.load(Ordering::Acquire) {
             let read = self.read(&mut stats);
             let took = self.take();
             if read || took {
@@ -111,10 +129,12 @@ impl Lanes {
                 return stats;
             }
             drop(source);
-            let full = |queue: &mut Queue| queue.batches.len() >= self.room;
+            let full =
+                |queue: &mut Queue| queue.batches.len() >= self.room && !self.broken.load(Ordering::Acquire);
             let waited = self.shorter.wait_while(lock(&self.queue), full);
             drop(waited.unwrap_or_else(PoisonError::into_inner));
         }
+        stats
     }
 
     /// Reads and decodes the next batch, unless another thread is reading or too many are on their way.
@@ -150,12 +170,17 @@ impl Lanes {
 
     /// Lets every shard that no other thread has take what there is for it.
     fn take(&self) -> bool {
+        let shards = self.shards.iter().enumerate();
+        shards.fold(false, |took, (number, lane)| self.take_lane(number, lane) || took)
+    }
+
+    fn take_lane(&self, number: usize, lane: &Mutex<Lane>) -> bool {
         let mut took = false;
-        for (number, lane) in self.shards.iter().enumerate() {
+        loop {
             let mut lane = match lane.try_lock() {
                 Ok(lane) => lane,
                 Err(TryLockError::Poisoned(lane)) => lane.into_inner(),
-                Err(TryLockError::WouldBlock) => continue,
+                Err(TryLockError::WouldBlock) => return took,
             };
             while let Some(shared) = self.decoded(lane.next) {
                 lane.shard.take(&shared.sorted, number);
@@ -165,8 +190,14 @@ impl Lanes {
                     self.retire();
                 }
             }
+            let next = lane.next;
+            drop(lane);
+            // Who decoded a batch since the last look may have found the lane locked and gone on: so whoever unlocks
+            // it looks once more.
+            if self.decoded(next).is_none() {
+                return took;
+            }
         }
-        took
     }
 
     /// The batch with this number, if it is decoded.

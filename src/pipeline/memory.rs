@@ -48,28 +48,31 @@ impl Shares {
     }
 }
 
-/// How much of a device is judged at once. What is judged depends on this, so it depends on no number of threads.
+/// How much is judged at once and kept of it. What is judged depends on this, so it depends on no number of threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// Its flows.
+    /// Flows of one device.
     pub(super) flows: usize,
-    /// Rows of one code.
+    /// Rows of one device and code.
     pub(super) rows: usize,
+    /// Rows of all devices.
+    pub(super) all_rows: usize,
 }
 
 impl Default for Room {
     /// Without bound.
     fn default() -> Self {
-        Self { flows: usize::MAX, rows: usize::MAX }
+        Self { flows: usize::MAX, rows: usize::MAX, all_rows: usize::MAX }
     }
 }
 
 impl Room {
-    /// In a run that may take `max` bytes: two of sixteen parts for flows, one for rows.
+    /// In a run that may take `max` bytes: of sixteen parts two for flows, one for rows of a device and four for rows of all,
+    /// which come when what packed captures took is free again.
     pub(super) fn of(max: u64) -> Self {
         let part = part(max);
         let count = |bytes: u64, each: u64| usize::try_from(bytes / each).unwrap_or(usize::MAX);
-        Self { flows: count(part * 2, FLOW), rows: count(part, ROW) }
+        Self { flows: count(part * 2, FLOW), rows: count(part, ROW), all_rows: count(part * 4, ROW) }
     }
 }
 
