@@ -18,7 +18,10 @@ use crate::model::stats::{SkipReason, Stats};
 /// A fragment of an IP packet.
 #[derive(Debug, Clone, Copy)]
 pub struct Fragment<'a> {
-    pub(super) key: FragmentKey,
+    /// What tells the packet from others between the same two ends.
+    pub(super) id: u32,
+    /// The protocol, in IPv4; in IPv6 later fragments may get it wrong (RFC 8200 section 4.5), so it is zero.
+    pub(super) number: u8,
     /// Where its payload stands in that of the whole packet, in bytes.
     pub(super) offset: usize,
     /// It is not the last.
@@ -29,13 +32,12 @@ pub struct Fragment<'a> {
 
 /// What the fragments of a packet have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct FragmentKey {
-    pub(super) src: IpAddr,
-    pub(super) dst: IpAddr,
-    pub(super) id: u32,
-    /// The protocol, in IPv4.
-    pub(super) number: u8,
-    pub(super) outer: Outer,
+struct FragmentKey {
+    src: IpAddr,
+    dst: IpAddr,
+    id: u32,
+    number: u8,
+    outer: Outer,
 }
 
 /// A packet put together, behind its IP header. It was seen where its last missing fragment was.
@@ -100,7 +102,7 @@ struct Waiting {
 }
 
 /// RFC 8200 section 4.5.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// A fragment that comes so soon after its packet was complete is a copy, if it was captured twice.
 const COPIES: Duration = Duration::from_millis(5);
 /// No IP packet has more payload, jumbograms apart, which cannot be fragmented (RFC 2675 section 3).
@@ -114,7 +116,8 @@ impl Defragmenter {
     /// Takes the next fragment of the capture; `stats` has counted its frame, but not yet what became of it. Gives the packet
     /// that it completes.
     pub fn add(&mut self, fragment: &Fragment<'_>, stats: &mut Stats) -> Option<Whole> {
-        let Fragment { key, offset, more, ip } = *fragment;
+        let Fragment { id, number, offset, more, ip } = *fragment;
+        let key = FragmentKey { src: ip.src, dst: ip.dst, id, number, outer: ip.around.outer };
         let now = ip.around.seen.at;
         self.give_up(now, stats);
         let bytes = ip.payload.bytes;

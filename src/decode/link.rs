@@ -86,6 +86,18 @@ pub(super) fn by_ether_type(
                 (ether_type, layer) = (u16::from_be_bytes([*a, *b]), rest);
                 continue;
             }
+            // IEEE 802.1AE section 9: a tag, 14 bytes with and 6 without the sender's identifier; then, if it is only protected
+            // against change, what it protects, with a check value behind it.
+            MACSEC => {
+                let ([flags, ..], _) = layer.header::<6>("MACsec tag")?;
+                if flags & 0x0c != 0 {
+                    return Err(SkipReason::Tunnel("MACsec"));
+                }
+                let ([a, b], rest) =
+                    layer.skip(if flags & 0x20 != 0 { 14 } else { 6 }).header::<2>("MACsec tag")?;
+                (ether_type, layer) = (u16::from_be_bytes([*a, *b]), rest);
+                continue;
+            }
             ..FIRST_ETHER_TYPE | JUMBO_LLC if !tagged => {
                 // IEEE 802.3: a length, LLC and perhaps SNAP (RFC 1042), which has the EtherType.
                 if ether_type < FIRST_ETHER_TYPE {
@@ -188,6 +200,7 @@ const OLD_SERVICE_VLAN: u16 = 0x9100;
 const OLDER_SERVICE_VLAN: u16 = 0x9200;
 /// LLC in a frame that is longer than a length can say.
 const JUMBO_LLC: u16 = 0x8870;
+const MACSEC: u16 = 0x88e5;
 const VN_TAG: u16 = 0x8926;
 const E_TAG: u16 = 0x893f;
 pub(super) const MPLS: u16 = 0x8847;

@@ -161,4 +161,8 @@ enum Protocol {
 }
 
 #[cfg(test)]
+mod defrag_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wrapped_tests;

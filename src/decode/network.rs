@@ -4,7 +4,7 @@ use etherparse::err::ipv4;
 use etherparse::{ArpHardwareId, ArpPacketSlice, EtherType, Ipv4HeaderSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::defrag::{Fragment, FragmentKey};
+use super::defrag::Fragment;
 use super::{Decoded, Layer, Network, Protocol, transport};
 use crate::model::evidence::Seen;
 use crate::model::packet::{Link, Neighbour, Outer};
@@ -92,9 +92,9 @@ fn ipv4(layer: Layer<'_>, around: Around) -> Result<Decoded<'_>> {
         payload: datagram.skip(header_len),
     };
     if header.is_fragmenting_payload() {
-        let id = u32::from(header.identification());
         return Ok(Decoded::Fragment(Fragment {
-            key: FragmentKey { src, dst, id, number, outer: around.outer },
+            id: u32::from(header.identification()),
+            number,
             offset: usize::from(header.fragments_offset().value()).saturating_mul(8),
             more: header.more_fragments(),
             ip,
@@ -161,10 +161,9 @@ pub(super) fn behind_extensions(mut ip: Ip<'_>) -> Result<Decoded<'_>> {
                 (ip.number, ip.payload) = (*next, payload);
                 // More fragments, or not the first; else it is whole (RFC 6946).
                 if word & 0xfff9 != 0 {
-                    let id = u32::from_be_bytes([*i0, *i1, *i2, *i3]);
                     return Ok(Decoded::Fragment(Fragment {
-                        // Section 4.5: not by the protocol, which later fragments may get wrong.
-                        key: FragmentKey { src: ip.src, dst: ip.dst, id, number: 0, outer: ip.around.outer },
+                        id: u32::from_be_bytes([*i0, *i1, *i2, *i3]),
+                        number: 0,
                         offset: usize::from(word & 0xfff8),
                         more: word & 1 != 0,
                         ip,

@@ -12,7 +12,7 @@ type Result<T> = std::result::Result<T, SkipReason>;
 pub(super) fn framed(layer: Layer<'_>, link: Link, outer: Outer) -> Result<Network<'_>> {
     match layer.bytes {
         [0x0f | 0x8f, ..] => cisco(layer, link, outer),
-        [0xff, 0x03, ..] => protocol(layer.skip(2), link, outer),
+        [0xff] | [0xff, 0x03, ..] => protocol(layer.skip(2), link, outer),
         _ => protocol(layer, link, outer),
     }
 }

@@ -15,8 +15,9 @@ type Result<T> = std::result::Result<T, SkipReason>;
 
 /// Whether a datagram on one of these ports may be a tunnel: what is usual is not asked any further.
 pub(super) fn may_be(src_port: u16, dst_port: u16) -> bool {
-    matches!(dst_port, VXLAN | VXLAN_LINUX | VXLAN_GPE | GENEVE | GTP_U | TEREDO | TZSP | LISP | L2TP)
-        || matches!(src_port, GTP_U | TEREDO | L2TP)
+    let is_tunnel =
+        |port| matches!(port, VXLAN | VXLAN_LINUX | VXLAN_GPE | GENEVE | GTP_U | TEREDO | TZSP | LISP | L2TP);
+    is_tunnel(dst_port) || is_tunnel(src_port)
 }
 
 /// What the packet carries, if it is a tunnel.
@@ -50,17 +51,22 @@ fn by_protocol(number: u8, in_ipv4: bool, layer: Layer<'_>, outer: Outer) -> Opt
     })
 }
 
+/// By the receiver's port, which is the registered one but in some answers.
 fn by_port(src_port: u16, dst_port: u16, layer: Layer<'_>, outer: Outer) -> Result<Network<'_>> {
-    match dst_port {
-        VXLAN | VXLAN_LINUX => vxlan(layer, outer),
-        VXLAN_GPE => vxlan_gpe(layer, outer),
-        GENEVE => geneve(layer, outer),
-        TZSP => tzsp(layer, outer),
-        LISP => lisp(layer, outer),
-        _ if [src_port, dst_port].contains(&GTP_U) => gtp_u(layer, outer),
-        _ if [src_port, dst_port].contains(&TEREDO) => teredo(layer, outer),
-        _ => l2tp(layer, outer),
-    }
+    let read = |port| {
+        Some(match port {
+            VXLAN | VXLAN_LINUX => vxlan(layer, outer),
+            VXLAN_GPE => vxlan_gpe(layer, outer),
+            GENEVE => geneve(layer, outer),
+            TZSP => tzsp(layer, outer),
+            LISP => lisp(layer, outer),
+            GTP_U => gtp_u(layer, outer),
+            TEREDO => teredo(layer, outer),
+            L2TP => l2tp(layer, outer),
+            _ => return None,
+        })
+    };
+    read(dst_port).or_else(|| read(src_port)).unwrap_or(Err(SkipReason::Tunnel("UDP")))
 }
 
 /// RFC 3032: labels of four bytes up to the bottom of the stack. What follows is not said: IP by its version, else
@@ -81,7 +87,10 @@ pub(super) fn mpls(mut layer: Layer<'_>, link: Link, outer: Outer) -> Result<Net
             Some(6) => network(Protocol::Ipv6),
             // An associated channel (RFC 4385 section 5) carries no user's packets.
             Some(1) => Err(SkipReason::Protocol("MPLS")),
-            Some(0) => ethernet(layer.skip(4), outer).or_else(|_| ethernet(layer, outer)),
+            Some(0) => match ethernet(layer.skip(4), outer) {
+                Err(SkipReason::EtherType(_) | SkipReason::Malformed(_)) => ethernet(layer, outer),
+                read => read,
+            },
             Some(_) => ethernet(layer, outer),
         };
     }
@@ -210,15 +219,15 @@ fn vxlan(layer: Layer<'_>, outer: Outer) -> Result<Network<'_>> {
     ethernet(rest, outer.with(WrapKind::Vxlan, u32::from_be_bytes([0, *a, *b, *c])).ok_or(TOO_DEEP)?)
 }
 
-/// draft-ietf-nvo3-vxlan-gpe section 3: as VXLAN, with a next protocol where bit P is set.
+/// draft-ietf-nvo3-vxlan-gpe section 3: as VXLAN, with a next protocol where bit P is set. Some senders do not set it; without
+/// a next protocol it is Ethernet.
 fn vxlan_gpe(layer: Layer<'_>, outer: Outer) -> Result<Network<'_>> {
     let ([flags, _, _, next, a, b, c, _], rest) = layer.header::<8>("VXLAN-GPE header")?;
     if flags & 0xf8 != 0x08 {
         return Err(SkipReason::Tunnel("VXLAN-GPE"));
     }
     let outer = outer.with(WrapKind::VxlanGpe, u32::from_be_bytes([0, *a, *b, *c])).ok_or(TOO_DEEP)?;
-    let next = if flags & 0x04 != 0 { *next } else { 3 };
-    next_protocol(next, rest, Link::default(), outer)
+    next_protocol(if *next == 0 { 3 } else { *next }, rest, Link::default(), outer)
 }
 
 /// RFC 8926 section 3.4: version 0, options in words of four bytes, the EtherType of what follows, VNI.

@@ -85,11 +85,9 @@ fn data(layer: Layer<'_>, padded: bool, outer: Outer) -> Result<Network<'_>> {
     let ([control, flags], _) = layer.header::<2>("802.11 header")?;
     if control & 0x0f != DATA {
         // Version 0 and type data: all else is management, control or an extension.
-        let known = control & 0x03 == 0;
-        return Err(if known {
-            SkipReason::Protocol("802.11")
-        } else {
-            SkipReason::Malformed("802.11 header")
+        return Err(match control & 0x03 {
+            0 => SkipReason::Protocol("802.11"),
+            _ => SkipReason::Malformed("802.11 header"),
         });
     }
     let ([_, _, _, _, addresses @ .., _, _], _) = layer.header::<24>("802.11 header")?;
