@@ -185,7 +185,7 @@ impl Lab {
     fn through(&self, path: &Path, jobs: usize, fully: bool) -> Result<(u64, u64), String> {
         let input = match Input::open(&[path], Options::default()) {
             Ok(input) => input,
-            Err(Error::NotACapture { .. }) => return Ok((0, 0)),
+            Err(Error::NotACapture { .. } | Error::Unreadable { .. }) => return Ok((0, 0)),
             Err(error) => return Err(format!("open: {error}")),
         };
         let analysis = pipeline::analyse(input, jobs).map_err(|error| error.to_string())?;
