@@ -137,11 +137,29 @@ pub struct Limits {
     pub bytes: usize,
     /// What each flow costs others of that, whatever is said in it.
     pub beside: usize,
+    /// What becomes of packets that were captured twice.
+    pub copies: Copies,
+}
+
+/// What becomes of a packet that repeats one captured a moment before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Copies {
+    /// It is not counted with its flow.
+    #[default]
+    Drop,
+    /// It is counted as any other, though not as sent again.
+    Keep,
 }
 
 impl Default for Limits {
     /// 256 KiB in 64 runs; any number of flows.
     fn default() -> Self {
-        Self { reorder_bytes: 256 * 1024, reorder_segments: 64, bytes: usize::MAX, beside: 0 }
+        Self {
+            reorder_bytes: 256 * 1024,
+            reorder_segments: 64,
+            bytes: usize::MAX,
+            beside: 0,
+            copies: Copies::Drop,
+        }
     }
 }
