@@ -5,7 +5,7 @@
 //! identification (IPv6, and IPv4 of hosts that leave it at zero), one that says the same is a copy for sure only if it
 //! comes sooner than any peer could have asked for it.
 
-use std::hash::{BuildHasher, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use crate::model::Packet;
 use crate::model::packet::{Segment, TcpFlags, TcpHeader};
@@ -49,9 +49,9 @@ struct Print {
 impl<const N: usize> Repeats<N> {
     /// Takes note of a segment; what it is to recent ones.
     pub(super) fn note(&mut self, packet: &Packet<'_>, tcp: &TcpHeader) -> Repeat {
-        // An acknowledgement without content that is repeated at once asks for what is missing (RFC 5681 section 3.2).
-        let tells =
-            packet.payload_len > 0 || tcp.flags.0 & (TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST) != 0;
+        // An acknowledgement without content that is repeated at once asks for what is missing (RFC 5681 section 3.2); each
+        // segment that a closed port gets is answered by a reset.
+        let tells = packet.payload_len > 0 || tcp.flags.has(TcpFlags::SYN) || tcp.flags.has(TcpFlags::FIN);
         self.note_print(Print::of_segment(packet, tcp), id(packet) != 0, tells)
     }
 
@@ -102,7 +102,7 @@ impl Print {
         hasher.write_u64((u64::from(tcp.seq) << 32) | u64::from(tcp.ack));
         hasher.write_u64((u64::from(packet.payload_len) << 32) | (id << 8) | u64::from(tcp.flags.0));
         hasher.write_u16(tcp.window);
-        Self::new(&hasher, packet)
+        Self::new(hasher, packet)
     }
 
     fn of_datagram(packet: &Packet<'_>) -> Self {
@@ -117,10 +117,14 @@ impl Print {
         }
         // As much as tells messages apart.
         hasher.write(packet.payload.get(..FRONT).unwrap_or(packet.payload));
-        Self::new(&hasher, packet)
+        Self::new(hasher, packet)
     }
 
-    fn new(hasher: &impl Hasher, packet: &Packet<'_>) -> Self {
+    fn new(mut hasher: impl Hasher, packet: &Packet<'_>) -> Self {
+        // What comes in two tunnels is of two networks.
+        if !packet.outer.is_empty() {
+            packet.outer.hash(&mut hasher);
+        }
         // Never the value of an empty slot.
         Self { hash: hasher.finish() as u32 | 1, micros: (packet.seen.at.nanos() / 1_000) as u32 }
     }
