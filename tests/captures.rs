@@ -15,11 +15,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use wireclaim::capture::{Input, Options, Summary};
-use wireclaim::decode::{Decoded, decode, neighbour};
+use wireclaim::decode::{Decoded, Defragmenter, decode, neighbour, whole};
 use wireclaim::error::{Error, Result};
-use wireclaim::model::packet::{Packet, Segment};
+use wireclaim::model::Timestamp;
 use wireclaim::model::stats::Stats;
-use wireclaim::model::{Endpoint, Timestamp};
 
 fn captures() -> Option<PathBuf> {
     let folder = std::env::var_os("WIRECLAIM_CAPTURES")
@@ -75,20 +74,29 @@ fn meta(case: &Case) -> BTreeMap<String, String> {
 }
 
 /// Reads and decodes everything and checks that every frame is accounted for.
-fn run(paths: &[PathBuf], mut each: impl FnMut(&Packet<'_>)) -> Result<(Stats, Summary)> {
+fn run(paths: &[PathBuf]) -> Result<(Stats, Summary)> {
     let mut input = Input::open(paths, Options::default())?;
     let mut stats = Stats::default();
+    let mut defragmenter = Defragmenter::default();
     while let Some(batch) = input.next_batch()? {
         for frame in batch.frames() {
             let decoded = decode(&frame);
-            stats.frame(&frame, decoded.skipped());
-            if let Decoded::Packet(packet) = decoded {
-                assert!(packet.payload.len() <= packet.payload_len as usize);
-                let _ = neighbour(&packet);
-                each(&packet);
+            stats.frame(&frame, decoded.fate());
+            match decoded {
+                Decoded::Packet(packet) => {
+                    assert!(packet.payload.len() <= packet.payload_len as usize);
+                    let _ = neighbour(&packet);
+                }
+                Decoded::Fragment(fragment) => {
+                    if let Some(packet) = defragmenter.add(&fragment, &mut stats) {
+                        let _ = whole(&packet);
+                    }
+                }
+                Decoded::Neighbour(_) | Decoded::Lldp(_) | Decoded::Other | Decoded::Skipped(_) => {}
             }
         }
     }
+    defragmenter.finish(&mut stats);
     let summary = input.finish();
     stats.merge(&summary.passed_over);
     assert_eq!(stats.frames, stats.analysed + stats.skipped.values().sum::<u64>());
@@ -107,7 +115,7 @@ fn frames_and_times_of_every_capture_are_those_that_tshark_sees() {
         let meta = meta(&case);
         let fact = |name: &str| meta.get(name).cloned().unwrap_or_default();
         let other_format = OTHER_FORMATS.iter().any(|tag| case.tags.contains(*tag));
-        let (_, summary) = match run(std::slice::from_ref(&case.path), |_| {}) {
+        let (_, summary) = match run(std::slice::from_ref(&case.path)) {
             Ok(read) => read,
             Err(Error::NotACapture { looks_like, .. }) => {
                 assert!(other_format, "{}: {looks_like}", case.name);
@@ -171,101 +179,6 @@ const KNOWN_DIFFERENCES: &[&str] = &[
     "pcapng-example.pcapng.zst last: 9223372036.854775, tshark 18446744073204.277451",
 ];
 
-/// Packets of each TCP and UDP 5-tuple, smaller end first.
-type Flows = BTreeMap<(String, Endpoint, Endpoint), u64>;
-
-#[test]
-fn packets_of_each_5_tuple_are_those_that_tshark_counts() {
-    let Some(folder) = captures() else { return };
-    let (mut agreed, mut inner, mut differences) = (0, 0, Vec::new());
-    for case in cases(&folder) {
-        let mut ours = Flows::new();
-        let read = run(std::slice::from_ref(&case.path), |packet| {
-            let proto = match packet.segment {
-                Segment::Tcp(_) => "tcp",
-                Segment::Udp { .. } => "udp",
-                Segment::Icmp(_) | Segment::Other(_) => return,
-            };
-            let key = packet.key().unordered();
-            *ours.entry((proto.to_owned(), key.orig, key.resp)).or_default() += 1;
-        });
-        if read.is_err() {
-            continue;
-        }
-        let theirs = tshark_flows(&case);
-        let not_followed = NOT_FOLLOWED.iter().any(|tag| case.tags.contains(*tag));
-        let keys: BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
-        for key in keys {
-            if ours.get(key) == theirs.get(key) {
-                agreed += 1;
-            } else if not_followed {
-                inner += 1;
-            } else {
-                let (proto, a, b) = key;
-                let counts = (ours.get(key), theirs.get(key));
-                differences.push(format!("{} {proto} {a} {b}: {counts:?}", case.name));
-            }
-        }
-    }
-    println!("{agreed} 5-tuples agree, {inner} are in tunnels or fragments, {} differ", differences.len());
-    let unknown: Vec<&String> = differences
-        .iter()
-        .filter(|difference| !KNOWN_FLOW_DIFFERENCES.iter().any(|known| difference.contains(known)))
-        .collect();
-    assert!(unknown.is_empty(), "{unknown:#?}");
-    assert!(agreed > 2_600, "{agreed}");
-}
-
-fn tshark_flows(case: &Case) -> Flows {
-    let mut flows = Flows::new();
-    let text = fs::read_to_string(case.truth.join("flows.csv")).unwrap_or_default();
-    for row in text.lines().skip(1).map(cells) {
-        let end = |ip: usize, port: usize| {
-            Some(Endpoint { ip: row[ip].parse().ok()?, port: row[port].parse().ok()? })
-        };
-        // Transports over other networks have no IP addresses.
-        let (Some(a), Some(b)) = (end(2, 3), end(4, 5)) else { continue };
-        let packets: u64 = row[6].parse::<u64>().unwrap() + row[7].parse::<u64>().unwrap();
-        *flows.entry((row[0].clone(), a.min(b), a.max(b))).or_default() += packets;
-    }
-    flows
-}
-
-/// Tags of captures whose innermost headers, which tshark counts, are in tunnels, fragments, encrypted tunnels
-/// with keys, or link types that are not read.
-const NOT_FOLLOWED: &[&str] = &[
-    "vxlan",
-    "geneve",
-    "gtp",
-    "teredo",
-    "lisp",
-    "mpls",
-    "pppoe",
-    "l2tp",
-    "capwap",
-    "nsh",
-    "pbb",
-    "etag",
-    "vntag",
-    "macsec",
-    "ipcomp",
-    "dsb-wg",
-    "ipfrag",
-    "ip6frag",
-    "lt-nflog",
-    "lt-ppi",
-    "lt-ppp",
-    "lt-pktap",
-    "lt-netlink",
-    "lt-token-ring",
-];
-
-/// File and 5-tuple where we differ, and why.
-const KNOWN_FLOW_DIFFERENCES: &[&str] = &[
-    // Refused by tshark, see above.
-    "BT_USB_LinCooked_Eth_80211_RT.ntar.gz ",
-];
-
 #[test]
 fn damaged_captures_never_panic_and_account_for_their_frames() {
     let Some(folder) = captures() else { return };
@@ -297,7 +210,7 @@ fn damaged_captures_never_panic_and_account_for_their_frames() {
                 }
             }
             fs::write(&file, damaged).unwrap();
-            match run(std::slice::from_ref(&file), |_| {}) {
+            match run(std::slice::from_ref(&file)) {
                 Ok(_) => read += 1,
                 Err(Error::NotACapture { .. } | Error::Unreadable { .. }) => {}
                 Err(error) => panic!("{}: {error}", case.name),

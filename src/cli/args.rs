@@ -64,6 +64,9 @@ pub(super) struct InputArgs {
     /// captures are used too
     #[arg(long, value_name = "FILE")]
     pub(super) keylog: Vec<PathBuf>,
+    /// Count packets that were captured twice (a span of both ends of a path, several interfaces) once, or each time
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = Duplicates::Drop)]
+    pub(super) duplicates: Duplicates,
     /// Threads; the output does not depend on it [default: one per core]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) jobs: Option<u16>,
@@ -81,6 +84,15 @@ pub(super) struct InputArgs {
     /// Say more: a line for every capture, however many they are
     #[arg(short, long, conflicts_with = "quiet")]
     pub(super) verbose: bool,
+}
+
+/// What becomes of packets that were captured twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Duplicates {
+    /// Counted once.
+    Drop,
+    /// Counted each time.
+    Keep,
 }
 
 /// Where the result goes, and in which form.

@@ -4,7 +4,7 @@ use super::Exit;
 use super::args::FlowsArgs;
 use super::settings::{self, Target};
 use crate::error::Result;
-use crate::model::stats::Shed;
+use crate::model::stats::{Fragments, Shed};
 use crate::pipeline::Analysis;
 use crate::pipeline::judge::Scene;
 use crate::report::Content;
@@ -41,6 +41,8 @@ pub(super) fn facts(analysis: &Analysis) -> Summary {
         .not_captures
         .iter()
         .map(|path| format!("{} is no capture and was passed over", path.display()))
+        .chain(copies(analysis.stats.copies))
+        .chain(fragments(analysis.stats.fragments))
         .chain(shed(&analysis.stats.shed))
         .chain(hurried(analysis.stats.shed.streams))
         .chain(dropped(analysis.names_dropped, "names of addresses"))
@@ -60,6 +62,27 @@ pub(super) fn facts(analysis: &Analysis) -> Summary {
         quality,
         ..Summary::default()
     }
+}
+
+/// Packets that were captured twice, if any.
+fn copies(count: u64) -> Option<String> {
+    (count > 0).then(|| {
+        format!("{count} packets were captured twice and are counted once (--duplicates keep counts them each time)")
+    })
+}
+
+/// What was odd about fragments, if anything.
+fn fragments(fragments: Fragments) -> impl Iterator<Item = String> {
+    let Fragments { incomplete, conflicts, .. } = fragments;
+    let incomplete = (incomplete > 0).then(|| {
+        format!("of {incomplete} packets that came in fragments some fragment is not in the capture")
+    });
+    let conflicts = (conflicts > 0).then(|| {
+        format!(
+            "{conflicts} fragments say otherwise than one before about the same bytes: the first was taken"
+        )
+    });
+    incomplete.into_iter().chain(conflicts)
 }
 
 /// What was let go to stay below `--max-memory`, if anything.

@@ -6,14 +6,14 @@ use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use super::args::{CheckArgs, InputArgs, OutputArgs};
+use super::args::{CheckArgs, Duplicates, InputArgs, OutputArgs};
 use super::progress::Progress;
 use crate::checks::devices::Selector;
 use crate::error::{Error, Result};
 use crate::model::stats::CaptureInfo;
 use crate::model::{NameBinding, Secrets};
 use crate::pipeline::judge::{self, Task};
-use crate::pipeline::{self, Analysis, Input, Options};
+use crate::pipeline::{self, Analysis, Copies, Input, Options, Terms};
 use crate::profile::{bind, builtin};
 use crate::report::{self, Content, Format, Output};
 
@@ -65,7 +65,12 @@ fn read_captures(args: &InputArgs, secrets: Secrets) -> Result<Analysis> {
     let input = Input::open(&args.captures, options)?;
     let bar = args.progress.on(std::io::stderr().is_terminal() && !args.quiet);
     let progress = bar.then(|| Progress::start(read, input.total_bytes()));
-    let analysis = pipeline::analyse_within(input, jobs(args), args.max_memory)?;
+    let copies = match args.duplicates {
+        Duplicates::Drop => Copies::Drop,
+        Duplicates::Keep => Copies::Keep,
+    };
+    let terms = Terms { jobs: jobs(args), max_memory: args.max_memory, copies };
+    let analysis = pipeline::analyse_on(input, terms)?;
     drop(progress);
     Ok(analysis)
 }

@@ -7,8 +7,11 @@
 //!
 //! Built on `etherparse`, layer by layer, since its whole-packet slicers cost several times as much; the usual frame, and
 //! with it nearly every one, is read in one go before that, several times faster again. Ours
-//! are the layers it lacks or reads too strictly (802.3, loopback, cooked captures) and the choice of what
-//! comes next. Not followed: tunnels and fragments. A tunnel over IP is a packet of its outer protocol.
+//! are the layers it lacks or reads too strictly and the choice of what comes next.
+//!
+//! Tunnels are followed to the innermost packet, which keeps what was around it ([`Outer`](crate::model::packet::Outer)).
+//! Where nothing makes sense inside, the packet is the one around. Fragments of IP packets are given as such;
+//! [`Defragmenter`] puts them together, in the order of the capture, and [`whole`] goes on from there.
 
 #![warn(clippy::arithmetic_side_effects)]
 #![cfg_attr(
@@ -16,18 +19,23 @@
     allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")
 )]
 
+mod defrag;
 mod link;
 mod lldp;
 mod neighbour;
 mod network;
+mod ppp;
 mod transport;
+mod tunnel;
 mod usual;
+mod wireless;
 
 use crate::model::Packet;
 use crate::model::evidence::Seen;
 use crate::model::frame::Frame;
-use crate::model::packet::{Link, Lldp, Neighbour};
-use crate::model::stats::SkipReason;
+use crate::model::packet::{Link, Lldp, Neighbour, Outer};
+use crate::model::stats::{Fate, SkipReason};
+pub use defrag::{Defragmenter, Fragment, Whole};
 pub use lldp::chassis_text;
 pub use neighbour::{neighbour, resolvers};
 pub use transport::quoted;
@@ -37,6 +45,8 @@ pub use transport::quoted;
 pub enum Decoded<'a> {
     /// An IP packet; it may make a statement about a neighbour too, see [`neighbour()`].
     Packet(Packet<'a>),
+    /// A fragment of an IP packet.
+    Fragment(Fragment<'a>),
     /// ARP: an address is at a MAC address.
     Neighbour(Neighbour),
     /// LLDP: a station says what it is.
@@ -63,15 +73,38 @@ pub fn usual<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
 #[inline(never)]
 fn layer_by_layer<'a>(frame: &Frame<'a>) -> Decoded<'a> {
     let seen = Seen { at: frame.time, frame: frame.at };
-    link::read(frame).and_then(|network| network::read(network, seen)).unwrap_or_else(Decoded::Skipped)
+    let decoded = link::read(frame).and_then(|network| network::read(network, seen));
+    decoded.map_or_else(Decoded::Skipped, innermost)
+}
+
+/// Decodes what fragments were put together to; that may be a fragment of something larger.
+pub fn whole(whole: &Whole) -> Decoded<'_> {
+    let ip = whole.ip();
+    let decoded = match ip.src {
+        std::net::IpAddr::V4(_) => network::behind_authentication(ip),
+        std::net::IpAddr::V6(_) => network::behind_extensions(ip),
+    };
+    decoded.map_or_else(Decoded::Skipped, innermost)
+}
+
+/// Follows tunnels. Each is noted in the packet's [`Outer`], which has room for [`Outer::MAX`], so this ends.
+fn innermost(mut decoded: Decoded<'_>) -> Decoded<'_> {
+    while let Decoded::Packet(packet) = decoded
+        && let Some(Ok(network)) = tunnel::inside(&packet)
+        && let Ok(inside) = network::read(network, packet.seen)
+    {
+        decoded = inside;
+    }
+    decoded
 }
 
 impl Decoded<'_> {
-    /// Why it gives nothing, if that is so.
-    pub fn skipped(&self) -> Option<SkipReason> {
+    /// What becomes of its frame.
+    pub fn fate(&self) -> Fate {
         match self {
-            Self::Skipped(reason) => Some(*reason),
-            Self::Packet(_) | Self::Neighbour(_) | Self::Lldp(_) | Self::Other => None,
+            Self::Skipped(reason) => Fate::Skipped(*reason),
+            Self::Fragment(_) => Fate::Waits,
+            Self::Packet(_) | Self::Neighbour(_) | Self::Lldp(_) | Self::Other => Fate::Analysed,
         }
     }
 }
@@ -113,10 +146,11 @@ impl<'a> Layer<'a> {
     }
 }
 
-/// What the link layer carries.
+/// What the link layer or a tunnel carries.
 #[derive(Debug, Clone, Copy)]
 struct Network<'a> {
     link: Link,
+    outer: Outer,
     protocol: Protocol,
     layer: Layer<'a>,
 }
@@ -132,4 +166,8 @@ enum Protocol {
 }
 
 #[cfg(test)]
+mod defrag_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wrapped_tests;

@@ -1,23 +1,25 @@
 //! IPv4 (RFC 791), IPv6 with extension headers (RFC 8200), ARP (RFC 826).
 
-use etherparse::err::{ip_auth, ipv4, ipv6, ipv6_exts};
-use etherparse::{ArpHardwareId, ArpPacketSlice, EtherType, LaxIpv4Slice, LaxIpv6Slice};
-use std::net::{IpAddr, Ipv4Addr};
+use etherparse::err::ipv4;
+use etherparse::{ArpHardwareId, ArpPacketSlice, EtherType, Ipv4HeaderSlice};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::defrag::Fragment;
 use super::{Decoded, Layer, Network, Protocol, lldp, transport};
 use crate::model::evidence::Seen;
-use crate::model::packet::{Link, Neighbour};
+use crate::model::packet::{Link, Neighbour, Outer};
 use crate::model::stats::SkipReason;
 use crate::model::{MacAddr, Packet};
 
 type Result<T> = std::result::Result<T, SkipReason>;
 
-/// Reads what the link layer carries.
+/// Reads what the link layer, or a tunnel, carries.
 pub(super) fn read(network: Network<'_>, seen: Seen) -> Result<Decoded<'_>> {
-    let Network { link, protocol, layer } = network;
+    let Network { link, outer, protocol, layer } = network;
+    let around = Around { link, outer, seen };
     match (protocol, layer.bytes.first().map(|byte| byte >> 4)) {
-        (Protocol::Ipv4, _) | (Protocol::EitherIp, Some(4)) => packet(ipv4(layer)?, link, seen),
-        (Protocol::Ipv6, _) | (Protocol::EitherIp, Some(6)) => packet(ipv6(layer)?, link, seen),
+        (Protocol::Ipv4, _) | (Protocol::EitherIp, Some(4)) => ipv4(layer, around),
+        (Protocol::Ipv6, _) | (Protocol::EitherIp, Some(6)) => ipv6(layer, around),
         (Protocol::EitherIp, Some(_)) => Err(SkipReason::Malformed("IP version")),
         (Protocol::EitherIp, None) => Err(layer.lacks("IP header")),
         (Protocol::Arp, _) => arp(layer, seen),
@@ -25,25 +27,36 @@ pub(super) fn read(network: Network<'_>, seen: Seen) -> Result<Decoded<'_>> {
     }
 }
 
-/// An IP packet without its transport.
-#[derive(Clone, Copy)]
-struct Ip<'a> {
-    src: IpAddr,
-    dst: IpAddr,
-    hop_limit: u8,
-    id: Option<u16>,
-    /// Length on the wire, header included.
-    len: usize,
-    /// What it carries: behind the last extension header.
-    number: u8,
-    payload: Layer<'a>,
+/// What is known of an IP packet before its header is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Around {
+    pub(super) link: Link,
+    pub(super) outer: Outer,
+    pub(super) seen: Seen,
 }
 
-fn packet(ip: Ip<'_>, link: Link, seen: Seen) -> Result<Decoded<'_>> {
+/// An IP packet without its transport.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ip<'a> {
+    pub(super) around: Around,
+    pub(super) src: IpAddr,
+    pub(super) dst: IpAddr,
+    pub(super) hop_limit: u8,
+    pub(super) id: Option<u16>,
+    /// Length on the wire, header included.
+    pub(super) len: usize,
+    /// What it carries: behind the last extension header.
+    pub(super) number: u8,
+    pub(super) payload: Layer<'a>,
+}
+
+/// Reads the transport header.
+pub(super) fn packet(ip: Ip<'_>) -> Result<Decoded<'_>> {
     let (segment, payload) = transport::read(ip.number, ip.src.is_ipv4(), ip.payload)?;
     Ok(Decoded::Packet(Packet {
-        seen,
-        link,
+        seen: ip.around.seen,
+        link: ip.around.link,
+        outer: ip.around.outer,
         src: ip.src,
         dst: ip.dst,
         hop_limit: ip.hop_limit,
@@ -55,75 +68,132 @@ fn packet(ip: Ip<'_>, link: Link, seen: Seen) -> Result<Decoded<'_>> {
     }))
 }
 
-fn ipv4(layer: Layer<'_>) -> Result<Ip<'_>> {
-    let (slice, extension) = LaxIpv4Slice::from_slice(layer.bytes).map_err(|error| match error {
+fn ipv4(layer: Layer<'_>, around: Around) -> Result<Decoded<'_>> {
+    let header = Ipv4HeaderSlice::from_slice(layer.bytes).map_err(|error| match error {
         ipv4::HeaderSliceError::Len(_) => layer.lacks("IPv4 header"),
         ipv4::HeaderSliceError::Content(_) => SkipReason::Malformed("IPv4 header"),
     })?;
-    let header = slice.header();
     let header_len = header.slice().len();
-    let ip = match usize::from(header.total_len()) {
+    let datagram = match usize::from(header.total_len()) {
         // Captured before the network card cut it into segments and filled this in.
         0 => layer,
         len if len < header_len => return Err(SkipReason::Malformed("IPv4 total length")),
         len => layer.limit(len),
     };
-    if slice.is_payload_fragmented() {
-        return Err(SkipReason::Fragment);
-    }
-    let payload = ip.skip(header_len);
-    match extension {
-        Some(ip_auth::HeaderSliceError::Len(_)) => return Err(payload.lacks("authentication header")),
-        Some(ip_auth::HeaderSliceError::Content(_)) => {
-            return Err(SkipReason::Malformed("authentication header"));
-        }
-        None => {}
-    }
-    let auth_len = slice.extensions().auth.map_or(0, |auth| auth.slice().len());
-    Ok(Ip {
-        src: header.source_addr().into(),
-        dst: header.destination_addr().into(),
+    let (src, dst) = (header.source_addr().into(), header.destination_addr().into());
+    let number = header.protocol().0;
+    let ip = Ip {
+        around,
+        src,
+        dst,
         hop_limit: header.ttl(),
         id: Some(header.identification()),
-        len: ip.wire,
-        number: slice.payload_ip_number().0,
-        payload: payload.skip(auth_len),
-    })
+        len: datagram.wire,
+        number,
+        payload: datagram.skip(header_len),
+    };
+    if header.is_fragmenting_payload() {
+        return Ok(Decoded::Fragment(Fragment {
+            id: u32::from(header.identification()),
+            number,
+            offset: usize::from(header.fragments_offset().value()).saturating_mul(8),
+            more: header.more_fragments(),
+            ip,
+        }));
+    }
+    behind_authentication(ip)
 }
 
-fn ipv6(layer: Layer<'_>) -> Result<Ip<'_>> {
-    let (slice, extension) = LaxIpv6Slice::from_slice(layer.bytes).map_err(|error| match error {
-        ipv6::HeaderSliceError::Len(_) => layer.lacks("IPv6 header"),
-        ipv6::HeaderSliceError::Content(_) => SkipReason::Malformed("IPv6 header"),
-    })?;
-    let header = slice.header();
-    let ip = match usize::from(header.payload_length()) {
-        // Offloading as in IPv4, or a jumbogram (RFC 2675).
-        0 => layer,
-        len => layer.limit(IPV6_HEADER.saturating_add(len)),
-    };
-    if slice.is_payload_fragmented() {
-        return Err(SkipReason::Fragment);
-    }
-    match extension {
-        Some((ipv6_exts::HeaderSliceError::Len(_), _)) => return Err(ip.lacks("IPv6 extension header")),
-        Some((ipv6_exts::HeaderSliceError::Content(_), _)) => {
-            return Err(SkipReason::Malformed("IPv6 extension header"));
+/// Steps over an authentication header (RFC 4302 section 2), in IPv4.
+pub(super) fn behind_authentication(mut ip: Ip<'_>) -> Result<Decoded<'_>> {
+    if ip.number == AUTHENTICATION {
+        let ([next, len], _) = ip.payload.header::<2>("authentication header")?;
+        let len = usize::from(*len).saturating_add(2).saturating_mul(4);
+        if ip.payload.bytes.len() < len {
+            return Err(ip.payload.lacks("authentication header"));
         }
-        None => {}
+        (ip.number, ip.payload) = (*next, ip.payload.skip(len));
     }
-    Ok(Ip {
-        src: header.source_addr().into(),
-        dst: header.destination_addr().into(),
-        hop_limit: header.hop_limit(),
+    packet(ip)
+}
+
+fn ipv6(layer: Layer<'_>, around: Around) -> Result<Decoded<'_>> {
+    let (header, rest) = layer.header::<40>("IPv6 header")?;
+    let [v, _, _, _, l0, l1, number, hop_limit, addresses @ ..] = header;
+    if v >> 4 != 6 {
+        return Err(SkipReason::Malformed("IPv6 header"));
+    }
+    let (src, dst) = addresses.split_at(16);
+    let address =
+        |bytes: &[u8]| bytes.first_chunk::<16>().map_or(Ipv6Addr::UNSPECIFIED, |b| Ipv6Addr::from(*b));
+    let rest = match usize::from(u16::from_be_bytes([*l0, *l1])) {
+        // Offloading as in IPv4, or a jumbogram (RFC 2675).
+        0 => rest,
+        len => rest.limit(len),
+    };
+    behind_extensions(Ip {
+        around,
+        src: address(src).into(),
+        dst: address(dst).into(),
+        hop_limit: *hop_limit,
         id: None,
-        len: ip.wire,
-        number: slice.payload().ip_number.0,
-        payload: ip.skip(IPV6_HEADER.saturating_add(slice.extensions().slice().len())),
+        len: IPV6_HEADER.saturating_add(rest.wire),
+        number: *number,
+        payload: rest,
     })
 }
 
 const IPV6_HEADER: usize = 40;
+
+/// Steps over IPv6 extension headers (RFC 8200 section 4). Each turn takes at least eight bytes, so it ends.
+pub(super) fn behind_extensions(mut ip: Ip<'_>) -> Result<Decoded<'_>> {
+    let mut first = true;
+    loop {
+        let units = match ip.number {
+            // Only directly behind the IPv6 header (section 4.1).
+            HOP_BY_HOP if !first => return Err(SkipReason::Malformed("IPv6 extension header")),
+            HOP_BY_HOP | ROUTING | DESTINATION | MOBILITY | HIP | SHIM6 => 8,
+            // RFC 4302 section 2.2.
+            AUTHENTICATION => 4,
+            FRAGMENT => {
+                let ([next, _, hi, lo, i0, i1, i2, i3], payload) =
+                    ip.payload.header::<8>("IPv6 extension header")?;
+                let word = u16::from_be_bytes([*hi, *lo]);
+                (ip.number, ip.payload) = (*next, payload);
+                // More fragments, or not the first; else it is whole (RFC 6946).
+                if word & 0xfff9 != 0 {
+                    return Ok(Decoded::Fragment(Fragment {
+                        id: u32::from_be_bytes([*i0, *i1, *i2, *i3]),
+                        number: 0,
+                        offset: usize::from(word & 0xfff8),
+                        more: word & 1 != 0,
+                        ip,
+                    }));
+                }
+                first = false;
+                continue;
+            }
+            _ => return packet(ip),
+        };
+        first = false;
+        let ([next, len], _) = ip.payload.header::<2>("IPv6 extension header")?;
+        let extra = if units == 4 { 2 } else { 1 };
+        let len = usize::from(*len).saturating_add(extra).saturating_mul(units).max(8);
+        if ip.payload.bytes.len() < len {
+            return Err(ip.payload.lacks("IPv6 extension header"));
+        }
+        (ip.number, ip.payload) = (*next, ip.payload.skip(len));
+    }
+}
+
+const HOP_BY_HOP: u8 = 0;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const AUTHENTICATION: u8 = 51;
+const DESTINATION: u8 = 60;
+const MOBILITY: u8 = 135;
+const HIP: u8 = 139;
+const SHIM6: u8 = 140;
 
 fn arp(layer: Layer<'_>, seen: Seen) -> Result<Decoded<'static>> {
     let arp = ArpPacketSlice::from_slice(layer.bytes).map_err(|_| layer.lacks("ARP"))?;

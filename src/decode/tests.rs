@@ -189,8 +189,8 @@ fn a_loopback_interface_has_no_mac_address() {
 fn what_is_not_followed_has_a_reason() {
     let payload = [0; 50];
     for (ether_type, reason) in [
-        (0x8847, SkipReason::Tunnel("MPLS")),
-        (0x8864, SkipReason::Tunnel("PPPoE")),
+        (0x8847, SkipReason::Malformed("MPLS label")),
+        (0x8864, SkipReason::Malformed("PPPoE header")),
         (0x8863, SkipReason::EtherType(0x8863)),
         (0x88ca, SkipReason::EtherType(0x88ca)),
         (0x0026, SkipReason::EtherType(0)),
@@ -199,7 +199,7 @@ fn what_is_not_followed_has_a_reason() {
         let bytes = ethernet(ether_type, &payload);
         assert_eq!(skipped(&frame(LinkType::ETHERNET, &bytes)), reason);
     }
-    assert_eq!(skipped(&frame(LinkType(105), &payload)), SkipReason::LinkType(LinkType(105)));
+    assert_eq!(skipped(&frame(LinkType(147), &payload)), SkipReason::LinkType(LinkType(147)));
     let mut netlink = [0; 40];
     netlink[2..4].copy_from_slice(&824_u16.to_be_bytes());
     netlink[14..16].copy_from_slice(&0x0800_u16.to_be_bytes());
@@ -242,11 +242,11 @@ fn ipv4_options_and_authentication_are_stepped_over() {
 }
 
 #[test]
-fn fragments_are_counted_and_whole_datagrams_with_a_fragment_header_are_not() {
+fn fragments_are_told_from_whole_datagrams_with_a_fragment_header() {
     for (flags, is_fragment) in [(0x2000_u16, true), (0x0001, true), (0x4000, false), (0x8000, false)] {
         let mut bytes = ipv4(17, &udp(b"x"));
         bytes[6..8].copy_from_slice(&flags.to_be_bytes());
-        assert_eq!(matches!(decode(&raw(&bytes)), Decoded::Skipped(SkipReason::Fragment)), is_fragment);
+        assert_eq!(matches!(decode(&raw(&bytes)), Decoded::Fragment(_)), is_fragment);
         let [hi, lo] = match flags {
             0x2000 => [0, 1],
             0x0001 => [0, 8],
@@ -254,7 +254,7 @@ fn fragments_are_counted_and_whole_datagrams_with_a_fragment_header_are_not() {
         };
         let header = [&[17, 0, hi, lo, 0, 0, 0, 9][..], &udp(b"x")].concat();
         let bytes = ipv6(44, &header);
-        assert_eq!(matches!(decode(&raw(&bytes)), Decoded::Skipped(SkipReason::Fragment)), is_fragment);
+        assert_eq!(matches!(decode(&raw(&bytes)), Decoded::Fragment(_)), is_fragment);
     }
 }
 
@@ -485,7 +485,7 @@ fn frames_are_those_analysed_and_those_skipped() {
     let (arp, tipc) = (ethernet(0x0806, &arp([0; 4], MAC_A)), ethernet(0x88ca, &[]));
     for (data, wire) in [(&good[..], good.len()), (&good[..20], good.len()), (&arp, 0), (&tipc, 60)] {
         let frame = cut_frame(LinkType::ETHERNET, data, wire);
-        stats.frame(&frame, decode(&frame).skipped());
+        stats.frame(&frame, decode(&frame).fate());
     }
     assert_eq!((stats.frames, stats.analysed, stats.truncated), (4, 2, 2));
     assert_eq!(stats.skipped.values().sum::<u64>(), 2);

@@ -5,10 +5,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Layer, link, transport};
+use super::{Layer, link, transport, tunnel};
 use crate::model::evidence::Seen;
 use crate::model::frame::Frame;
-use crate::model::packet::{Link, Segment, TcpFlags, TcpHeader};
+use crate::model::packet::{Link, Outer, Segment, TcpFlags, TcpHeader};
 use crate::model::{LinkType, Packet};
 
 /// The packet of a usual frame.
@@ -116,6 +116,7 @@ fn packet<'a>(ip: &Ip<'a>, link: Link, seen: Seen) -> Option<Packet<'a>> {
     Some(Packet {
         seen,
         link,
+        outer: Outer::default(),
         src: ip.src,
         dst: ip.dst,
         hop_limit: ip.hop_limit,
@@ -173,8 +174,11 @@ fn udp(found: Found<'_>) -> Option<(Segment, Found<'_>)> {
         return None;
     }
     let datagram = found.limit(len);
-    let segment =
-        Segment::Udp { src_port: u16::from_be_bytes([s0, s1]), dst_port: u16::from_be_bytes([d0, d1]) };
+    let (src_port, dst_port) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
+    if tunnel::may_be(src_port, dst_port) {
+        return None;
+    }
+    let segment = Segment::Udp { src_port, dst_port };
     Some((segment, Found { bytes: datagram.bytes.get(8..)?, wire: datagram.wire.checked_sub(8)? }))
 }
 

@@ -13,7 +13,7 @@ pub(super) struct Half {
     /// Its peer has acknowledged everything before this position; the least there is before it says anything.
     pub(super) acked: i64,
     pub(super) last_data: Option<Seen>,
-    pub(super) repeats: Repeats,
+    pub(super) repeats: Repeats<4>,
     /// What few connections have anything of.
     oddities: Option<Box<Oddities>>,
     pub(super) marks: Marks,

@@ -34,6 +34,7 @@ pub use shed::least_telling;
 pub use table::FlowTable;
 
 use crate::model::evidence::Seen;
+use crate::model::packet::Outer;
 use crate::model::{Direction, FlowKey};
 
 /// What is told of a flow while it lives. `S` is the handler's own state for each flow.
@@ -74,6 +75,11 @@ pub trait Handler {
         missed: u32,
         seen: Seen,
     ) -> bool;
+
+    /// A packet of the flow came in a tunnel.
+    fn inside(&mut self, state: &mut Self::State, outer: Outer, seen: Seen) {
+        let (_, _, _) = (state, outer, seen);
+    }
 
     /// Both ends of a TCP connection have sent their FIN, and everything before it was handed out: [`Handler::data`] and
     /// [`Handler::gap`] are not called again. Packets may still come, as retransmissions and the last acknowledgement.
@@ -131,11 +137,29 @@ pub struct Limits {
     pub bytes: usize,
     /// What each flow costs others of that, whatever is said in it.
     pub beside: usize,
+    /// What becomes of packets that were captured twice.
+    pub copies: Copies,
+}
+
+/// What becomes of a packet that repeats one captured a moment before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Copies {
+    /// It is not counted with its flow.
+    #[default]
+    Drop,
+    /// It is counted as any other, though not as sent again.
+    Keep,
 }
 
 impl Default for Limits {
     /// 256 KiB in 64 runs; any number of flows.
     fn default() -> Self {
-        Self { reorder_bytes: 256 * 1024, reorder_segments: 64, bytes: usize::MAX, beside: 0 }
+        Self {
+            reorder_bytes: 256 * 1024,
+            reorder_segments: 64,
+            bytes: usize::MAX,
+            beside: 0,
+            copies: Copies::Drop,
+        }
     }
 }

@@ -271,10 +271,16 @@ impl Waiting {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Copies;
     use super::*;
 
-    const WIDE: Limits =
-        Limits { reorder_bytes: 1 << 20, reorder_segments: 1 << 20, bytes: usize::MAX, beside: 0 };
+    const WIDE: Limits = Limits {
+        reorder_bytes: 1 << 20,
+        reorder_segments: 1 << 20,
+        bytes: usize::MAX,
+        beside: 0,
+        copies: Copies::Drop,
+    };
 
     /// What came out: bytes, with `None` for each byte of a gap.
     #[derive(Default)]

@@ -1,21 +1,42 @@
 //! Frames that were captured twice.
 //!
-//! A span of both ports of a path, or a capture on several interfaces, holds the same frame twice within
-//! microseconds. A real retransmission has another IPv4 identification, or comes later.
+//! A span of both ports of a path, or a capture on several interfaces, holds the same packet twice within
+//! microseconds. A real retransmission has another IPv4 identification, or comes later. Where packets have no
+//! identification (IPv6, and IPv4 of hosts that leave it at zero), one that says the same is a copy for sure only if it
+//! comes sooner than any peer could have asked for it.
 
-use std::hash::{BuildHasher, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use crate::model::Packet;
-use crate::model::packet::TcpHeader;
+use crate::model::packet::{Segment, TcpFlags, TcpHeader};
 
 /// How far apart two copies of a frame can be. Less than any retransmission timer.
 const WITHIN_MICROS: u32 = 5_000;
+/// The same where nothing but its content tells a packet from one that was sent again.
+const WITHOUT_ID_MICROS: u32 = 100;
 
-/// The last few frames from one end: copies of a burst come interleaved.
-#[derive(Debug, Default)]
-pub(super) struct Repeats {
+/// What a packet may be to those before it from the same end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// New.
+    No,
+    /// The same as one a moment ago, for which there may be another reason than that it was captured twice.
+    Perhaps,
+    /// The same packet once more.
+    Sure,
+}
+
+/// The last few packets from one end: copies of a burst come interleaved.
+#[derive(Debug)]
+pub(super) struct Repeats<const N: usize> {
     /// The latest first.
-    recent: [Print; 4],
+    recent: [Print; N],
+}
+
+impl<const N: usize> Default for Repeats<N> {
+    fn default() -> Self {
+        Self { recent: [Print::default(); N] }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,53 +46,106 @@ struct Print {
     micros: u32,
 }
 
-impl Repeats {
-    /// Takes note of a packet; whether it is a copy of a recent one.
-    pub(super) fn note(&mut self, packet: &Packet<'_>, tcp: &TcpHeader) -> bool {
-        let print = Print::of(packet, tcp);
-        let repeated = self.has(print);
-        let [first, second, third, _] = self.recent;
-        self.recent = [print, first, second, third];
-        repeated
+impl<const N: usize> Repeats<N> {
+    /// Takes note of a segment; what it is to recent ones.
+    pub(super) fn note(&mut self, packet: &Packet<'_>, tcp: &TcpHeader) -> Repeat {
+        // An acknowledgement without content that is repeated at once asks for what is missing (RFC 5681 section 3.2); each
+        // segment that a closed port gets is answered by a reset.
+        let tells = packet.payload_len > 0 || tcp.flags.has(TcpFlags::SYN) || tcp.flags.has(TcpFlags::FIN);
+        self.note_print(Print::of_segment(packet, tcp), id(packet) != 0, tells)
     }
 
-    /// The same without taking note.
+    /// Takes note of a packet that is no segment.
+    pub(super) fn note_datagram(&mut self, packet: &Packet<'_>) -> Repeat {
+        // Of ICMP and others not everything that tells packets apart is looked at.
+        let tells = matches!(packet.segment, Segment::Udp { .. });
+        self.note_print(Print::of_datagram(packet), id(packet) != 0, tells)
+    }
+
+    /// Whether a segment is the same as a recent one.
     pub(super) fn holds(&self, packet: &Packet<'_>, tcp: &TcpHeader) -> bool {
-        self.has(Print::of(packet, tcp))
+        self.age(Print::of_segment(packet, tcp)).is_some()
     }
 
-    fn has(&self, print: Print) -> bool {
+    fn note_print(&mut self, print: Print, has_id: bool, tells: bool) -> Repeat {
+        let age = self.age(print);
+        self.recent.rotate_right(1);
+        if let Some(first) = self.recent.first_mut() {
+            *first = print;
+        }
+        match age {
+            None => Repeat::No,
+            Some(_) if has_id => Repeat::Sure,
+            Some(age) if tells && age < WITHOUT_ID_MICROS => Repeat::Sure,
+            Some(_) => Repeat::Perhaps,
+        }
+    }
+
+    /// How long ago the same packet came, if that is not long.
+    fn age(&self, print: Print) -> Option<u32> {
         self.recent
             .iter()
-            .any(|old| old.hash == print.hash && print.micros.wrapping_sub(old.micros) < WITHIN_MICROS)
+            .filter(|old| old.hash == print.hash)
+            .map(|old| print.micros.wrapping_sub(old.micros))
+            .find(|age| *age < WITHIN_MICROS)
     }
 }
 
+fn id(packet: &Packet<'_>) -> u16 {
+    packet.ip_id.unwrap_or(0)
+}
+
 impl Print {
-    fn of(packet: &Packet<'_>, tcp: &TcpHeader) -> Self {
+    fn of_segment(packet: &Packet<'_>, tcp: &TcpHeader) -> Self {
         let id = packet.ip_id.map_or(0, |id| u64::from(id) | 1 << 16);
         let mut hasher = foldhash::fast::FixedState::default().build_hasher();
         hasher.write_u64((u64::from(tcp.seq) << 32) | u64::from(tcp.ack));
         hasher.write_u64((u64::from(packet.payload_len) << 32) | (id << 8) | u64::from(tcp.flags.0));
         hasher.write_u16(tcp.window);
+        Self::new(hasher, packet)
+    }
+
+    fn of_datagram(packet: &Packet<'_>) -> Self {
+        let mut hasher = foldhash::fast::FixedState::default().build_hasher();
+        hasher.write_u64((u64::from(packet.payload_len) << 32) | u64::from(id(packet)));
+        // Both ends have their packets here.
+        let key = packet.key();
+        hasher.write_u32(u32::from(key.orig.port) << 16 | u32::from(key.resp.port));
+        hasher.write_u8(u8::from(key.orig.ip < key.resp.ip));
+        if let Segment::Icmp(icmp) = packet.segment {
+            hasher.write_u16(u16::from_be_bytes([icmp.kind, icmp.code]));
+        }
+        // As much as tells messages apart.
+        hasher.write(packet.payload.get(..FRONT).unwrap_or(packet.payload));
+        Self::new(hasher, packet)
+    }
+
+    fn new(mut hasher: impl Hasher, packet: &Packet<'_>) -> Self {
+        // What comes in two tunnels is of two networks.
+        if !packet.outer.is_empty() {
+            packet.outer.hash(&mut hasher);
+        }
         // Never the value of an empty slot.
         Self { hash: hasher.finish() as u32 | 1, micros: (packet.seen.at.nanos() / 1_000) as u32 }
     }
 }
+
+/// How much of a datagram is compared.
+const FRONT: usize = 128;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::flow::testing::{Frames, HostPort, OwnedFrame};
 
-    fn note(repeats: &mut Repeats, frame: &OwnedFrame) -> bool {
-        repeats.note(&frame.packet(), &frame.tcp_header())
+    fn note(repeats: &mut Repeats<4>, frame: &OwnedFrame) -> bool {
+        repeats.note(&frame.packet(), &frame.tcp_header()) == Repeat::Sure
     }
 
     #[test]
     fn only_the_same_frame_at_nearly_the_same_time_is_a_copy() {
         let frames = Frames::default();
-        let mut repeats = Repeats::default();
+        let mut repeats = Repeats::<4>::default();
         let first = frames.tcp(HostPort::v4(1, 1025), HostPort::v4(2, 80), "PA", 1, 1).with(b"x");
         assert!(!note(&mut repeats, &first));
         assert!(note(&mut repeats, &first.clone().later(4_000_000)));
@@ -84,11 +158,30 @@ mod tests {
     #[test]
     fn copies_of_a_burst_are_found_in_any_order() {
         let frames = Frames::default();
-        let mut repeats = Repeats::default();
+        let mut repeats = Repeats::<4>::default();
         let burst: Vec<OwnedFrame> = (0..4)
             .map(|n| frames.tcp(HostPort::v4(1, 1025), HostPort::v4(2, 80), "A", n, 1).at(0).with(b"x"))
             .collect();
         assert!(burst.iter().all(|frame| !note(&mut repeats, frame)));
         assert!(burst.iter().all(|frame| note(&mut repeats, &frame.clone().later(20_000))));
+    }
+
+    #[test]
+    fn without_an_identification_only_what_comes_at_once_is_a_copy_for_sure() {
+        let frames = Frames::default();
+        let repeat = |flags: &str, payload: &[u8], nanos: i64| {
+            let mut first =
+                frames.tcp(HostPort::v4(1, 1025), HostPort::v4(2, 80), flags, 1, 1).at(0).with(payload);
+            first.ip_id = None;
+            let mut repeats = Repeats::<4>::default();
+            let _ = note(&mut repeats, &first);
+            let again = first.clone().later(nanos);
+            repeats.note(&again.packet(), &again.tcp_header())
+        };
+        assert_eq!(repeat("PA", b"x", 50_000), Repeat::Sure);
+        assert_eq!(repeat("PA", b"x", 500_000), Repeat::Perhaps);
+        assert_eq!(repeat("PA", b"x", 6_000_000), Repeat::No);
+        assert_eq!(repeat("S", b"", 50_000), Repeat::Sure);
+        assert_eq!(repeat("A", b"", 50_000), Repeat::Perhaps, "it may ask for what is missing");
     }
 }

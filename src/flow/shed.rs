@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::Handler;
-use super::table::{FlowTable, Place, TcpEntry, outlet};
+use super::table::{FlowTable, OtherEntry, Place, TcpEntry, outlet};
 use crate::model::FlowKey;
 use crate::model::evidence::Seen;
 use crate::model::stats::ShedKind;
@@ -81,7 +81,7 @@ impl<H: Handler> FlowTable<H> {
         }
         self.remove(&gone, handler);
         let tcp = self.tcp.iter_mut().map(|tcp| &mut tcp.entry);
-        let left = tcp.chain(self.other.iter_mut());
+        let left = tcp.chain(self.other.iter_mut().map(|other| &mut other.entry));
         handler.tidy(&mut left.filter_map(|entry| entry.state.as_deref_mut()));
     }
 
@@ -149,7 +149,7 @@ impl<H: Handler> FlowTable<H> {
         );
         let other = self.other.keep(
             |at| !gone.has(Place::new(0, at, false)),
-            |entry| entry.state.into_iter().for_each(|state| handler.shed(*state)),
+            |OtherEntry { entry, .. }| entry.state.into_iter().for_each(|state| handler.shed(*state)),
         );
         self.waiting = waiting;
         self.open.retain(|place| {

@@ -4,9 +4,10 @@ use hashbrown::HashTable;
 
 use super::entry::Entry;
 use super::reassembly::Piece;
+use super::repeats::{Repeat, Repeats};
 use super::slab::Slab;
 use super::tcp::Connection;
-use super::{FlowHead, Handler, Limits};
+use super::{Copies, FlowHead, Handler, Limits};
 use crate::model::evidence::Seen;
 use crate::model::flow::{IcmpError, RoleBasis};
 use crate::model::packet::{Segment, TcpFlags, TcpHeader};
@@ -22,10 +23,12 @@ pub struct FlowTable<H: Handler> {
     pub(super) open: HashTable<Place>,
     pub(super) tcp: Slab<TcpEntry<H::State>>,
     /// All that is not TCP.
-    pub(super) other: Slab<Entry<H::State>>,
+    pub(super) other: Slab<OtherEntry<H::State>>,
     /// Stream bytes that wait for missing ones before them.
     pub(super) waiting: usize,
     pub(super) shed: Shed,
+    /// Packets that were captured twice.
+    copies: u64,
 }
 
 /// Where a flow is, with the hash of its 5-tuple.
@@ -44,6 +47,12 @@ const PLACE: usize = 2 * (size_of::<Place>() + 1);
 pub(super) struct TcpEntry<S> {
     pub(super) entry: Entry<S>,
     pub(super) connection: Connection,
+}
+
+#[derive(Debug)]
+pub(super) struct OtherEntry<S> {
+    pub(super) entry: Entry<S>,
+    repeats: Repeats<2>,
 }
 
 impl Place {
@@ -82,6 +91,7 @@ impl<H: Handler> FlowTable<H> {
             other: Slab::default(),
             waiting: 0,
             shed: Shed::default(),
+            copies: 0,
         }
     }
 
@@ -111,7 +121,7 @@ impl<H: Handler> FlowTable<H> {
         if place.is_tcp() {
             self.tcp.get(place.index()).map(|tcp| &tcp.entry)
         } else {
-            self.other.get(place.index())
+            self.other.get(place.index()).map(|other| &other.entry)
         }
     }
 
@@ -127,7 +137,7 @@ impl<H: Handler> FlowTable<H> {
         if place.is_tcp() {
             self.tcp.get(place.index()).map_or(0, |tcp| tcp.connection.touch())
         } else {
-            self.other.get(place.index()).map_or(0, |entry| u64::from(entry.wanted))
+            self.other.get(place.index()).map_or(0, |other| u64::from(other.entry.wanted))
         }
     }
 
@@ -149,15 +159,24 @@ impl<H: Handler> FlowTable<H> {
         match packet.segment {
             Segment::Tcp(header) => {
                 if let Some(tcp) = self.tcp.get_mut(place.index()) {
-                    let before = tcp.connection.waiting();
                     let from = tcp.learn_roles(from, &key, &header);
-                    tcp.packet(from, packet, &header, &self.limits, handler);
+                    let repeat = tcp.connection.note(from, packet, &header);
+                    if repeat == Repeat::Sure && self.limits.copies == Copies::Drop {
+                        self.copies = self.copies.saturating_add(1);
+                        return;
+                    }
+                    let before = tcp.connection.waiting();
+                    tcp.packet(from, packet, &header, repeat, &self.limits, handler);
                     self.waiting =
                         self.waiting.saturating_sub(before).saturating_add(tcp.connection.waiting());
                 }
             }
             _ => {
-                if let Some(entry) = self.other.get_mut(place.index()) {
+                if let Some(OtherEntry { entry, repeats }) = self.other.get_mut(place.index()) {
+                    if repeats.note_datagram(packet) == Repeat::Sure && self.limits.copies == Copies::Drop {
+                        self.copies = self.copies.saturating_add(1);
+                        return;
+                    }
                     datagram(entry, from, packet, handler);
                 }
             }
@@ -176,8 +195,13 @@ impl<H: Handler> FlowTable<H> {
 
     /// About what a flow takes here and, whatever is said in it, elsewhere.
     pub(super) fn each(&self, tcp: bool) -> usize {
-        let own = if tcp { size_of::<TcpEntry<H::State>>() } else { size_of::<Entry<H::State>>() };
+        let own = if tcp { size_of::<TcpEntry<H::State>>() } else { size_of::<OtherEntry<H::State>>() };
         own.saturating_add(PLACE).saturating_add(self.limits.beside)
+    }
+
+    /// How many packets were captured twice and are counted once.
+    pub fn copies(&self) -> u64 {
+        self.copies
     }
 
     /// What was let go for want of room.
@@ -193,7 +217,7 @@ impl<H: Handler> FlowTable<H> {
             let connection = Connection::new(packet.seen, from == Direction::RespToOrig);
             self.tcp.push(TcpEntry { entry, connection })
         } else {
-            self.other.push(entry)
+            self.other.push(OtherEntry { entry, repeats: Repeats::default() })
         };
         let place = Place::new(hash, at, tcp);
         self.open.insert_unique(Place::spread(hash), place, |place| Place::spread(place.hash));
@@ -216,7 +240,7 @@ impl<H: Handler> FlowTable<H> {
         let entry = if place.is_tcp() {
             self.tcp.get_mut(place.index()).map(|tcp| &mut tcp.entry)
         } else {
-            self.other.get_mut(place.index())
+            self.other.get_mut(place.index()).map(|other| &mut other.entry)
         };
         let Some(entry) = entry else { return false };
         let (seen, from) = (packet.seen, packet.src);
@@ -231,7 +255,7 @@ impl<H: Handler> FlowTable<H> {
         places.sort_unstable_by_key(|place| (!place.is_tcp(), place.at));
         for place in places {
             if !place.is_tcp() {
-                if let Some(entry) = self.other.get_mut(place.index()) {
+                if let Some(OtherEntry { entry, .. }) = self.other.get_mut(place.index()) {
                     over(entry, false, handler);
                 }
             } else if let Some(tcp) = self.tcp.get_mut(place.index()) {
@@ -244,7 +268,7 @@ impl<H: Handler> FlowTable<H> {
     pub fn outlines(&self) -> impl Iterator<Item = (u32, Outline<'static>, Option<&H::State>)> {
         let place = |at, tcp| Place::new(0, at, tcp).at;
         let tcp = self.tcp.iter().enumerate().map(move |(at, tcp)| (place(at, true), &tcp.entry));
-        let other = self.other.iter().enumerate().map(move |(at, entry)| (place(at, false), entry));
+        let other = self.other.iter().enumerate().map(move |(at, other)| (place(at, false), &other.entry));
         tcp.chain(other).map(|(at, entry)| (at, entry.outline(), entry.state.as_deref()))
     }
 
@@ -255,7 +279,7 @@ impl<H: Handler> FlowTable<H> {
             let TcpEntry { entry, connection } = self.tcp.get(place.index())?;
             (entry, Some(connection))
         } else {
-            (self.other.get(place.index())?, None)
+            (&self.other.get(place.index())?.entry, None)
         };
         Some((entry.flow(connection), entry.state.as_deref()))
     }
@@ -267,13 +291,18 @@ impl<S: Default> TcpEntry<S> {
         from: Direction,
         packet: &Packet<'_>,
         header: &TcpHeader,
+        repeat: Repeat,
         limits: &Limits,
         handler: &mut H,
     ) {
         let Self { entry, connection } = self;
         entry.count(from, packet);
+        inside(entry, packet, handler);
         let midstream = connection.midstream() && !header.flags.has(TcpFlags::SYN);
-        connection.packet(from, packet, header, limits, &mut outlet(entry, midstream, packet.seen, handler));
+        {
+            let mut out = outlet(entry, midstream, packet.seen, handler);
+            connection.packet(from, packet, header, repeat, limits, &mut out);
+        }
         if connection.is_heard_out() {
             connection.stop();
             let head = entry.head(connection.midstream());
@@ -316,11 +345,19 @@ impl<S: Default> TcpEntry<S> {
 /// A packet of a flow that is not TCP.
 fn datagram<H: Handler>(entry: &mut Entry<H::State>, from: Direction, packet: &Packet<'_>, handler: &mut H) {
     entry.count(from, packet);
+    inside(entry, packet, handler);
     if entry.wanted && matches!(packet.segment, Segment::Udp { .. }) {
         let head = entry.head(false);
         let state = entry.state.get_or_insert_default();
         let (bytes, missed) = (packet.payload, packet.missing());
         entry.wanted = handler.datagram(state, &head, from, bytes, missed, packet.seen);
+    }
+}
+
+/// Tells what the packet came in.
+fn inside<H: Handler>(entry: &mut Entry<H::State>, packet: &Packet<'_>, handler: &mut H) {
+    if !packet.outer.is_empty() {
+        handler.inside(entry.state.get_or_insert_default(), packet.outer, packet.seen);
     }
 }
 

@@ -6,6 +6,7 @@ use super::Limits;
 use super::ending::{Act, Close, Idle, Unanswered};
 use super::half::{Half, NOTHING_ACKED, Oddities, Segment, Spoke};
 use super::reassembly::{Captured, Piece, Reassembler};
+use super::repeats::Repeat;
 use super::seq::{Novelty, SeqNum};
 use super::state::{self, History};
 use crate::model::evidence::Seen;
@@ -109,12 +110,19 @@ impl Connection {
         }
     }
 
-    /// The next packet. `out` gets stream bytes in order and says whether it wants more.
+    /// Takes note of a packet; whether it is a copy of one just before.
+    pub(super) fn note(&mut self, from: Direction, packet: &Packet<'_>, tcp: &TcpHeader) -> Repeat {
+        self.halves.of_mut(from).repeats.note(packet, tcp)
+    }
+
+    /// The next packet, of which `repeat` says what [`Self::note`] said. `out` gets stream bytes in order and says whether it
+    /// wants more.
     pub(super) fn packet(
         &mut self,
         from: Direction,
         packet: &Packet<'_>,
         tcp: &TcpHeader,
+        repeat: Repeat,
         limits: &Limits,
         out: &mut impl FnMut(Direction, Piece<'_>) -> bool,
     ) {
@@ -129,7 +137,7 @@ impl Connection {
         };
         let half = self.halves.of_mut(from);
         half.spoke = if half.spoke == Spoke::Never { Spoke::Once } else { Spoke::Again };
-        let repeated = half.repeats.note(packet, tcp);
+        let repeated = repeat != Repeat::No;
         self.anchor(from, &segment);
         self.note_flags(from, &segment, tcp.window, repeated);
         if segment.has(TcpFlags::ACK) && !rst {

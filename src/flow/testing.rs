@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::{FlowHead, FlowTable, Handler, KeyHasher, Limits};
 use crate::model::evidence::Seen;
-use crate::model::packet::{IcmpHeader, Link, Segment, TcpFlags, TcpHeader};
+use crate::model::packet::{IcmpHeader, Link, Outer, Segment, TcpFlags, TcpHeader};
 use crate::model::{CaptureId, Direction, Flow, FlowKey, FrameNo, FrameRef, MacAddr, Packet, Timestamp};
 
 /// One end of the packets made here.
@@ -152,6 +152,7 @@ impl OwnedFrame {
         Packet {
             seen: self.seen,
             link: self.link,
+            outer: Outer::default(),
             src: self.src,
             dst: self.dst,
             hop_limit: self.hop_limit,

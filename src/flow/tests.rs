@@ -524,12 +524,29 @@ fn data_that_fills_a_hole_in_time_is_no_retransmission() {
 }
 
 #[test]
-fn a_frame_captured_twice_is_counted_but_is_no_unanswered_retransmission() {
+fn a_frame_captured_twice_counts_once() {
+    let mut talk = Talk::open();
+    talk.c("PA", 1, 1, "abc");
+    talk.s("A", 1, 4, "");
+    let (told, once) = run(&talk.frames).pop().unwrap();
+    let twice: Vec<OwnedFrame> =
+        talk.frames.iter().flat_map(|frame| [frame.clone(), frame.clone().later(30_000)]).collect();
+    let (told_twice, flow) = run(&twice).pop().unwrap();
+    assert_eq!(told_twice.orig, told.orig);
+    assert_eq!((flow.packets, flow.bytes, flow.ip_bytes), (once.packets, once.bytes, once.ip_bytes));
+    let (facts, facts_once) = (flow.tcp.unwrap(), once.tcp.unwrap());
+    assert_eq!(facts.history, facts_once.history);
+    assert_eq!((facts.retransmissions, facts.syn_count), (facts_once.retransmissions, 1));
+}
+
+#[test]
+fn a_kept_copy_is_counted_but_is_no_unanswered_retransmission() {
     let mut talk = Talk::open();
     talk.c("PA", 1, 1, "abc");
     let twice: Vec<OwnedFrame> =
         talk.frames.iter().flat_map(|frame| [frame.clone(), frame.clone().later(30_000)]).collect();
-    let (told, flow) = run(&twice).pop().unwrap();
+    let limits = Limits { copies: Copies::Keep, ..Limits::default() };
+    let (told, flow) = run_with(&twice, Recorder::default(), limits).pop().unwrap();
     assert_eq!((told.orig.as_str(), flow.packets.orig, flow.bytes.orig), ("abc", 6, 6));
     let facts = flow.tcp.unwrap();
     assert_eq!((facts.retransmissions.orig, facts.unanswered.orig, facts.syn_count), (1, 0, 1));

@@ -72,12 +72,36 @@ impl LinkType {
     pub const NULL: Self = Self(0);
     /// Ethernet II and 802.3.
     pub const ETHERNET: Self = Self(1);
+    /// PPP, perhaps with an HDLC address.
+    pub const PPP: Self = Self(9);
+    /// PPP in HDLC-like framing (RFC 1662), or Cisco HDLC.
+    pub const PPP_HDLC: Self = Self(50);
+    /// PPPoE, from its session header on.
+    pub const PPP_ETHER: Self = Self(51);
     /// Raw IP, version in the first nibble.
     pub const RAW: Self = Self(101);
+    /// Cisco HDLC.
+    pub const C_HDLC: Self = Self(104);
+    /// IEEE 802.11.
+    pub const IEEE802_11: Self = Self(105);
     /// OpenBSD loopback: as NULL, in network byte order.
     pub const LOOP: Self = Self(108);
     /// Linux cooked capture v1.
     pub const LINUX_SLL: Self = Self(113);
+    /// IEEE 802.11 behind a Prism header.
+    pub const PRISM: Self = Self(119);
+    /// IEEE 802.11 behind a radiotap header.
+    pub const RADIOTAP: Self = Self(127);
+    /// TZSP.
+    pub const TZSP: Self = Self(128);
+    /// IEEE 802.11 behind an AVS header.
+    pub const AVS: Self = Self(163);
+    /// Any link type behind a per-packet information header.
+    pub const PPI: Self = Self(192);
+    /// PPP behind a byte of direction.
+    pub const PPP_WITH_DIR: Self = Self(204);
+    /// MPLS.
+    pub const MPLS: Self = Self(219);
     /// Raw IPv4.
     pub const IPV4: Self = Self(228);
     /// Raw IPv6.

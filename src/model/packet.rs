@@ -3,15 +3,18 @@
 use std::net::IpAddr;
 
 use super::evidence::Seen;
-use super::{Endpoint, FlowKey, MacAddr, Transport};
+use super::{Endpoint, Field, FlowKey, MacAddr, Transport};
 
 /// An IP packet, headers read once. Lives as long as the block that holds its frame.
 #[derive(Debug, Clone, Copy)]
 pub struct Packet<'a> {
     /// Frame and time.
     pub seen: Seen,
-    /// Link-layer sender, receiver and outermost VLAN, where the link has them.
+    /// Link-layer sender, receiver and outermost VLAN, where the link has them. Inside a tunnel they are those of the
+    /// frame that it carries, if it carries frames.
     pub link: Link,
+    /// The tunnels it came in.
+    pub outer: Outer,
     /// Sender.
     pub src: IpAddr,
     /// Receiver.
@@ -30,6 +33,14 @@ pub struct Packet<'a> {
     pub payload_len: u32,
 }
 
+/// What a packet came in, as a fact of its flow.
+pub static INSIDE: Field = Field {
+    name: "packet.inside",
+    doc: "Tunnels that packets of the flow came in, outermost first, each with what tells it from others of its kind \
+        (VNI, label, session, key); one value for each such chain. The flow is that of the innermost packets.",
+    source: "by kind: see `model::packet::WrapKind`",
+};
+
 /// Link-layer facts of one frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Link {
@@ -39,6 +50,165 @@ pub struct Link {
     pub dst: Option<MacAddr>,
     /// Outermost VLAN identifier.
     pub vlan: Option<u16>,
+}
+
+/// What is around a packet: tunnels and stacked tags, the outermost first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord, Hash)]
+pub struct Outer {
+    /// No `None` before a `Some`.
+    wraps: [Option<Wrap>; Self::MAX],
+}
+
+impl Outer {
+    /// So many are followed; a packet that is wrapped more often is taken as what the last of these carries.
+    pub const MAX: usize = 6;
+
+    /// Whether there is nothing around it, as with nearly all packets.
+    pub fn is_empty(&self) -> bool {
+        matches!(self.wraps, [None, ..])
+    }
+
+    /// The same with `kind` further in; `None` if that is too deep.
+    #[must_use]
+    pub fn with(mut self, kind: WrapKind, id: u32) -> Option<Self> {
+        let free = self.wraps.iter_mut().find(|wrap| wrap.is_none())?;
+        *free = Some(Wrap { kind, id });
+        Some(self)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = Wrap> {
+        self.wraps.into_iter().flatten()
+    }
+}
+
+/// `QinQ 7 / VXLAN 42`.
+impl std::fmt::Display for Outer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (at, wrap) in self.iter().enumerate() {
+            if at > 0 {
+                f.write_str(" / ")?;
+            }
+            f.write_str(wrap.kind.name())?;
+            if wrap.kind.is_numbered() {
+                write!(f, " {}", wrap.id)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One tunnel or stacked tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Wrap {
+    /// What it is.
+    pub kind: WrapKind,
+    /// Which one of its kind: VNI, VLAN, label, session, key; zero for kinds that have no number.
+    pub id: u32,
+}
+
+/// Kinds of [`Wrap`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WrapKind {
+    /// A further VLAN tag (IEEE 802.1ad), by its identifier.
+    Qinq,
+    /// Provider backbone bridging (IEEE 802.1ah), by service instance.
+    Pbb,
+    /// MPLS (RFC 3032), by the label at the bottom of the stack.
+    Mpls,
+    /// PPP over Ethernet (RFC 2516), by session.
+    Pppoe,
+    /// L2TP version 2 (RFC 2661), by session.
+    L2tp,
+    /// IPv4 in IPv4 (RFC 2003).
+    IpIp,
+    /// IPv6 in IPv6 (RFC 2473).
+    Ip6Ip6,
+    /// IPv6 in IPv4 (RFC 4213).
+    SixInFour,
+    /// IPv4 in IPv6 (RFC 2473).
+    FourInSix,
+    /// IPv6 in UDP in IPv4 (RFC 4380).
+    Teredo,
+    /// GRE without key (RFC 2784).
+    Gre,
+    /// GRE with a key (RFC 2890).
+    GreKey,
+    /// PPP in GRE (RFC 2637), by call.
+    Pptp,
+    /// NVGRE (RFC 7637), by virtual subnet.
+    Nvgre,
+    /// ERSPAN type I, which has no number.
+    Erspan1,
+    /// ERSPAN type II, by session.
+    Erspan2,
+    /// ERSPAN type III, by session.
+    Erspan3,
+    /// Ethernet in IP (RFC 3378).
+    EtherIp,
+    /// VXLAN (RFC 7348), by VNI.
+    Vxlan,
+    /// VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe), by VNI.
+    VxlanGpe,
+    /// GENEVE (RFC 8926), by VNI.
+    Geneve,
+    /// Network service header (RFC 8300), by service path.
+    Nsh,
+    /// GTP-U (3GPP TS 29.281), by tunnel endpoint.
+    GtpU,
+    /// LISP (RFC 9300), by instance where it has one.
+    Lisp,
+    /// TZSP, what access points and routers send captured frames in.
+    Tzsp,
+}
+
+impl WrapKind {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Qinq => "QinQ",
+            Self::Pbb => "802.1ah",
+            Self::Mpls => "MPLS",
+            Self::Pppoe => "PPPoE",
+            Self::L2tp => "L2TP",
+            Self::IpIp => "IP-in-IP",
+            Self::Ip6Ip6 => "6in6",
+            Self::SixInFour => "6in4",
+            Self::FourInSix => "4in6",
+            Self::Teredo => "Teredo",
+            Self::Gre => "GRE",
+            Self::GreKey => "GRE key",
+            Self::Pptp => "PPTP",
+            Self::Nvgre => "NVGRE",
+            Self::Erspan1 => "ERSPAN I",
+            Self::Erspan2 => "ERSPAN II",
+            Self::Erspan3 => "ERSPAN III",
+            Self::EtherIp => "EtherIP",
+            Self::Vxlan => "VXLAN",
+            Self::VxlanGpe => "VXLAN-GPE",
+            Self::Geneve => "GENEVE",
+            Self::Nsh => "NSH",
+            Self::GtpU => "GTP-U",
+            Self::Lisp => "LISP",
+            Self::Tzsp => "TZSP",
+        }
+    }
+
+    /// Whether its number tells it from others of its kind.
+    fn is_numbered(self) -> bool {
+        !matches!(
+            self,
+            Self::IpIp
+                | Self::Ip6Ip6
+                | Self::SixInFour
+                | Self::FourInSix
+                | Self::Teredo
+                | Self::Gre
+                | Self::Erspan1
+                | Self::EtherIp
+                | Self::Tzsp
+        )
+    }
 }
 
 /// The transport header.

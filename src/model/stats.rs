@@ -18,10 +18,12 @@ pub enum SkipReason {
     Malformed(&'static str),
     /// The snap length cut the frame before its transport header ended.
     Truncated,
-    /// A fragment of an IP packet.
+    /// A fragment of an IP packet whose other fragments were not captured, or came too late.
     Fragment,
-    /// Inside a tunnel of this kind.
+    /// Inside a tunnel of this kind, in a form that is not read.
     Tunnel(&'static str),
+    /// A message of this link-layer protocol that carries no packet.
+    Protocol(&'static str),
     /// The user's capture filter does not take it.
     Filtered,
     /// A record of the capture file that is numbered like a frame but holds none, of this kind.
@@ -36,8 +38,9 @@ impl std::fmt::Display for SkipReason {
             Self::EtherType(number) => write!(f, "EtherType 0x{number:04x}"),
             Self::Malformed(what) => write!(f, "malformed {what}"),
             Self::Truncated => f.write_str("cut by the snap length"),
-            Self::Fragment => f.write_str("IP fragment"),
+            Self::Fragment => f.write_str("fragment of an incomplete packet"),
             Self::Tunnel(kind) => write!(f, "inside {kind}"),
+            Self::Protocol(kind) => write!(f, "{kind} without an IP packet"),
             Self::Filtered => f.write_str("not taken by the filter"),
             Self::NoFrame(kind) => f.write_str(kind),
         }
@@ -57,8 +60,37 @@ pub struct Stats {
     pub truncated: u64,
     /// Bytes of frames as captured.
     pub captured_bytes: u64,
+    /// Frames that repeat one captured a moment before, as a span of both ends of a path gives them; analysed, but not
+    /// counted with their flows.
+    pub copies: u64,
+    /// What became of fragments of IP packets.
+    pub fragments: Fragments,
     /// What was let go to stay within the limit of memory.
     pub shed: Shed,
+}
+
+/// Counts of IP packets that came in fragments.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fragments {
+    /// Packets put together.
+    pub packets: u64,
+    /// Packets of which something was missing; their fragments are skipped.
+    pub incomplete: u64,
+    /// Fragments of packets that were complete: captured twice.
+    pub copies: u64,
+    /// Fragments that say otherwise than one before about the same bytes.
+    pub conflicts: u64,
+}
+
+/// What becomes of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It was analysed.
+    Analysed,
+    /// It was not.
+    Skipped(SkipReason),
+    /// It is a fragment, and counted once it is known whether the others come.
+    Waits,
 }
 
 /// Flows that were let go before they could be judged, because the limit of memory was reached.
@@ -164,16 +196,30 @@ impl Shed {
     }
 }
 
+impl Fragments {
+    fn merge(&mut self, other: Self) {
+        for (sum, more) in [
+            (&mut self.packets, other.packets),
+            (&mut self.incomplete, other.incomplete),
+            (&mut self.copies, other.copies),
+            (&mut self.conflicts, other.conflicts),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+    }
+}
+
 impl Stats {
-    /// Counts a frame, which is analysed unless it is skipped: so frames always equal the sum of both.
-    pub fn frame(&mut self, frame: &Frame<'_>, skipped: Option<SkipReason>) {
+    /// Counts a frame. In the end frames always equal the sum of those analysed and those skipped.
+    pub fn frame(&mut self, frame: &Frame<'_>, fate: Fate) {
         let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
         add(&mut self.frames, 1);
         add(&mut self.captured_bytes, frame.data.len() as u64);
         add(&mut self.truncated, u64::from(frame.data.len() < frame.orig_len as usize));
-        match skipped {
-            Some(reason) => self.skip(reason),
-            None => add(&mut self.analysed, 1),
+        match fate {
+            Fate::Analysed => add(&mut self.analysed, 1),
+            Fate::Skipped(reason) => self.skip(reason),
+            Fate::Waits => {}
         }
     }
 
@@ -189,6 +235,8 @@ impl Stats {
         self.analysed = self.analysed.saturating_add(other.analysed);
         self.truncated = self.truncated.saturating_add(other.truncated);
         self.captured_bytes = self.captured_bytes.saturating_add(other.captured_bytes);
+        self.copies = self.copies.saturating_add(other.copies);
+        self.fragments.merge(other.fragments);
         self.shed.merge(&other.shed);
         for (reason, count) in &other.skipped {
             let sum = self.skipped.entry(*reason).or_default();

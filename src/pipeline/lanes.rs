@@ -9,13 +9,12 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use super::memory::Shares;
 use super::shard::{SHARDS, Shard};
 use super::sorted::Sorted;
 use crate::capture::{self, Batch, Input};
+use crate::decode::Defragmenter;
 use crate::error::Error;
 use crate::flow::KeyHasher;
-use crate::model::Secrets;
 use crate::model::stats::Stats;
 
 /// Batches on their way for each thread, beside one that it reads.
@@ -24,6 +23,7 @@ const BATCHES_PER_THREAD: usize = 2;
 /// Everything the threads share.
 pub(super) struct Lanes {
     source: Mutex<Source>,
+    joint: Mutex<Joint>,
     queue: Mutex<Queue>,
     /// Told when the queue gets shorter.
     shorter: Condvar,
@@ -57,6 +57,17 @@ struct Source {
     error: Option<Error>,
 }
 
+/// Where fragments are put together: every batch passes here in the order of the input, and nearly none stops.
+#[derive(Default)]
+struct Joint {
+    /// Decoded batches that come after one that is still being decoded.
+    waiting: VecDeque<Option<Sorted>>,
+    /// Number of the first of them.
+    next: u64,
+    defragmenter: Defragmenter,
+    stats: Stats,
+}
+
 /// Batches on their way, the oldest first.
 #[derive(Default)]
 struct Queue {
@@ -87,11 +98,12 @@ pub(super) struct Outcome {
 }
 
 impl Lanes {
-    /// For `jobs` threads; `secrets` are what is known of the connections.
-    pub(super) fn new(input: Input, jobs: usize, shares: Shares, secrets: &Arc<Secrets>) -> Self {
-        let lane = |_| Mutex::new(Lane { shard: Shard::new(shares, secrets), next: 0 });
+    /// For `jobs` threads.
+    pub(super) fn new(input: Input, jobs: usize, shard: impl Fn() -> Shard) -> Self {
+        let lane = |_| Mutex::new(Lane { shard: shard(), next: 0 });
         Self {
             source: Mutex::new(Source { input, ended: false, error: None }),
+            joint: Mutex::default(),
             queue: Mutex::default(),
             shorter: Condvar::new(),
             shards: (0..SHARDS).map(lane).collect(),
@@ -144,11 +156,13 @@ impl Lanes {
         let Some(batch) = source.next() else { return false };
         lock(&self.queue).batches.push_back(None);
         drop(source);
-        let shared =
-            Shared { sorted: Sorted::new(batch, &self.hasher, stats), left: AtomicUsize::new(SHARDS) };
-        let mut queue = lock(&self.queue);
-        if let Some(place) = queue.place(number) {
-            *place = Some(Arc::new(shared));
+        let sorted = Sorted::new(batch, &self.hasher, stats);
+        let mut joint = lock(&self.joint);
+        joint.put(number, sorted);
+        while let Some((number, sorted)) = joint.take(&self.hasher) {
+            if let Some(place) = lock(&self.queue).place(number) {
+                *place = Some(Arc::new(Shared { sorted, left: AtomicUsize::new(SHARDS) }));
+            }
         }
         true
     }
@@ -204,7 +218,10 @@ impl Lanes {
     }
 
     /// What remains, when all threads are done.
-    pub(super) fn finish(self, stats: Stats) -> Outcome {
+    pub(super) fn finish(self, mut stats: Stats) -> Outcome {
+        let mut joint = self.joint.into_inner().unwrap_or_else(PoisonError::into_inner);
+        joint.defragmenter.finish(&mut joint.stats);
+        stats.merge(&joint.stats);
         let source = self.source.into_inner().unwrap_or_else(PoisonError::into_inner);
         let shards = self
             .shards
@@ -224,6 +241,28 @@ impl Source {
         }
         self.ended = true;
         None
+    }
+}
+
+impl Joint {
+    fn put(&mut self, number: u64, sorted: Sorted) {
+        let at = number.saturating_sub(self.next) as usize;
+        while self.waiting.len() <= at {
+            self.waiting.push_back(None);
+        }
+        if let Some(place) = self.waiting.get_mut(at) {
+            *place = Some(sorted);
+        }
+    }
+
+    /// The next batch with its fragments put together, if it is decoded.
+    fn take(&mut self, hasher: &KeyHasher) -> Option<(u64, Sorted)> {
+        let mut sorted = self.waiting.front_mut()?.take()?;
+        self.waiting.pop_front();
+        let number = self.next;
+        self.next = self.next.saturating_add(1);
+        sorted.join(&mut self.defragmenter, hasher, &mut self.stats);
+        Some((number, sorted))
     }
 }
 

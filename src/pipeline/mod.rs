@@ -28,6 +28,7 @@ pub use sorted::Sorted;
 
 pub use crate::capture::{Input, Options};
 use crate::error::{Error, Result};
+pub use crate::flow::Copies;
 use crate::model::observation::{HostTrait, TraitKind};
 use crate::model::stats::{CaptureInfo, Stats};
 use crate::model::{NameBinding, Secrets};
@@ -66,20 +67,39 @@ pub struct Analysis {
     pub read_error: Option<Error>,
 }
 
-/// Reads `input` to its end with `jobs` threads (at least one), within the default limit of memory.
-pub fn analyse(input: Input, jobs: usize) -> Result<Analysis> {
-    analyse_within(input, jobs, DEFAULT_MAX_MEMORY)
+/// How an input is analysed.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// Threads, at least one; the result does not depend on them.
+    pub jobs: usize,
+    /// Bytes that may be kept, at least [`LEAST_MAX_MEMORY`].
+    pub max_memory: u64,
+    /// What becomes of packets that were captured twice.
+    pub copies: Copies,
 }
 
-/// The same within `max_memory` bytes, at least [`LEAST_MAX_MEMORY`].
-pub fn analyse_within(input: Input, jobs: usize, max_memory: u64) -> Result<Analysis> {
+impl Default for Terms {
+    /// One thread, the default limit of memory, copies not counted.
+    fn default() -> Self {
+        Self { jobs: 1, max_memory: DEFAULT_MAX_MEMORY, copies: Copies::Drop }
+    }
+}
+
+/// Reads `input` to its end with `jobs` threads (at least one), on the usual terms.
+pub fn analyse(input: Input, jobs: usize) -> Result<Analysis> {
+    analyse_on(input, Terms { jobs, ..Terms::default() })
+}
+
+/// Reads `input` to its end.
+pub fn analyse_on(input: Input, terms: Terms) -> Result<Analysis> {
+    let Terms { jobs, max_memory, copies } = terms;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(jobs.max(1))
         .build()
         .map_err(|error| Error::Usage(format!("failed to start {jobs} threads: {error}")))?;
     let readable_again = input.total_bytes().is_some();
     let secrets = Arc::clone(input.secrets());
-    let lanes = Lanes::new(input, jobs.max(1), Shares::of(max_memory), &secrets);
+    let lanes = Lanes::new(input, jobs.max(1), || Shard::new(Shares::of(max_memory), copies, &secrets));
     let stats = pool.broadcast(|_| lanes.work());
     let mut all = Stats::default();
     stats.iter().for_each(|part| all.merge(part));
@@ -119,6 +139,7 @@ fn finish(outcome: Outcome) -> Analysis {
     analysis.hosts.reserve_exact(collected.iter().map(|part| part.hosts.items.len()).sum());
     for (flows, part) in tables.into_iter().zip(collected) {
         analysis.stats.shed.merge(flows.shed());
+        analysis.stats.copies = analysis.stats.copies.saturating_add(flows.copies());
         closed.push(Table { flows, dictionary: part.dictionary });
         analysis.names_dropped = analysis.names_dropped.saturating_add(part.names.dropped);
         analysis.stats.shed.names(part.names.dropped, part.names.losers);

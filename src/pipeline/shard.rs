@@ -1,5 +1,6 @@
 //! One of a fixed number of parts of the flow table: owns its flows, shares nothing.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use super::kept::{Names, Traits};
@@ -7,15 +8,14 @@ use super::memory::Shares;
 use super::session::{Listener, Session, Tools};
 use super::sorted::{Job, Sorted, Task};
 use crate::decode::{self, Decoded};
-use crate::flow::{FlowHead, FlowTable, Handler, Limits};
+use crate::flow::{Copies, FlowHead, FlowTable, Handler, Limits};
 use crate::model::evidence::Seen;
-use crate::model::frame::Frame;
 use crate::model::observation::{HostTrait, TraitKind};
 use crate::model::outline::Said;
 use crate::model::packed::{Dictionary, Packed};
-use crate::model::packet::{Lldp, Neighbour};
+use crate::model::packet::{INSIDE, Lldp, Neighbour, Outer};
 use crate::model::text::lossless;
-use crate::model::{Direction, Flow, FlowKey, MacAddr, Observation, Secrets};
+use crate::model::{Direction, Flow, FlowKey, MacAddr, Observation, Secrets, Value};
 use crate::naming::encrypted;
 
 /// How many shards there are, whatever the number of threads: results must not depend on it.
@@ -58,6 +58,8 @@ pub(crate) struct FlowState {
     facts: Packed,
     /// As which it is counted in what all states take.
     counted: u32,
+    /// Tells what its latest packet in a tunnel came in; zero before there is one.
+    inside: u32,
 }
 
 /// Puts observations where they belong: facts with the flow, names and traits with the shard.
@@ -124,6 +126,17 @@ impl Handler for Collector {
         self.told(state, |session, tools, sorter| {
             session.datagram(flow, from, bytes, missed, seen, tools, sorter)
         })
+    }
+
+    fn inside(&mut self, state: &mut FlowState, outer: Outer, seen: Seen) {
+        let print = foldhash::fast::FixedState::default().hash_one(outer) as u32 | 1;
+        if state.inside != print {
+            state.inside = print;
+            self.told(state, |_, _, sorter| {
+                let chain = Value::Text(outer.to_string().into());
+                sorter.facts.add(sorter.dictionary, &INSIDE, chain, seen);
+            });
+        }
     }
 
     fn heard_out(&mut self, state: &mut FlowState, flow: &FlowHead, seen: Seen) {
@@ -229,7 +242,7 @@ impl Collector {
 }
 
 impl Shard {
-    pub(super) fn new(shares: Shares, secrets: &Arc<Secrets>) -> Self {
+    pub(super) fn new(shares: Shares, copies: Copies, secrets: &Arc<Secrets>) -> Self {
         let collected = Collector {
             names: Names::with_room(shares.names),
             hosts: Traits::with_room(shares.traits),
@@ -239,7 +252,7 @@ impl Shard {
             living: 0,
             tools: Tools::new(secrets),
         };
-        let limits = Limits { bytes: shares.flows, beside: JUDGED, ..Limits::default() };
+        let limits = Limits { bytes: shares.flows, beside: JUDGED, copies, ..Limits::default() };
         Self { table: FlowTable::new(limits), collected }
     }
 
@@ -254,14 +267,14 @@ impl Shard {
                 {
                     self.table.packet(&packet, job.hash, &mut self.collected);
                 } else {
-                    self.take_unusual(job, &frame);
+                    self.take_unusual(job, sorted.decode(job, &frame));
                 }
             }
         }
     }
 
-    fn take_unusual(&mut self, job: &Job, frame: &Frame<'_>) {
-        match (job.task, decode::decode(frame)) {
+    fn take_unusual(&mut self, job: &Job, decoded: Decoded<'_>) {
+        match (job.task, decoded) {
             (Task::Packet, Decoded::Packet(packet)) => {
                 self.table.packet(&packet, job.hash, &mut self.collected);
             }

@@ -2,11 +2,12 @@
 
 use super::shard::SHARDS;
 use crate::capture::Batch;
-use crate::decode::{self, Decoded};
+use crate::decode::{self, Decoded, Defragmenter, Whole};
 use crate::flow::{KeyHasher, shard_hash};
+use crate::model::frame::Frame;
 use crate::model::packet::Segment;
-use crate::model::stats::Stats;
-use crate::model::{FlowKey, MacAddr};
+use crate::model::stats::{Fate, Stats};
+use crate::model::{FlowKey, MacAddr, Packet};
 
 /// What a shard does with a frame. The frame is decoded again then: that costs less than to keep what
 /// the first time gave.
@@ -38,41 +39,78 @@ pub struct Sorted {
     jobs: Vec<Job>,
     /// Where the jobs of each shard end.
     ends: [usize; SHARDS],
+    /// Frames that are fragments, until [`Self::join`].
+    fragments: Vec<u32>,
+    /// Packets put together, by the frame that completed them.
+    wholes: Vec<(u32, Whole)>,
 }
 
 impl Sorted {
     /// Decodes a batch and counts its frames.
     pub fn new(batch: Batch, hasher: &KeyHasher, stats: &mut Stats) -> Self {
         let mut sorter = Sorter { hasher, jobs: Vec::with_capacity(batch.len()), counts: [0; SHARDS] };
+        let mut fragments = Vec::new();
         for (at, frame) in (0_u32..).zip(batch.frames()) {
             if let Some(packet) = decode::usual(&frame) {
-                stats.frame(&frame, None);
+                stats.frame(&frame, Fate::Analysed);
                 sorter.flow(at, &packet.key(), Task::Packet);
                 continue;
             }
             let decoded = decode::decode(&frame);
-            stats.frame(&frame, decoded.skipped());
+            stats.frame(&frame, decoded.fate());
             match decoded {
-                Decoded::Packet(packet) => {
-                    sorter.flow(at, &packet.key(), Task::Packet);
-                    if let Segment::Icmp(_) = packet.segment {
-                        if let Some(quoted) = decode::quoted(&packet) {
-                            sorter.flow(at, &quoted, Task::Error);
-                        }
-                        if let Some(neighbour) = decode::neighbour(&packet) {
-                            sorter.neighbour(at, neighbour.mac);
-                        } else if decode::resolvers(&packet).next().is_some() {
-                            sorter.neighbour(at, MacAddr::default());
-                        }
-                    }
-                }
+                Decoded::Packet(packet) => sorter.packet(at, &packet),
+                Decoded::Fragment(_) => fragments.push(at),
                 Decoded::Neighbour(neighbour) => sorter.neighbour(at, neighbour.mac),
                 Decoded::Lldp(lldp) => sorter.neighbour(at, lldp.mac),
                 Decoded::Other | Decoded::Skipped(_) => {}
             }
         }
         let (jobs, ends) = sorter.sort();
-        Self { batch, jobs, ends }
+        Self { batch, jobs, ends, fragments, wholes: Vec::new() }
+    }
+
+    /// Puts fragments together, to be called for one batch after the other.
+    pub fn join(&mut self, defragmenter: &mut Defragmenter, hasher: &KeyHasher, stats: &mut Stats) {
+        if self.fragments.is_empty() {
+            return;
+        }
+        let mut sorter = Sorter { hasher, jobs: std::mem::take(&mut self.jobs), counts: [0; SHARDS] };
+        for at in std::mem::take(&mut self.fragments) {
+            let Some(frame) = self.batch.frame(at as usize) else { continue };
+            let Decoded::Fragment(fragment) = decode::decode(&frame) else { continue };
+            let mut whole = defragmenter.add(&fragment, stats);
+            while let Some(packet) = whole.take() {
+                match decode::whole(&packet) {
+                    Decoded::Packet(inner) => sorter.packet(at, &inner),
+                    // In a tunnel, whose packets were fragments themselves: the fate of the frame is still open.
+                    Decoded::Fragment(fragment) => {
+                        stats.analysed = stats.analysed.saturating_sub(1);
+                        whole = defragmenter.add(&fragment, stats);
+                        continue;
+                    }
+                    Decoded::Skipped(reason) => {
+                        stats.analysed = stats.analysed.saturating_sub(1);
+                        stats.skip(reason);
+                    }
+                    Decoded::Neighbour(_) | Decoded::Lldp(_) | Decoded::Other => {}
+                }
+                self.wholes.push((at, packet));
+            }
+        }
+        sorter.jobs.sort_by_key(|job| (job.shard, job.frame));
+        for (shard, end) in (0_u8..).zip(&mut self.ends) {
+            *end = sorter.jobs.partition_point(|job| job.shard <= shard);
+        }
+        self.jobs = sorter.jobs;
+    }
+
+    /// Decodes the frame of a job again, or what it completed.
+    pub(super) fn decode<'a>(&'a self, job: &Job, frame: &Frame<'a>) -> Decoded<'a> {
+        match self.wholes.binary_search_by_key(&job.frame, |(at, _)| *at) {
+            Ok(found) => self.wholes.get(found).map_or(Decoded::Other, |(_, whole)| decode::whole(whole)),
+            Err(_) => decode::decode(frame),
+        }
     }
 
     /// How many jobs there are, for all shards.
@@ -100,6 +138,20 @@ struct Sorter<'a> {
 }
 
 impl Sorter<'_> {
+    fn packet(&mut self, frame: u32, packet: &Packet<'_>) {
+        self.flow(frame, &packet.key(), Task::Packet);
+        if let Segment::Icmp(_) = packet.segment {
+            if let Some(quoted) = decode::quoted(packet) {
+                self.flow(frame, &quoted, Task::Error);
+            }
+            if let Some(neighbour) = decode::neighbour(packet) {
+                self.neighbour(frame, neighbour.mac);
+            } else if decode::resolvers(packet).next().is_some() {
+                self.neighbour(frame, MacAddr::default());
+            }
+        }
+    }
+
     fn flow(&mut self, frame: u32, key: &FlowKey, task: Task) {
         let shard = (shard_hash(key) % SHARDS as u64) as u8;
         self.add(Job { frame, hash: self.hasher.hash(key), task, shard });

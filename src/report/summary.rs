@@ -284,7 +284,7 @@ mod tests {
             "capture: a.pcap, 1,234 frames\n\
              capture: b\\x1b.pcap, 1,234 frames, 1 frame dropped while capturing; incomplete: damaged at byte \
              1,234: record of 9 bytes, expected 24\n\
-             frames: 2,468 read = 2,433 analysed + 35 skipped (30 EtherType 0x88cc, 4 IP fragment, 1 link type 9); \
+             frames: 2,468 read = 2,433 analysed + 35 skipped (30 EtherType 0x88cc, 4 fragment of an incomplete packet, 1 link type 9); \
              7 cut by the snap length\n\
              time: 1970-01-01T00:00:12.000000Z to 1970-01-01T00:01:12.000000Z (1 min)\n\
              device: bot (02:00:00:00:00:01), found by its DHCP host name\n\

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use wireclaim::capture::{Input, Options};
 use wireclaim::error::Error;
 use wireclaim::model::{Endpoint, Flow, Transport};
-use wireclaim::pipeline::{Analysis, analyse};
+use wireclaim::pipeline::{Analysis, Copies, Terms, analyse_on};
 
 use super::support;
 
@@ -44,7 +44,8 @@ impl Case {
             Err(Error::NotACapture { .. }) => return None,
             Err(error) => panic!("{name}: {error}"),
         };
-        let analysis = match analyse(input, 1) {
+        // tshark counts every frame.
+        let analysis = match analyse_on(input, Terms { copies: Copies::Keep, ..Terms::default() }) {
             Ok(Analysis { read_error: Some(Error::NotACapture { .. }), .. })
             | Err(Error::NotACapture { .. }) => return None,
             Ok(analysis) => analysis,

@@ -29,7 +29,7 @@ FILTER = "nbns or ssdp or mdns or llmnr or dns or dhcp or dhcpv6 or lldp or arp 
 NBNS = {0: "query", 5: "registration", 6: "release", 7: "wait", 8: "refresh", 9: "refresh", 15: "multi-homed-registration"}
 DHCP = ["", "DISCOVER", "OFFER", "REQUEST", "DECLINE", "ACK", "NAK", "RELEASE", "INFORM", "FORCERENEW"]
 DHCPV6 = ["", "SOLICIT", "ADVERTISE", "REQUEST", "CONFIRM", "RENEW", "REBIND", "REPLY", "RELEASE", "DECLINE",
-          "RECONFIGURE", "INFORMATION-REQUEST", "RELAY-FORW", "RELAY-REPL"]
+          "RECONFIGURE", "INFORMATION-REQUEST", "RELAY-FORW", "RELAY-REPL", "LEASEQUERY"]
 CONTROL = {1: "read-status", 2: "read-variables"}
 OPTIONS = {1: "llq", 3: "nsid", 8: "client-subnet", 10: "cookie", 12: "padding", 15: "extended-error"}
 

@@ -9,11 +9,13 @@ use super::inference::Inference;
 use super::message::Step;
 use super::record::{Content, Piece, Record, SSL2_CLIENT_HELLO, SSL2_SERVER_HELLO};
 use super::state::{Protection, Side, kind};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{alert, chain, psk};
 use crate::analyzers::{Analyzer, Context, Role, Sink};
-use crate::model::Value;
+use crate::model::observation::{HostTrait, TraitKind};
+use crate::model::{Observation, Value};
 
 /// One connection.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub(super) struct Connection {
     /// Failed, or known not to be wholly in the capture; said once.
     pub(super) settled: bool,
     pub(super) application_data: bool,
+    /// Who it is that may say in its certificate what it is.
+    client_ip: Option<IpAddr>,
     /// Opens what is encrypted; only where the user holds secrets, and none is known to be missing.
     pub(super) decryption: Option<Box<Decryption>>,
     /// What the records say of what is inside, once there are any.
@@ -50,7 +54,7 @@ impl Connection {
     pub(super) fn new(context: &Context) -> Self {
         let secrets = context.secrets.as_ref().map(Arc::clone);
         let decryption = secrets.map(|secrets| Box::new(Decryption::new(secrets)));
-        Self { decryption, ..Self::over(Over::Tcp, context.from_start) }
+        Self { decryption, client_ip: Some(context.client.ip), ..Self::over(Over::Tcp, context.from_start) }
     }
 
     /// What carries it puts its messages together itself, unless that is TCP.
@@ -73,6 +77,7 @@ impl Connection {
             completed: false,
             settled: false,
             application_data: false,
+            client_ip: None,
             decryption: None,
             inference: None,
         }
@@ -294,9 +299,30 @@ impl Connection {
             (_, kind::CERTIFICATE) if !self.side(role).certified => {
                 self.side(role).certified = true;
                 chain::certificates(role, &body, sink);
+                self.announce(sink);
             }
             _ => {}
         }
+    }
+
+    /// The URL in its certificate says what a client is (RFC 8520 section 11).
+    fn announce(&self, sink: &mut Sink) {
+        let urls = sink.observations.iter().filter_map(|(seen, observation)| match observation {
+            Observation::Fact(field, Value::Text(url))
+                if std::ptr::eq(*field, &raw const f::CLIENT_MUD_URL) =>
+            {
+                Some((*seen, url.clone()))
+            }
+            _ => None,
+        });
+        let client = self.client_ip;
+        let traits: Vec<_> = urls
+            .filter_map(|(seen, url)| {
+                let host = HostTrait { mac: None, ip: Some(client?), kind: TraitKind::MudUrl(url), seen };
+                Some((seen, Observation::Host(Box::new(host))))
+            })
+            .collect();
+        sink.observations.extend(traits);
     }
 
     /// A message of which only the type counts is complete.
