@@ -8,10 +8,10 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::layers::{Held, Layer, Layers, MAX_LAYERS, Services, Stage};
-use crate::analyzers::{self, Context, Next, Probe, ProbeInput, Role, Sink};
+use crate::analyzers::{self, Context, Definition, Next, Probe, ProbeInput, Role, Sink};
 use crate::flow::FlowHead;
 use crate::model::evidence::Seen;
 use crate::model::flow::Basis;
@@ -544,6 +544,30 @@ struct Survey {
     undecided: bool,
 }
 
+/// Probes in registry order, each with its number there.
+type Probes = Vec<(u8, fn(&ProbeInput<'_>) -> Probe)>;
+
+/// Who is asked, by transport.
+struct Asked {
+    tcp: Probes,
+    /// Of TCP, those that may begin after another one's preamble.
+    late: Probes,
+    udp: Probes,
+}
+
+static ASKED: LazyLock<Asked> = LazyLock::new(|| {
+    let probes = |wanted: &dyn Fn(&Definition) -> bool| -> Probes {
+        let all = (0..).zip(analyzers::REGISTRY);
+        all.filter(|(_, definition)| wanted(definition)).map(|(number, it)| (number, it.probe)).collect()
+    };
+    let runs_on = |definition: &Definition, transport| definition.transports.contains(&transport);
+    Asked {
+        tcp: probes(&|it| runs_on(it, Transport::Tcp)),
+        late: probes(&|it| runs_on(it, Transport::Tcp) && STARTS_LATE.contains(&it.id)),
+        udp: probes(&|it| runs_on(it, Transport::Udp)),
+    }
+});
+
 /// Asks every analyzer of the transport, in registry order, until one is certain.
 fn survey(flow: &FlowHead, from: Direction, bytes: &[u8], beginning: Beginning) -> Survey {
     let (src, dst) = match from {
@@ -559,12 +583,15 @@ fn survey(flow: &FlowHead, from: Direction, bytes: &[u8], beginning: Beginning) 
         at_start: beginning != Beginning::Missed,
     };
     let mut survey = Survey::default();
-    for (number, definition) in (0..).zip(analyzers::REGISTRY) {
-        let too_late = beginning == Beginning::Late && !STARTS_LATE.contains(&definition.id);
-        if too_late || !definition.transports.contains(&flow.key.transport) {
-            continue;
-        }
-        match (definition.probe)(&input) {
+    let asked = match (flow.key.transport, beginning) {
+        (Transport::Tcp, Beginning::Late) => &ASKED.late,
+        (Transport::Tcp, _) => &ASKED.tcp,
+        (Transport::Udp, _) => &ASKED.udp,
+        _ => return survey,
+    };
+    for (number, probe) in asked {
+        let number = *number;
+        match probe(&input) {
             Probe::Certainly(role) => {
                 survey.certain = Some((number, role));
                 return survey;

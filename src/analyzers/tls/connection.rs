@@ -5,7 +5,7 @@ use super::decrypt::Decryption;
 use super::fields as f;
 use super::fingerprint::Over;
 use super::hello::{self, Answer, Choice, Offer};
-use super::inference::Inference;
+use super::inference::{Bulk, Inference};
 use super::message::Step;
 use super::record::{Content, Piece, Record, SSL2_CLIENT_HELLO, SSL2_SERVER_HELLO};
 use super::state::{Protection, Side, kind};
@@ -48,6 +48,8 @@ pub(super) struct Connection {
     pub(super) decryption: Option<Box<Decryption>>,
     /// What the records say of what is inside, once there are any.
     pub(super) inference: Option<Box<Inference>>,
+    /// Long records that are not counted there yet.
+    pub(super) bulk: Option<Bulk>,
 }
 
 impl Connection {
@@ -80,6 +82,7 @@ impl Connection {
             client_ip: None,
             decryption: None,
             inference: None,
+            bulk: None,
         }
     }
 
@@ -582,6 +585,7 @@ impl Analyzer for Connection {
     fn end(&mut self, sink: &mut Sink) {
         self.goodbyes(sink);
         self.end_inside(sink);
+        self.end_bulk();
         if let Some(inference) = &self.inference {
             inference.judge(sink);
         }

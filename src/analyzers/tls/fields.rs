@@ -35,7 +35,8 @@ fields! {
         "Code point of a group for which the client sends its half of the key exchange at once, one value each, in its \
         order, without GREASE.";
     OFFERED_SIGNATURE = "tls.offered_signature", "RFC 8446 section 4.2.3, RFC 5246 section 7.4.1.4.1",
-        "Code point of a signature scheme that the client accepts, one value each, in its order, without GREASE.";
+        "Code points of the signature schemes that the client accepts, in its order, without GREASE, as one value: \
+        `0x0403 0x0804`.";
     OFFERED_CERTIFICATE_SIGNATURE = "tls.offered_certificate_signature", "RFC 8446 section 4.2.3",
         "The same for signatures in certificates, where the client says so apart (signature_algorithms_cert).";
     OFFERED_ALPN = "tls.offered_alpn", "RFC 7301 section 3.1",

@@ -85,6 +85,27 @@ pub(super) fn list(sink: &mut Sink, field: &'static Field, values: &[u16]) {
     }
 }
 
+/// Observes a list that nothing is looked for in alone as one value, without GREASE: `0x0403 0x0804`.
+fn joined(sink: &mut Sink, field: &'static Field, values: &[u16]) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(values.len().min(MAX_VALUES).saturating_mul(7));
+    for value in values.iter().filter(|value| !is_grease(**value)).take(MAX_VALUES) {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str("0x");
+        for shift in [12, 8, 4, 0] {
+            text.push(HEX.get(usize::from(value >> shift & 0xf)).copied().map_or('?', char::from));
+        }
+    }
+    if !text.is_empty() {
+        sink.fact(field, Value::Text(text.into()));
+    }
+    if values.iter().any(|value| is_grease(*value)) {
+        sink.fact(&f::GREASE, Value::Yes);
+    }
+}
+
 /// Observes a ClientHello; `None` if it cannot be read.
 pub(super) fn client_hello(over: Over, body: &[u8], sink: &mut Sink) -> Option<Offer> {
     let Some(hello) = adapter::client_hello(body) else {
@@ -139,9 +160,9 @@ fn client_extensions(extensions: Extensions<'_>, offer: &mut Offer, sink: &mut S
             }
             Extension::Versions(versions) => offered = versions,
             Extension::KeyShare(shares) => psk::key_shares(shares, sink),
-            Extension::Signatures(schemes) => list(sink, &f::OFFERED_SIGNATURE, &schemes),
+            Extension::Signatures(schemes) => joined(sink, &f::OFFERED_SIGNATURE, &schemes),
             Extension::CertificateSignatures(schemes) => {
-                list(sink, &f::OFFERED_CERTIFICATE_SIGNATURE, &schemes);
+                joined(sink, &f::OFFERED_CERTIFICATE_SIGNATURE, &schemes);
             }
             Extension::PskModes(modes) => psk::modes(&modes, sink),
             Extension::PreSharedKey(keys) => {

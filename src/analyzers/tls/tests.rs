@@ -785,7 +785,7 @@ fn a_pre_shared_key_has_a_name_before_tls13() {
     );
     assert_eq!((one(&facts, &f::GROUP), one(&facts, &f::CERTIFICATE)), ("29".into(), "none".into()));
     assert!(facts.has(&f::OFFERED_ENCRYPT_THEN_MAC) && facts.has(&f::OFFERED_OCSP));
-    assert_eq!(one(&facts, &f::OFFERED_SIGNATURE), 0x0403.to_string());
+    assert_eq!(one(&facts, &f::OFFERED_SIGNATURE), "0x0403");
     assert!(!facts.has(&f::ANOMALY));
 }
 

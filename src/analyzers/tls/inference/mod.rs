@@ -155,11 +155,54 @@ impl Connection {
 
     /// Another record of them.
     pub(super) fn infer(&mut self, role: Role, record: Record, sink: &Sink) {
+        if let Some(bulk) = &mut self.bulk {
+            if bulk.goes_on(role, record.length, sink.seen) {
+                return;
+            }
+            self.end_bulk();
+        }
         if let Some(inference) = &mut self.inference {
             inference.record(role, record.length, sink.seen);
+            self.bulk = inference.bulk(role, record.length);
+        }
+    }
+
+    /// Counts the long records that came one after the other.
+    pub(super) fn end_bulk(&mut self) {
+        if let (Some(inference), Some(bulk)) = (&mut self.inference, self.bulk.take()) {
+            inference.add_bulk(&bulk);
         }
     }
 }
+
+/// Long records of one side, one after the other: most of what is sent, and nothing that tells what is inside. Counted beside
+/// [`Inference`], so that they cost no more than that.
+#[derive(Debug)]
+pub(super) struct Bulk {
+    role: Role,
+    sizes: Sizes,
+    length: u16,
+    records: u32,
+    bytes: u64,
+    seen: Seen,
+}
+
+impl Bulk {
+    /// Counts a record, if it is one of them.
+    fn goes_on(&mut self, role: Role, length: u16, seen: Seen) -> bool {
+        let Some(size) = self.sizes.content(length).filter(|_| length >= LONG) else { return false };
+        if role != self.role || seen.at.since(self.seen.at) >= QUIET {
+            return false;
+        }
+        self.records = self.records.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(u64::from(size.high));
+        (self.length, self.seen) = (length, seen);
+        true
+    }
+}
+
+/// Shorter records may be control messages (see [`pairs`]).
+const LONG: u16 = 1024;
 
 impl Inference {
     /// For what was agreed on; `None` where records say too little. `completing` is the length of the record that
@@ -255,6 +298,31 @@ impl Inference {
         if let Some(before) = before.filter(|_| turned) {
             self.pairs.add(&before, role, length, size, seen.at);
         }
+    }
+
+    /// What to count further long records in, if the one at hand was long and says nothing but its length.
+    fn bulk(&self, role: Role, length: u16) -> Option<Bulk> {
+        let settled = self.stage == Stage::Over && self.records > PADDING_LOOKED_AT && self.records < ENOUGH;
+        (settled && length >= LONG).then_some(Bulk {
+            role,
+            sizes: self.sizes,
+            length,
+            records: 0,
+            bytes: 0,
+            seen: self.seen,
+        })
+    }
+
+    /// Records that only went on with what was begun.
+    fn add_bulk(&mut self, bulk: &Bulk) {
+        let Some(size) = self.sizes.content(bulk.length).filter(|_| bulk.records > 0) else { return };
+        self.records = self.records.saturating_add(bulk.records);
+        let [client, server] = &mut self.bytes;
+        let sum = if bulk.role == Role::Client { client } else { server };
+        *sum = sum.saturating_add(bulk.bytes);
+        self.seen = bulk.seen;
+        let (role, at, length) = (bulk.role, bulk.seen.at, bulk.length);
+        self.last = Some(Last { role, at, length, size, fresh: false });
     }
 
     /// A record of the first exchange.

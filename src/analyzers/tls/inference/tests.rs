@@ -300,3 +300,36 @@ fn any_records_are_borne_in_little_memory() {
         facts(&inside);
     }
 }
+
+/// Long records counted beside it make no difference.
+#[test]
+fn long_records_count_as_if_each_were_looked_at() {
+    let mut seed = 0x9e37_79b9_u64;
+    let mut random = |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    for (turn, wrapping) in EXACT.into_iter().chain(BLOCKS).cycle().take(200).enumerate() {
+        let (mut each, mut beside, mut bulk) = (begin(wrapping, &[]), begin(wrapping, &[]), None::<Bulk>);
+        let (mut ms, mut role, mut counted) = (0, C, 0);
+        for _ in 0..400 {
+            ms += if random(20) == 0 { random(3_000) } else { random(30) };
+            if random(6) == 0 {
+                role = if role == C { S } else { C };
+            }
+            let bytes = if random(4) == 0 { random(200) } else { 900 + random(15_000) };
+            let length = (wrapping.2)(bytes as u16);
+            each.record(role, length, seen(ms));
+            if bulk.as_mut().is_some_and(|bulk| bulk.goes_on(role, length, seen(ms))) {
+                counted += 1;
+                continue;
+            }
+            bulk.take().iter().for_each(|bulk| beside.add_bulk(bulk));
+            beside.record(role, length, seen(ms));
+            bulk = beside.bulk(role, length);
+        }
+        bulk.iter().for_each(|bulk| beside.add_bulk(bulk));
+        assert_eq!(format!("{beside:?}"), format!("{each:?}"), "turn {turn}");
+        assert!(counted > 20, "{counted}");
+    }
+}
