@@ -48,18 +48,19 @@ struct Print {
 
 impl<const N: usize> Repeats<N> {
     /// Takes note of a segment; what it is to recent ones.
+    #[inline]
     pub(super) fn note(&mut self, packet: &Packet<'_>, tcp: &TcpHeader) -> Repeat {
-        // An acknowledgement without content that is repeated at once asks for what is missing (RFC 5681 section 3.2); each
-        // segment that a closed port gets is answered by a reset.
-        let tells = packet.payload_len > 0 || tcp.flags.has(TcpFlags::SYN) || tcp.flags.has(TcpFlags::FIN);
-        self.note_print(Print::of_segment(packet, tcp), id(packet) != 0, tells)
+        self.note_print(Print::of_segment(packet, tcp), packet, || {
+            // An acknowledgement without content that is repeated at once asks for what is missing (RFC 5681 section 3.2);
+            // each segment that a closed port gets is answered by a reset.
+            packet.payload_len > 0 || tcp.flags.has(TcpFlags::SYN) || tcp.flags.has(TcpFlags::FIN)
+        })
     }
 
     /// Takes note of a packet that is no segment.
     pub(super) fn note_datagram(&mut self, packet: &Packet<'_>) -> Repeat {
         // Of ICMP and others not everything that tells packets apart is looked at.
-        let tells = matches!(packet.segment, Segment::Udp { .. });
-        self.note_print(Print::of_datagram(packet), id(packet) != 0, tells)
+        self.note_print(Print::of_datagram(packet), packet, || matches!(packet.segment, Segment::Udp { .. }))
     }
 
     /// Whether a segment is the same as a recent one.
@@ -67,27 +68,27 @@ impl<const N: usize> Repeats<N> {
         self.age(Print::of_segment(packet, tcp)).is_some()
     }
 
-    fn note_print(&mut self, print: Print, has_id: bool, tells: bool) -> Repeat {
+    /// `tells` says whether nothing but a second capture explains the same once more at once.
+    #[inline]
+    fn note_print(&mut self, print: Print, packet: &Packet<'_>, tells: impl FnOnce() -> bool) -> Repeat {
         let age = self.age(print);
-        self.recent.rotate_right(1);
-        if let Some(first) = self.recent.first_mut() {
-            *first = print;
+        let mut older = print;
+        for slot in &mut self.recent {
+            std::mem::swap(slot, &mut older);
         }
         match age {
             None => Repeat::No,
-            Some(_) if has_id => Repeat::Sure,
-            Some(age) if tells && age < WITHOUT_ID_MICROS => Repeat::Sure,
+            Some(_) if id(packet) != 0 => Repeat::Sure,
+            Some(age) if age < WITHOUT_ID_MICROS && tells() => Repeat::Sure,
             Some(_) => Repeat::Perhaps,
         }
     }
 
     /// How long ago the same packet came, if that is not long.
+    #[inline]
     fn age(&self, print: Print) -> Option<u32> {
-        self.recent
-            .iter()
-            .filter(|old| old.hash == print.hash)
-            .map(|old| print.micros.wrapping_sub(old.micros))
-            .find(|age| *age < WITHIN_MICROS)
+        let same = self.recent.iter().filter(|old| old.hash == print.hash);
+        same.map(|old| print.micros.wrapping_sub(old.micros)).find(|age| *age < WITHIN_MICROS)
     }
 }
 
@@ -96,6 +97,7 @@ fn id(packet: &Packet<'_>) -> u16 {
 }
 
 impl Print {
+    #[inline]
     fn of_segment(packet: &Packet<'_>, tcp: &TcpHeader) -> Self {
         let id = packet.ip_id.map_or(0, |id| u64::from(id) | 1 << 16);
         let mut hasher = foldhash::fast::FixedState::default().build_hasher();
@@ -120,6 +122,7 @@ impl Print {
         Self::new(hasher, packet)
     }
 
+    #[inline]
     fn new(mut hasher: impl Hasher, packet: &Packet<'_>) -> Self {
         // What comes in two tunnels is of two networks.
         if !packet.outer.is_empty() {

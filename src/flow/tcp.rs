@@ -111,6 +111,7 @@ impl Connection {
     }
 
     /// Takes note of a packet; whether it is a copy of one just before.
+    #[inline]
     pub(super) fn note(&mut self, from: Direction, packet: &Packet<'_>, tcp: &TcpHeader) -> Repeat {
         self.halves.of_mut(from).repeats.note(packet, tcp)
     }

@@ -184,7 +184,12 @@ impl Layers {
 
     /// The first that does not just pass its bytes on.
     pub(super) fn first_live(&self) -> usize {
-        self.iter().position(|layer| layer.stage != Stage::Bypassed).unwrap_or_else(|| self.len())
+        // Nearly always it is the first.
+        if self.outermost.stage != Stage::Bypassed {
+            return 0;
+        }
+        let inner = self.inner.iter().position(|layer| layer.stage != Stage::Bypassed);
+        inner.map_or_else(|| self.len(), |at| at.saturating_add(1))
     }
 
     /// Whether anybody may still take what layer `at` forwards.
@@ -207,7 +212,10 @@ impl Layers {
     pub(super) fn bytes(&self) -> usize {
         let inner = self.inner.capacity().saturating_mul(size_of::<Layer>());
         let own = size_of::<Self>().saturating_add(inner);
-        self.iter().map(Layer::bytes).fold(own, usize::saturating_add)
+        self.inner
+            .iter()
+            .map(Layer::bytes)
+            .fold(own.saturating_add(self.outermost.bytes()), usize::saturating_add)
     }
 }
 
