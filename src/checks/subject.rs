@@ -14,6 +14,7 @@ use crate::analyzers::mqtt::fields as mqtt;
 use crate::analyzers::{socks, tls};
 use crate::model::evidence::Seen;
 use crate::model::finding::{Confidence, DeviceLabel, Severity, Status, Way};
+use crate::model::packet::INSIDE;
 use crate::model::stats::{CaptureInfo, Stats};
 use crate::model::{Endpoint, Finding, Flow, NameBinding, NameSource, Timestamp, Transport};
 use crate::naming::encrypted::{self, Encrypted};
@@ -322,6 +323,7 @@ impl<'a> Subject<'a> {
             peer_ip: Some(view.peer),
             port: view.port,
             evidence: Some(flow_evidence(view.flow)),
+            inside: inside(view.flow),
             ..self.bare_finding(code, status, confidence, claim)
         }
     }
@@ -356,6 +358,7 @@ impl<'a> Subject<'a> {
                 .map(|bound| format!("{} {}", self.declaration.profile.name, bound.claim.id))
                 .unwrap_or_default(),
             evidence: None,
+            inside: String::new(),
             message: String::new(),
         }
     }
@@ -397,6 +400,12 @@ impl View<'_> {
             (self.flow.key.resp, self.flow.key.orig)
         }
     }
+}
+
+/// What packets of a flow came in.
+fn inside(flow: &Flow) -> String {
+    let chains: Vec<String> = flow.facts.of(&INSIDE).map(|fact| fact.value.to_string()).collect();
+    chains.join(" or ")
 }
 
 /// The flow rule of a claim, if it has one.

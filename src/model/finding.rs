@@ -178,6 +178,8 @@ pub struct Finding {
     pub reference: String,
     /// Where and how often; `None` for what was never seen.
     pub evidence: Option<Evidence>,
+    /// The tunnels in which packets of its flow came: `VXLAN 42`; empty if they came in none.
+    pub inside: String,
     /// One sentence for a network administrator; `{count}` stands for the folded number.
     pub message: String,
 }

@@ -291,6 +291,7 @@ fn one_of_the_others(finding: Finding, most: usize) -> Finding {
         peer_ip: None,
         port: None,
         observed: format!("beyond {most} rows"),
+        inside: String::new(),
         message: format!(
             "{{count connection|connections}} of {} are beyond the first {most} rows of this code and are only counted here, to stay below --max-memory.",
             finding.device.name
@@ -321,6 +322,7 @@ fn internal_error(error: &super::InternalError) -> Finding {
         observed: format!("analyzer {} failed", error.analyzer),
         reference: String::new(),
         evidence: Some(model::Evidence::once(error.seen)),
+        inside: String::new(),
         message: format!(
             "wireclaim's own analyzer {} failed on the flow {}; the rest is judged. Please report it with this capture.",
             error.analyzer, error.flow

@@ -25,7 +25,11 @@ pub fn finding_id(finding: &Finding) -> String {
 /// noun changes, both are given: `{count connection was|connections were}`.
 /// Fit to be shown.
 pub(super) fn message(finding: &Finding) -> String {
-    text::cell(&counted(&finding.message, count(finding)))
+    let message = counted(&finding.message, count(finding));
+    match finding.inside.as_str() {
+        "" => text::cell(&message),
+        inside => text::cell(&format!("{message} Seen inside {inside}.")),
+    }
 }
 
 /// How many connections or requests are folded into this finding; zero for what was never seen.

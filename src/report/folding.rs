@@ -219,7 +219,7 @@ fn sightings(a: Option<&Evidence>, b: Option<&Evidence>) -> Ordering {
     }
 }
 
-fn texts(finding: &Finding) -> [&str; 6] {
+fn texts(finding: &Finding) -> [&str; 7] {
     [
         &finding.variant,
         &finding.service,
@@ -227,6 +227,7 @@ fn texts(finding: &Finding) -> [&str; 6] {
         &finding.expected,
         &finding.reference,
         &finding.message,
+        &finding.inside,
     ]
 }
 

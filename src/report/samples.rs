@@ -60,6 +60,7 @@ pub(super) fn finding() -> Finding {
         observed: "tls1.0".into(),
         reference: "RFC 8996".into(),
         evidence: Some(Evidence::once(seen(17))),
+        inside: String::new(),
         message: "{count connection} with TLS 1.0".into(),
     }
 }
