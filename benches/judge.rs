@@ -244,6 +244,7 @@ fn tcp(n: u32, answered: bool) -> TcpFacts {
         unanswered: PerDirection::default(),
         keep_alive_probes: PerDirection::default(),
         acked_unseen: PerDirection::default(),
+        conflicts: PerDirection::default(),
         midstream: false,
     }
 }

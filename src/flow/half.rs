@@ -52,6 +52,7 @@ pub(super) struct Oddities {
     pub(super) retransmissions: u64,
     pub(super) keep_alive_probes: u64,
     pub(super) acked_unseen: u64,
+    pub(super) conflicts: u64,
     pub(super) zero_windows: u64,
 }
 

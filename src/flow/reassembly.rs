@@ -102,6 +102,23 @@ impl Reassembler {
         })
     }
 
+    /// Whether a segment says otherwise than one that waits about the same bytes. What was handed out already is not kept, so
+    /// nothing is said of that.
+    pub(super) fn contradicts(&self, at: i64, segment: Captured<'_>) -> bool {
+        fn part(bytes: &[u8], from: i64, to: i64) -> Option<&[u8]> {
+            bytes.get(usize::try_from(from).ok()?..usize::try_from(to).ok()?)
+        }
+        let Some(waiting) = &self.waiting else { return false };
+        let end = at.saturating_add(segment.bytes.len() as i64);
+        waiting.runs.iter().any(|run| {
+            let run_end = run.at.saturating_add(run.bytes.len() as i64);
+            let (from, to) = (run.at.max(at), run_end.min(end));
+            from < to
+                && part(&run.bytes, from.saturating_sub(run.at), to.saturating_sub(run.at))
+                    != part(segment.bytes, from.saturating_sub(at), to.saturating_sub(at))
+        })
+    }
+
     /// Whether everything was handed out before a FIN that takes the position before `next`.
     pub(super) fn is_at_fin(&self, next: i64) -> bool {
         self.waiting.is_none() && self.cursor.saturating_add(1) >= next

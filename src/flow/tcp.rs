@@ -374,6 +374,11 @@ impl Connection {
             })
         });
         let bytes = Captured::new(segment.bytes, segment.len);
+        if streams.of(from).contradicts(position, bytes) {
+            let odd = self.halves.of_mut(from).odd();
+            odd.conflicts = odd.conflicts.saturating_add(1);
+        }
+        let half = self.halves.of(from);
         let told = &mut self.told;
         let wanted = streams.of_mut(from).segment(position, bytes, half.acked, limits, &mut |piece| {
             *told = true;
@@ -449,6 +454,7 @@ impl Connection {
             },
             keep_alive_probes: count(|odd| odd.keep_alive_probes),
             acked_unseen: count(|odd| odd.acked_unseen),
+            conflicts: count(|odd| odd.conflicts),
             midstream: self.midstream(),
         }
     }

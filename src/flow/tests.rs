@@ -524,6 +524,20 @@ fn data_that_fills_a_hole_in_time_is_no_retransmission() {
 }
 
 #[test]
+fn a_segment_that_contradicts_one_that_waits_is_counted_and_the_first_stays() {
+    let mut talk = Talk::open();
+    talk.c("PA", 4, 1, "def");
+    talk.c("PA", 4, 1, "dXf");
+    talk.c("PA", 4, 1, "def");
+    talk.c("PA", 1, 1, "abcd");
+    talk.s("A", 1, 7, "");
+    let (told, flow) = talk.flow();
+    assert_eq!(told.orig, "abcdef");
+    let facts = flow.tcp.unwrap();
+    assert_eq!((facts.conflicts.orig, facts.conflicts.resp), (1, 0));
+}
+
+#[test]
 fn a_frame_captured_twice_counts_once() {
     let mut talk = Talk::open();
     talk.c("PA", 1, 1, "abc");

@@ -337,6 +337,9 @@ pub struct TcpFacts {
     pub keep_alive_probes: PerDirection<u64>,
     /// ACKs of bytes from each side that the capture never held: evidence of loss in capturing.
     pub acked_unseen: PerDirection<u64>,
+    /// Segments that say otherwise than one before about the same bytes, as far as that one still waited for others; the
+    /// bytes captured first count.
+    pub conflicts: PerDirection<u64>,
     /// No SYN was captured.
     pub midstream: bool,
 }
@@ -354,7 +357,12 @@ impl TcpFacts {
         self.hop_limits.swap();
         self.last_data.swap();
         self.unanswered.swap();
-        for counts in [&mut self.retransmissions, &mut self.keep_alive_probes, &mut self.acked_unseen] {
+        for counts in [
+            &mut self.retransmissions,
+            &mut self.keep_alive_probes,
+            &mut self.acked_unseen,
+            &mut self.conflicts,
+        ] {
             counts.swap();
         }
     }

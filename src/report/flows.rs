@@ -126,6 +126,8 @@ impl Table for FlowTable {
         uint("facts_dropped", |row| Cell::Uint(row.flow.facts.dropped)),
         text("facts", |row| Cell::Facts(&row.flow.facts, row.captures)),
         text("recognised_by", |row| Cell::maybe(row.flow.basis())),
+        uint("orig_conflicts", |row| tcp(row, |tcp| Cell::Uint(tcp.conflicts.orig))),
+        uint("resp_conflicts", |row| tcp(row, |tcp| Cell::Uint(tcp.conflicts.resp))),
     ];
 }
 

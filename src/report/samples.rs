@@ -120,6 +120,7 @@ fn tcp() -> TcpFacts {
         unanswered: PerDirection::default(),
         keep_alive_probes: PerDirection::default(),
         acked_unseen: PerDirection::default(),
+        conflicts: PerDirection::default(),
         midstream: false,
     }
 }
