@@ -17,8 +17,9 @@
 //! **Memory does not depend on the size of the file. A damaged file gives everything before the damage.**
 //!
 //! # [`decode`]: frames to packets
-//! Pure, without state and without allocation. **Decoding never fails**: a frame is understood, understood in part (the snap
-//! length cut it), or skipped with a reason that is counted.
+//! Pure, without state and without allocation, down to the innermost packet of tunnels. **Decoding never fails**: a frame is
+//! understood, understood in part (the snap length cut it), or skipped with a reason that is counted. Fragments are put
+//! together in one step between decoding and flows, which sees them in the order of the input.
 //!
 //! # [`flow`]: packets to flows
 //! Follows both directions of each 5-tuple, orders bytes, announces gaps. **It knows no protocol, and no timer ever
