@@ -9,7 +9,7 @@
 //! with it nearly every one, is read in one go before that, several times faster again. Ours
 //! are the layers it lacks or reads too strictly and the choice of what comes next.
 //!
-//! Tunnels are followed to the innermost packet, which keeps what was around it ([`Outer`](crate::model::packet::Outer)).
+//! Tunnels are followed to the innermost packet, which keeps what was around it ([`Outer`]).
 //! Where nothing makes sense inside, the packet is the one around. Fragments of IP packets are given as such;
 //! [`Defragmenter`] puts them together, in the order of the capture, and [`whole`] goes on from there.
 
