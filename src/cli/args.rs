@@ -122,7 +122,7 @@ pub(super) struct CheckArgs {
     /// Bind a parameter that a profile leaves open; repeatable
     #[arg(long, value_name = "[PROFILE=]NAME=VALUE")]
     pub(super) set: Vec<String>,
-    /// Judge this device: IP, prefix, MAC, OUI, DHCP host name or vlan:N; repeatable [default: whom the profile recognises]
+    /// Judge this device: IP, prefix, MAC, OUI, a name that it states (DHCP, mDNS, NetBIOS, LLDP) or vlan:N; repeatable [default: whom the profile recognises]
     #[arg(long, value_name = "[PROFILE=]SELECTOR")]
     pub(super) device: Vec<String>,
     #[command(flatten)]

@@ -155,7 +155,10 @@ fn gre(layer: Layer<'_>, outer: Outer) -> Result<Network<'_>> {
     match (protocol, key) {
         (ERSPAN_1_2, _) if !has(SEQUENCE) => ethernet(body, wrap(WrapKind::Erspan1, 0)?),
         (ERSPAN_1_2 | ERSPAN_3, _) => erspan(body, outer),
-        (BRIDGED, Some(key)) if !has(CHECKSUM | SEQUENCE) => ethernet(body, wrap(WrapKind::Nvgre, key >> 8)?),
+        // RFC 7637 section 3.3: subnets begin at 0x1000. Below, it is a key of somebody else's.
+        (BRIDGED, Some(key)) if !has(CHECKSUM | SEQUENCE) && key >> 8 >= 0x1000 => {
+            ethernet(body, wrap(WrapKind::Nvgre, key >> 8)?)
+        }
         (protocol, key) => {
             let outer = match key {
                 Some(key) => wrap(WrapKind::GreKey, key)?,
@@ -268,6 +271,9 @@ fn gtp_u(layer: Layer<'_>, outer: Outer) -> Result<Network<'_>> {
             body = body.skip(len);
         }
     }
+    if !is_whole_ip(body) {
+        return Err(SkipReason::Tunnel("GTP-U"));
+    }
     let outer = outer.with(WrapKind::GtpU, u32::from_be_bytes(*teid)).ok_or(TOO_DEEP)?;
     Ok(Network { link: Link::default(), outer, protocol: Protocol::EitherIp, layer: body })
 }
@@ -283,12 +289,24 @@ fn teredo(mut layer: Layer<'_>, outer: Outer) -> Result<Network<'_>> {
     }
     // A bubble (section 2.8) has no content.
     let outer = outer.with(WrapKind::Teredo, 0).ok_or(TOO_DEEP)?;
+    // Either end has a Teredo address (section 4), or both speak of the link (section 5.2).
+    let speaks_teredo =
+        |address: Option<&[u8]>| matches!(address, Some([0x20, 0x01, 0, 0, ..] | [0xfe, 0x80, ..]));
+    let addresses = [layer.bytes.get(8..24), layer.bytes.get(24..40)];
+    // What stands behind the packet are trailers (RFC 6081 section 4).
+    let fits = ip_len(layer.bytes).is_some_and(|len| len <= layer.wire);
+    if !fits || !addresses.into_iter().any(speaks_teredo) {
+        return Err(SkipReason::Tunnel("Teredo"));
+    }
     Ok(Network { link: Link::default(), outer, protocol: Protocol::Ipv6, layer })
 }
 
 /// RFC 9300 section 5.1: flags, nonce, instance; IP follows.
 fn lisp(layer: Layer<'_>, outer: Outer) -> Result<Network<'_>> {
     let ([flags, _, _, _, a, b, c, _], rest) = layer.header::<8>("LISP header")?;
+    if !is_whole_ip(rest) {
+        return Err(SkipReason::Tunnel("LISP"));
+    }
     let instance = if flags & 0x08 != 0 { u32::from_be_bytes([0, *a, *b, *c]) } else { 0 };
     let outer = outer.with(WrapKind::Lisp, instance).ok_or(TOO_DEEP)?;
     Ok(Network { link: Link::default(), outer, protocol: Protocol::EitherIp, layer: rest })
@@ -339,6 +357,23 @@ pub(super) fn tzsp(layer: Layer<'_>, outer: Outer) -> Result<Network<'_>> {
         119 => link::by_link_type(LinkType::PRISM, body, outer),
         127 => link::by_link_type(LinkType::RADIOTAP, body, outer),
         _ => Err(SkipReason::Tunnel("TZSP")),
+    }
+}
+
+/// Whether this is an IP packet that is exactly as long as it says: what has nothing else to tell it from any other datagram
+/// on its port must have that.
+fn is_whole_ip(layer: Layer<'_>) -> bool {
+    ip_len(layer.bytes) == Some(layer.wire)
+}
+
+/// Length that an IP header says.
+fn ip_len(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [0x45..=0x4f, _, a, b, ..] => Some(usize::from(u16::from_be_bytes([*a, *b]))),
+        [0x60..=0x6f, _, _, _, a, b, ..] => {
+            Some(usize::from(u16::from_be_bytes([*a, *b])).saturating_add(40))
+        }
+        _ => None,
     }
 }
 

@@ -61,6 +61,8 @@ fn wrapped() -> Vec<Wrapped> {
     let (ip, own) = (inner(), Some(INNER_MAC));
     let around = Some(OUTER_MAC);
     let ip6 = ipv6(17, &udp(40_000, 53, b"inside"));
+    let mut teredo = ip6.clone();
+    teredo[8..12].copy_from_slice(&[0x20, 1, 0, 0]);
     let framed = inner_frame();
     let on = |ether_type, header: &[u8], payload: &[u8]| {
         ethernet(OUTER_MAC, ether_type, &[header, payload].concat())
@@ -90,7 +92,8 @@ fn wrapped() -> Vec<Wrapped> {
         ("GRE", gre(&[0x90, 0, 0x65, 0x58, 1, 2, 0, 0, 0, 0, 0, 9], &framed), own),
         ("GRE key 7", gre(&[0xb0, 0, 8, 0, 1, 2, 0, 0, 0, 0, 0, 7, 0, 0, 0, 9], &ip), None),
         ("GRE / MPLS 17", gre(&[0, 0, 0x88, 0x47, 0, 1, 0x11, 64], &ip), None),
-        ("NVGRE 42", gre(&[0x20, 0, 0x65, 0x58, 0, 0, 42, 9], &framed), own),
+        ("NVGRE 5000", gre(&[0x20, 0, 0x65, 0x58, 0, 0x13, 0x88, 9], &framed), own),
+        ("GRE key 42", gre(&[0x20, 0, 0x65, 0x58, 0, 0, 0, 42], &framed), own),
         ("PPTP 3", gre(&[0x30, 1, 0x88, 0x0b, 0, 54, 0, 3, 0, 0, 0, 1, 0xff, 3, 0, 0x21], &ip), None),
         ("ERSPAN I", gre(&[0, 0, 0x88, 0xbe], &framed), own),
         ("ERSPAN II 100", gre(&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0, 0, 100, 0, 0, 0, 0], &framed), own),
@@ -120,10 +123,10 @@ fn wrapped() -> Vec<Wrapped> {
         ("GENEVE 42", over_udp(6081, &[1, 0, 8, 0, 0, 0, 42, 0, 0, 1, 0, 0], &ip), None),
         ("GTP-U 9", over_udp(2152, &[0x30, 255, 0, 54, 0, 0, 0, 9], &ip), None),
         ("GTP-U 9", over_udp(2152, &[0x34, 255, 0, 62, 0, 0, 0, 9, 0, 0, 0, 0x85, 1, 0x10, 9, 0], &ip), None),
-        ("Teredo", over_udp(3544, &[], &ip6), None),
+        ("Teredo", over_udp(3544, &[], &teredo), None),
         (
             "Teredo",
-            over_udp(3544, &[0, 1, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 1, 2, 3, 4, 5, 6], &ip6),
+            over_udp(3544, &[0, 1, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 1, 2, 3, 4, 5, 6], &teredo),
             None,
         ),
         ("LISP 0", over_udp(4341, &[0x80, 0, 0, 1, 0, 0, 0, 1], &ip), None),
@@ -169,6 +172,11 @@ fn what_makes_no_sense_inside_leaves_the_packet_around() {
         (over_udp(4789, &[8, 0, 0, 0, 0, 0, 42, 0], b"no frame at all, only text"), 17),
         (over_udp(2152, &[0x30, 1, 0, 54, 0, 0, 0, 9], &inner()), 17),
         (over_udp(3544, &[], b"Teredo carries IPv6 only"), 17),
+        // Of another port, by chance: the first bits are those of IPv6, the rest is not.
+        (over_udp(3544, &[], &[0x60; 80]), 17),
+        (over_udp(3544, &[], &ipv6(17, &udp(40_000, 53, b"inside"))), 17),
+        (over_udp(4341, &[0x60; 8], &[0x60; 80]), 17),
+        (over_udp(2152, &[0x30, 255, 0, 80, 0, 0, 0, 9], &[0x45; 80]), 17),
     ] {
         let frame = frame(LinkType::ETHERNET, &bytes, bytes.len());
         let Decoded::Packet(packet) = decode(&frame) else { panic!("{:?}", decode(&frame)) };

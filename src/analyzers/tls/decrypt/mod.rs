@@ -39,6 +39,8 @@ pub(super) struct Decryption {
     agreed: bool,
     /// Records of the client that came before the server's choice was known; bounded by [`MAX_LENGTH`].
     early: Vec<(Record, Vec<u8>)>,
+    /// About what they take; `None` once there were too many, so that none that follows is taken for the next.
+    early_room: Option<usize>,
     /// Who takes what is inside, by the ALPN that was chosen.
     pub(super) inner: Next,
     /// It was named.
@@ -112,6 +114,7 @@ impl Decryption {
             server: Reading::default(),
             agreed: false,
             early: Vec::new(),
+            early_room: Some(usize::from(MAX_LENGTH)),
             inner: Next::Probe,
             handed_over: false,
             gaps: Vec::new(),
@@ -302,14 +305,14 @@ impl Decryption {
 
     /// A record of data before anything was agreed on: early data, or one that overtook the server's answer.
     fn wait(&mut self, role: Role, record: Record, body: Vec<u8>, cut: bool) -> Outcome {
-        let held: usize = self.early.iter().map(|(_, body)| body.len()).sum();
-        let room = held.saturating_add(body.len()) <= usize::from(MAX_LENGTH);
         if role == Role::Server || self.agreed {
             // TLS 1.2 has none of this: a ChangeCipherSpec was missed.
             self.reading(role).keys = Keys::Lost;
             return Outcome::Failed("gap");
         }
-        if cut || !room {
+        let takes = body.len().saturating_add(EARLY_RECORD);
+        self.early_room = self.early_room.filter(|_| !cut).and_then(|room| room.checked_sub(takes));
+        if self.early_room.is_none() {
             return Outcome::Cut;
         }
         self.early.push((record, body));
@@ -392,7 +395,8 @@ impl Decryption {
 
     /// About what it takes beside the connection.
     pub(super) fn held(&self) -> usize {
-        let early: usize = self.early.iter().map(|(_, body)| body.capacity()).sum();
+        // What they may take at most: looking at each would take longer with each.
+        let early = if self.early.is_empty() { 0 } else { usize::from(MAX_LENGTH).saturating_mul(2) };
         [&self.client, &self.server]
             .into_iter()
             .map(|reading| reading.body.capacity().saturating_add(reading.keys.held()))
@@ -400,6 +404,9 @@ impl Decryption {
             .saturating_add(self.early_data.capacity())
     }
 }
+
+/// What a record that waits takes beside its body.
+const EARLY_RECORD: usize = size_of::<(Record, Vec<u8>)>();
 
 /// What makes a side of TLS 1.3 change its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
