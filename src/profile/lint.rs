@@ -18,6 +18,8 @@ pub struct Lint {
     pub claims: Vec<String>,
     /// One sentence.
     pub message: String,
+    /// What to do about it, one sentence.
+    pub remedy: String,
 }
 
 /// Ports whose registered protocol is not encrypted, with its name.
@@ -44,6 +46,7 @@ pub fn lint(profile: &Profile) -> Vec<Lint> {
             severity: Severity::Warning,
             claims: contradiction.claims.clone(),
             message: contradiction.note.clone(),
+            remedy: "ask the document's author which of them is meant".to_owned(),
         });
     }
     for claim in &profile.claims {
@@ -60,8 +63,15 @@ pub fn lint(profile: &Profile) -> Vec<Lint> {
     lints
 }
 
-fn about(claim: &Claim, code: &'static str, severity: Severity, message: String) -> Lint {
-    Lint { line: claim.line, code, severity, claims: vec![claim.id.clone()], message }
+fn about(claim: &Claim, code: &'static str, severity: Severity, message: String, remedy: &str) -> Lint {
+    Lint {
+        line: claim.line,
+        code,
+        severity,
+        claims: vec![claim.id.clone()],
+        message,
+        remedy: remedy.to_owned(),
+    }
 }
 
 /// Declared is not good: one row against the declaration, so that not every connection needs one.
@@ -76,7 +86,13 @@ fn weak_tls(profile: &Profile, claim: &Claim, rule: &FlowRule, lints: &mut Vec<L
             Tier::Weak | Tier::Broken => Severity::Error,
         };
         let message = format!("declares {what}, which the TLS policy `{name}` calls {tier}: {reference}");
-        lints.push(about(claim, "weak-tls-declared", severity, message));
+        lints.push(about(
+            claim,
+            "weak-tls-declared",
+            severity,
+            message,
+            "declare a stronger one, or ask the vendor to support one",
+        ));
     };
     for suite in tls.suites.iter().filter_map(|code| tls_policy::suite(*code)) {
         weak(format!("the cipher suite {}", suite.name), suite.tier, suite.reference);
@@ -96,7 +112,13 @@ fn weak_tls(profile: &Profile, claim: &Claim, rule: &FlowRule, lints: &mut Vec<L
     }
     for signature in tls.signatures.iter().filter(|name| policy.signature(name).is_none()) {
         let message = format!("the TLS policy `{name}` does not know the signature algorithm {signature}");
-        lints.push(about(claim, "unknown-signature", Severity::Warning, message));
+        lints.push(about(
+            claim,
+            "unknown-signature",
+            Severity::Warning,
+            message,
+            "write it as certificates do, such as sha256WithRSAEncryption",
+        ));
     }
 }
 
@@ -109,7 +131,13 @@ fn cleartext_port(claim: &Claim, rule: &FlowRule, lints: &mut Vec<Lint>) {
         if ranges.contains(&(*port, *port)) {
             let message =
                 format!("demands encryption on port {port}, which is that of {protocol} in the clear");
-            lints.push(about(claim, "cleartext-port", Severity::Warning, message));
+            lints.push(about(
+                claim,
+                "cleartext-port",
+                Severity::Warning,
+                message,
+                "declare the port of the protocol inside TLS, or take `encrypted` away",
+            ));
         }
     }
 }
@@ -140,6 +168,8 @@ fn forbidden_and_allowed(profile: &Profile, lints: &mut Vec<Lint>) {
                         "{} forbids some of what {} declares, for the same peers; what is forbidden wins",
                         forbidden.id, allowed.id
                     ),
+                    remedy: "narrow what is forbidden, or take away what is declared and can never be"
+                        .to_owned(),
                 });
             }
         }
@@ -221,6 +251,7 @@ fn left_open(profile: &Profile, lints: &mut Vec<Lint>) {
                 severity: Severity::Info,
                 claims: ids,
                 message: format!("says nothing until `{}` is set: {}", parameter.name, parameter.help),
+                remedy: format!("set it: --set {}=VALUE", parameter.name),
             });
         }
     }
@@ -244,6 +275,7 @@ fn unused(profile: &Profile, lints: &mut Vec<Lint>) {
                 severity: Severity::Warning,
                 claims: Vec::new(),
                 message: format!("no claim refers to the {what} `{name}`"),
+                remedy: "refer to it in `when` or in a rule, or take it away".to_owned(),
             });
         }
     }
@@ -264,7 +296,13 @@ fn names_without_dns(profile: &Profile, lints: &mut Vec<Lint>) {
             .any(|claim| matches!(&claim.rule, Rule::Flow(rule) if rule.ports.contains(53)));
     if let Some(claim) = first.filter(|_| !dns) {
         let message = "names a peer, and neither the baseline nor a claim allows DNS".to_owned();
-        lints.push(about(claim, "names-without-dns", Severity::Warning, message));
+        lints.push(about(
+            claim,
+            "names-without-dns",
+            Severity::Warning,
+            message,
+            "add `dns` to `baseline`, or a claim for port 53",
+        ));
     }
 }
 
