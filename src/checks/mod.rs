@@ -22,6 +22,7 @@ mod rating;
 mod sessions;
 pub mod subject;
 mod tls;
+mod tls_features;
 mod websocket;
 
 pub use claim_index::ClaimIndex;
@@ -84,6 +85,7 @@ pub const REGISTRY: &[&Check] = &[
     &destination::CHECK,
     &protocol::CHECK,
     &tls::CHECK,
+    &tls_features::CHECK,
     &certificate::CHECK,
     &availability::CHECK,
     &ntp::CHECK,
