@@ -145,7 +145,8 @@ fn key(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<Findin
         rate(&mut finding, claim, Severity::Warning);
     }
     finding.expected = match declared {
-        Some((_, least)) if kind.starts_with("rsa") => format!("rsa>={least}"),
+        Some((_, bits)) if below && rated.tier == Tier::Ok => format!("rsa>={bits}"),
+        Some((_, bits)) if below => least("rsa", policy.least_rsa_bits().map(|least| least.max(bits))),
         _ if kind == "ec" => least("ec", policy.least_ec_bits()),
         _ => least("rsa", policy.least_rsa_bits()),
     };

@@ -23,6 +23,7 @@ mod sessions;
 pub mod subject;
 mod tls;
 mod tls_features;
+mod tls_handshake;
 mod websocket;
 
 pub use claim_index::ClaimIndex;
@@ -86,6 +87,7 @@ pub const REGISTRY: &[&Check] = &[
     &protocol::CHECK,
     &tls::CHECK,
     &tls_features::CHECK,
+    &tls_handshake::CHECK,
     &certificate::CHECK,
     &availability::CHECK,
     &ntp::CHECK,

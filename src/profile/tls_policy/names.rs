@@ -71,7 +71,12 @@ impl Entry {
 
     /// Whether its name has these words in a row: `TLS_RSA` is in `TLS_RSA_WITH_NULL_SHA`, and `RSA` is not in `SRSA`.
     pub(super) fn has_part(&self, part: &str) -> bool {
-        format!("_{}_", self.name).contains(&format!("_{part}_"))
+        let whole = |at: usize| {
+            let before = self.name.get(..at).is_some_and(|text| text.is_empty() || text.ends_with('_'));
+            let after = self.name.get(at..).and_then(|text| text.strip_prefix(part));
+            before && after.is_some_and(|text| text.is_empty() || text.starts_with('_'))
+        };
+        !part.is_empty() && self.name.match_indices(part).any(|(at, _)| whole(at))
     }
 }
 
@@ -191,6 +196,11 @@ mod tests {
         let suite = suite(0x0030).unwrap();
         assert_eq!(suite.name, "TLS_DH_DSS_WITH_AES_128_CBC_SHA");
         assert!(suite.has_part("TLS_DH") && suite.has_part("DSS") && suite.has_part("SHA"));
-        assert!(!suite.has_part("DHE") && !suite.has_part("DH_RSA") && !suite.has_part("S"));
+        assert!(
+            !suite.has_part("DHE")
+                && !suite.has_part("DH_RSA")
+                && !suite.has_part("S")
+                && !suite.has_part("")
+        );
     }
 }

@@ -27,6 +27,10 @@ const POLICY: &[&str] = &[
     "signatures",
     "features",
 ];
+/// Largest policy in bytes; those that ship have up to nine thousand. A near miss is looked for among all names for each
+/// name that is unknown.
+const MAX_BYTES: usize = 64 << 10;
+
 const CODE_RULE: &[&str] = &["names", "tier", "normative", "reference"];
 const SUITE_RULE: &[&str] = &["names", "with", "tier", "normative", "reference"];
 const SIZE_RULE: &[&str] = &["below", "tier", "normative", "reference"];
@@ -38,6 +42,11 @@ const SIGNATURE_RULE: &[&str] = &["begins", "contains", "tier", "normative", "re
 /// The text of the message, with every problem, each with line, column, key and near miss.
 pub(super) fn parse(text: &str, origin: &str, table: Option<&str>) -> Result<TlsPolicy, String> {
     let mut reader = Reader::new(text);
+    if text.len() > MAX_BYTES {
+        let message = format!("the file has {} bytes (at most {MAX_BYTES} are read)", text.len());
+        reader.problem(yaml::Place::default(), "", message);
+        return Err(problem::render("TLS policy", origin, "", &mut reader.problems));
+    }
     let policy = match yaml::parse(text) {
         Ok(tree) => policy(&mut reader, &At::new(&tree, ""), table),
         Err((place, message)) => {
