@@ -154,7 +154,9 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
 
 /// What the two sides of a handshake say (RFC 5246 section 7.4).
 struct Handshake<'a> {
+    /// The one that is chosen, and what the client offers beside it.
     suite: u16,
+    beside: &'a [u8],
     /// Compression methods of the client, and that of the server.
     compression: (&'a [u8], u8),
     /// Extensions of each side, with type and content.
@@ -178,17 +180,21 @@ fn extensions(list: &[(u16, &[u8])]) -> Vec<u8> {
 }
 
 /// A full handshake of TLS 1.2, up to the first data of both sides.
-fn handshake(shape: &Handshake<'_>) -> Vec<u8> {
+fn handshake(shape: &Handshake<'_>, from: Host, to: Host) -> Vec<u8> {
     let suite = shape.suite.to_be_bytes();
     let hello = |random: u8| [[3, 3].as_slice(), &[random; 32], &[0]].concat();
-    let client =
-        [hello(7), with_length(2, &suite), with_length(1, shape.compression.0), extensions(shape.client)];
+    let client = [
+        hello(7),
+        with_length(2, &[&suite, shape.beside].concat()),
+        with_length(1, shape.compression.0),
+        extensions(shape.client),
+    ];
     let server = [hello(9), suite.to_vec(), vec![shape.compression.1], extensions(shape.server)];
     let finished = || [record(20, &[1]), record(22, &[0x55; 40])].concat();
     let mut pcap = Pcap::new();
     pcap.talk(
-        (DEVICE, 40_001),
-        (SERVER, 443),
+        (from, 40_001),
+        (to, 443),
         &[
             (true, message(1, &client.concat())),
             (false, [message(2, &server.concat()), message(14, b"")].concat()),
@@ -215,7 +221,7 @@ claims:
 fn pump(shape: &Handshake<'_>, policy: &str, tls: &str) -> Answer {
     let folder = tempfile::tempdir().unwrap();
     let capture = folder.path().join("pump.pcap");
-    fs::write(&capture, handshake(shape)).unwrap();
+    fs::write(&capture, handshake(shape, DEVICE, SERVER)).unwrap();
     let profile = folder.path().join("pump.yaml");
     fs::write(&profile, PROFILE.replace("POLICY", policy).replace("{TLS}", tls)).unwrap();
     fs::write(folder.path().join("house.yaml"), HOUSE).unwrap();
@@ -233,6 +239,7 @@ suites:
 
 const GOOD: Handshake<'_> = Handshake {
     suite: GCM,
+    beside: &[],
     compression: (&[0], 0),
     client: &[(RENEGOTIATION_INFO, &[0]), (EXTENDED_MASTER_SECRET, &[])],
     server: &[(RENEGOTIATION_INFO, &[0]), (EXTENDED_MASTER_SECRET, &[])],
@@ -251,6 +258,7 @@ fn a_good_handshake_has_no_row() {
 fn features_are_judged_where_the_policy_says_something_of_them() {
     let poor = Handshake {
         suite: CBC,
+        beside: &[],
         compression: (&[1, 0], 0),
         client: &[(HEARTBEAT, &[1]), (TRUNCATED_HMAC, &[])],
         server: &[(HEARTBEAT, &[1]), (TRUNCATED_HMAC, &[])],
@@ -319,6 +327,25 @@ fn a_claim_s_own_policy_decides_about_its_connections() {
     let stricter = pump(&GOOD, "bcp195", "{policy: mozilla-modern}");
     let rows = decided(&stricter, "mozilla-modern");
     assert!(rows.iter().any(|row| row.starts_with("weak-tls-version | warning | tls1.2")), "{rows:?}");
+}
+
+/// Static RSA beside a good suite, by the device as client or by a client of the device.
+#[test]
+fn what_is_only_offered_is_milder_and_by_a_peer_information() {
+    let beside = Handshake { beside: &[0x00, 0x2f], ..GOOD };
+    let row = |severity: &str| {
+        let suite = "offers TLS_RSA_WITH_AES_128_CBC_SHA | MUST NOT | RFC 10015, RFC 7366, RFC 9325";
+        [format!("weak-cipher | {severity} | {suite}")]
+    };
+    assert_eq!(decided(&pump(&beside, "bcp195", ANY_TLS), "bcp195"), row("warning"));
+
+    let folder = tempfile::tempdir().unwrap();
+    let (capture, profile) = (folder.path().join("in.pcap"), folder.path().join("pump.yaml"));
+    fs::write(&capture, handshake(&beside, SERVER, DEVICE)).unwrap();
+    let text = PROFILE.replace("POLICY", "bcp195").replace("{TLS}", ANY_TLS).replace("out: 203", "in: 203");
+    fs::write(&profile, text).unwrap();
+    let answer = check(&capture, &["-p", profile.to_str().unwrap(), "--device", "192.0.2.100"]);
+    assert_eq!(decided(&answer, "bcp195"), row("info"), "{}{}", answer.out, answer.err);
 }
 
 #[test]
