@@ -1,6 +1,6 @@
 //! What is weak in TLS, and who says so: policies (`rules/tls/*.yaml`, or a file of one's own).
 //!
-//! Policies share names ([`names`]) and nothing else: each judges every cipher suite, version, group, size and feature
+//! Policies share names ([`Registry`]) and nothing else: each judges every cipher suite, version, group, size and feature
 //! itself, and they contradict each other. They are never merged; a finding names the one that decided.
 
 mod names;
