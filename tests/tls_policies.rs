@@ -109,8 +109,8 @@ fn each_preset_judges_the_same_connections_itself() {
         (
             "anssi",
             vec![
-                rsa2048("SHOULD NOT", "ANSSI guide v1.2 (3072 bits beyond 2030)"),
-                weak("error", "SHOULD NOT", &format!("ANSSI guide v1.2 (not recommended){no_fs}")),
+                rsa2048("SHOULD NOT", "ANSSI PG-083 v3.00 (3072 bits from 2031)"),
+                weak("error", "MUST NOT", &format!("ANSSI guide v1.2 R6 R9{no_fs}")),
             ],
         ),
         (
