@@ -70,6 +70,7 @@ const CODES: &[&str] = &[
     "websocket-abnormal-close",
     "websocket-protocol-error",
     "internal-error",
+    "waiver-expired",
     "capture-loss",
     "capture-truncated",
     "capture-one-sided",

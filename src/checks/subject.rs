@@ -360,6 +360,7 @@ impl<'a> Subject<'a> {
             evidence: None,
             inside: String::new(),
             message: String::new(),
+            waiver: String::new(),
         }
     }
 

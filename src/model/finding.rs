@@ -182,4 +182,6 @@ pub struct Finding {
     pub inside: String,
     /// One sentence for a network administrator; `{count}` stands for the folded number.
     pub message: String,
+    /// Id of the waiver that lowers it to `info`; empty where there is none.
+    pub waiver: String,
 }
