@@ -30,8 +30,20 @@ pub enum Error {
         /// Why, as a clause.
         reason: String,
     },
-    /// A profile is not valid; the text names file, line, column and key and shows the line.
+    /// A profile, or another file that people write, is not valid; the text names file, line, column and key and shows
+    /// the line.
     Profile(String),
+    /// A discrepancy table that is read back is damaged, or is none.
+    Table {
+        /// Which.
+        path: PathBuf,
+        /// Line from 1; zero for the file as a whole.
+        line: u64,
+        /// The column's name, or empty.
+        column: &'static str,
+        /// What is wrong and what to do about it, as a clause.
+        reason: String,
+    },
     /// Options do not fit together or name something unknown.
     Usage(String),
     /// The capture filter could not be compiled.
@@ -58,6 +70,14 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Self::Unreadable { path, reason } => write!(f, "failed to read `{}`: {reason}", path.display()),
+            Self::Table { path, line, column, reason } => {
+                write!(f, "failed to read the table `{}`: ", path.display())?;
+                match (line, *column) {
+                    (0, _) => f.write_str(reason),
+                    (_, "") => write!(f, "line {line}: {reason}"),
+                    _ => write!(f, "line {line}, column `{column}`: {reason}"),
+                }
+            }
             Self::Profile(text) | Self::Usage(text) => f.write_str(text),
             Self::Filter { filter, reason } => {
                 write!(f, "failed to compile the filter `{filter}`: {reason}")

@@ -73,6 +73,7 @@ const CODES: &[&str] = &[
     "websocket-abnormal-close",
     "websocket-protocol-error",
     "internal-error",
+    "waiver-expired",
     "capture-loss",
     "capture-truncated",
     "capture-one-sided",

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use crate::analyzers::http::fields as http;
 use crate::analyzers::{socks, tls};
+use crate::model::finding::DeviceLabel;
 use crate::model::text::printable;
 use crate::model::{Field, MacAddr, Outline};
 use crate::naming::hosts::{Host, Hosts};
@@ -65,6 +66,18 @@ impl Selector {
             Self::HostName(pattern) => {
                 host.host_names.iter().chain(&host.announced).any(|name| wildcard(pattern, name))
             }
+        }
+    }
+
+    /// Whether it means the device of a row, by what the row says of it: a VLAN never does.
+    pub fn names(&self, device: &DeviceLabel) -> bool {
+        match self {
+            Self::Address(ip) => device.ip == Some(*ip) || device.key == ip.to_string(),
+            Self::Network(net) => device.ip.is_some_and(|ip| net.contains(&ip)),
+            Self::Mac(mac) => device.mac == Some(*mac),
+            Self::Oui(oui) => device.mac.is_some_and(|mac| mac.oui() == *oui),
+            Self::Vlan(_) => false,
+            Self::HostName(pattern) => wildcard(pattern, &device.name),
         }
     }
 

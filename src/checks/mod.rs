@@ -108,9 +108,23 @@ pub static INTERNAL_ERROR: Code = Code {
     page: include_str!("pages/internal-error.md"),
 };
 
+/// A deviation was accepted for a time, and the time is over.
+pub static WAIVER_EXPIRED: Code = Code {
+    id: "waiver-expired",
+    title: "A waiver has expired, and what it covered is still there",
+    severity: Severity::Warning,
+    since: "0.1",
+    page: include_str!("pages/waiver-expired.md"),
+};
+
 /// Every code, by family.
 pub fn codes() -> impl Iterator<Item = &'static Code> {
-    REGISTRY.iter().flat_map(|check| check.codes.iter().copied()).chain([&INTERNAL_ERROR])
+    REGISTRY.iter().flat_map(|check| check.codes.iter().copied()).chain([&INTERNAL_ERROR, &WAIVER_EXPIRED])
+}
+
+/// Whether rows of a code can be waived: not those that tell of the capture, of wireclaim, or of a waiver.
+pub fn is_waivable(code: &str) -> bool {
+    !code.starts_with("capture-") && code != INTERNAL_ERROR.id && code != WAIVER_EXPIRED.id
 }
 
 /// Runs every check on one device, and gives `take` each finding.

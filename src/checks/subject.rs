@@ -364,6 +364,7 @@ impl<'a> Subject<'a> {
             evidence: None,
             inside: String::new(),
             message: String::new(),
+            waiver: String::new(),
             policy: String::new(),
             normative: "",
         }

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::diff::DiffArgs;
+use super::explain::ExplainArgs;
+use crate::model::Date;
 use crate::model::finding::{Confidence, Severity};
 use crate::pipeline::LEAST_MAX_MEMORY;
 
@@ -22,10 +25,9 @@ pub(super) enum Command {
     /// Print the flow table itself, with every fact of each flow
     Flows(FlowsArgs),
     /// Say what a finding means, why it matters and when it stays silent; of a cipher suite, what each TLS policy says of it
-    Explain {
-        /// A code, as in the column `code`; or a cipher suite (IANA or OpenSSL name, or 0xC027), a group or a version of TLS
-        code: String,
-    },
+    Explain(ExplainArgs),
+    /// Say what changed between two discrepancy tables, or two captures: new, gone, changed; 1 if it is for the worse
+    Diff(Box<DiffArgs>),
     /// Look at declared profiles
     Profile {
         #[command(subcommand)]
@@ -49,7 +51,7 @@ pub(super) enum ProfileCommand {
 }
 
 /// Which captures, and how to read them.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct InputArgs {
     /// Captures: files, directories (recursive), globs, or - for standard input; pcap and pcapng, plain or in gzip, zstd or xz
     #[arg(required = true, value_name = "CAPTURE")]
@@ -96,7 +98,7 @@ pub(super) enum Duplicates {
 }
 
 /// Where the result goes, and in which form.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct OutputArgs {
     /// Write the result here instead of to standard output
     #[arg(short, long, value_name = "FILE")]
@@ -140,6 +142,20 @@ pub(super) struct CheckArgs {
     /// Exit with 1 from this confidence on
     #[arg(long, value_enum, default_value_t = MinConfidence::Strong)]
     pub(super) min_confidence: MinConfidence,
+    /// Lower findings that somebody has accepted for a time to info: YAML with id, match, reason, owner, expires; repeatable
+    #[arg(long, value_name = "FILE")]
+    pub(super) waivers: Vec<PathBuf>,
+    /// Draft waivers for what fails this run, in a new file: fill in reason and owner
+    #[arg(long, value_name = "FILE")]
+    pub(super) write_waivers: Option<PathBuf>,
+    /// Compare what expires or ages with this day instead of that of the last packet
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date)]
+    pub(super) as_of: Option<Date>,
+}
+
+/// `2026-12-31`.
+fn date(text: &str) -> Result<Date, String> {
+    Date::parse(text).ok_or_else(|| format!("expected a day such as 2026-12-31, got `{text}`"))
 }
 
 #[derive(Debug, Args)]

@@ -4,98 +4,194 @@ use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
 
 use super::Exit;
-use super::args::CheckArgs;
+use super::ages;
+use super::args::{CheckArgs, InputArgs};
 use super::settings::{self, Target};
+use super::waivers;
 use crate::error::Result;
 use crate::model::finding::{Confidence, Severity};
-use crate::model::text::printable;
-use crate::model::{Finding, Timestamp};
+use crate::model::stats::CaptureInfo;
+use crate::model::{Date, Finding};
 use crate::pipeline::Analysis;
 use crate::pipeline::judge::{self, Judgement, Scene, Show, Task, Verdict};
+use crate::pipeline::waive::{self, Use, Waived};
 use crate::profile::tls_policy::{Policies, PolicyRef};
+use crate::profile::waivers::Waiver;
 use crate::report::summary::{Coverage, Summary};
 use crate::report::{self, Content};
 
 pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
-    let mut tasks = settings::tasks(args)?;
-    if let Some(policy) = &args.tls_policy {
-        let policy = PolicyRef::open(policy)?;
-        for task in &mut tasks {
-            task.declaration.policies = Policies::only(policy.clone());
-        }
-    }
+    let question = Question::of(args)?;
+    let draft = args.write_waivers.as_deref().map(waivers::Draft::to).transpose()?;
     let target = Target::open(&args.output, Content::Findings)?;
-    let (analysis, names) = settings::analyse(&args.input)?;
-    // The process ends with this command: giving back millions of pieces one by one would only take time.
-    let analysis = ManuallyDrop::new(analysis);
-    let scene = Scene::new(&analysis, &names, &tasks);
-    let Judgement { findings, rows, verdicts } =
-        judge::judge(&scene, if args.all { Show::EveryClaim } else { Show::Discrepancies });
-    let exit = status(args, &analysis, &findings, &verdicts);
-    let shown = if args.all { report::fold(findings.into_iter().chain(rows)) } else { findings };
-    let (format, view, output) = target.parts(&analysis.captures);
-    format.write_findings(&shown, &view, output)?;
+    let mut judged =
+        question.judge(&args.input, if args.all { Show::EveryClaim } else { Show::Discrepancies })?;
+    let gate = Gate::of(args);
+    let exit = judged.exit(&gate);
+    let summary = (!args.input.quiet).then(|| judged.summary(&question, args.input.verbose));
+    if args.all {
+        let findings = std::mem::take(&mut judged.findings);
+        judged.findings = report::fold(findings.into_iter().chain(judged.rows.drain(..)));
+    }
+    let (format, view, output) = target.parts(&judged.analysis.captures);
+    format.write_findings(&judged.findings, &view, output)?;
+    let drafted = draft.map(|draft| judged.draft(&draft, &question, &gate)).transpose()?;
+    if let Some(summary) = summary {
+        eprint!("{summary}");
+    }
+    if let Some(drafted) = drafted.filter(|_| !args.input.quiet) {
+        eprintln!("wireclaim: {drafted}");
+    }
+    judged.tell_trouble();
     if !args.input.quiet {
-        eprint!("{}", summary(&analysis, &verdicts, &shown, args.input.verbose));
-        tell_old_policies(&tasks, analysis.flows.span().1);
+        ages::tell_old_policies(&question.tasks, question.today(&judged.analysis.captures));
     }
-    for verdict in verdicts.iter().filter(|verdict| verdict.device.is_none()) {
-        eprintln!(
-            "wireclaim: no device for the profile `{}`: {} (name it with --device)",
-            verdict.profile, verdict.why
-        );
-    }
-    super::flows::tell_read_error(&analysis);
     Ok(exit)
 }
 
-/// Advice ages: what was known of TLS more than a year before the last packet may have been overtaken.
-fn tell_old_policies(tasks: &[Task], last: Timestamp) {
-    let last = last.to_string();
-    let policies = tasks.iter().flat_map(|task| task.declaration.policies.all());
-    let old: BTreeMap<&str, &str> = policies
-        .filter(|policy| is_a_year_before(policy.dated(), &last))
-        .map(|policy| (policy.name(), policy.dated()))
-        .collect();
-    for (name, dated) in old {
-        let day = last.get(..10).unwrap_or(&last);
-        eprintln!(
-            "wireclaim: the TLS policy `{}` is of {dated} and the last packet of {day}: newer advice may exist",
-            printable(name)
-        );
+/// What is asked of captures: who is judged by what, and what is waived.
+pub(super) struct Question {
+    tasks: Vec<Task>,
+    waivers: Vec<Waiver>,
+    /// The day that waivers are compared with, if not that of the last packet.
+    as_of: Option<Date>,
+}
+
+/// What captures say to it.
+pub(super) struct Judged {
+    /// The process ends with this command: giving back millions of pieces one by one would only take time.
+    analysis: ManuallyDrop<Analysis>,
+    /// Discrepancies, waived where a waiver covers them.
+    pub(super) findings: Vec<Finding>,
+    /// One row for each claim without discrepancy, where they are wanted.
+    pub(super) rows: Vec<Finding>,
+    verdicts: Vec<Verdict>,
+    uses: Vec<Use>,
+}
+
+impl Question {
+    /// Reads profiles and waivers.
+    pub(super) fn of(args: &CheckArgs) -> Result<Self> {
+        let mut tasks = settings::tasks(args)?;
+        if let Some(policy) = &args.tls_policy {
+            let policy = PolicyRef::open(policy)?;
+            for task in &mut tasks {
+                task.declaration.policies = Policies::only(policy.clone());
+            }
+        }
+        let waivers = waivers::read(&args.waivers)?;
+        Ok(Self { tasks, waivers, as_of: args.as_of })
+    }
+
+    /// Reads the captures of `input` and judges them.
+    pub(super) fn judge(&self, input: &InputArgs, show: Show) -> Result<Judged> {
+        let (analysis, names) = settings::analyse(input)?;
+        let analysis = ManuallyDrop::new(analysis);
+        let scene = Scene::new(&analysis, &names, &self.tasks);
+        let Judgement { findings, rows, verdicts } = judge::judge(&scene, show);
+        drop(scene);
+        let Waived { findings, uses } = waive::waive(findings, &self.waivers, self.today(&analysis.captures));
+        Ok(Judged { analysis, findings, rows, verdicts, uses })
+    }
+
+    /// The day that counts: the one given, else that of the last packet.
+    fn today(&self, captures: &[CaptureInfo]) -> Option<Date> {
+        let last = captures.iter().filter_map(|capture| capture.last).max();
+        self.as_of.or_else(|| last.map(Date::of))
     }
 }
 
-/// Whether `last` (RFC 3339) is more than twelve months after a date that may be a year or a month only.
-fn is_a_year_before(dated: &str, last: &str) -> bool {
-    let (year, rest) = dated.split_at_checked(4).unwrap_or((dated, ""));
-    let Ok(year) = year.parse::<u16>() else { return false };
-    let limit = format!("{:04}{rest}", year.saturating_add(1));
-    last.get(..limit.len()).is_some_and(|last| last > limit.as_str())
+/// Which findings fail a run.
+pub(super) struct Gate {
+    severity: Option<Severity>,
+    confidence: Confidence,
 }
 
-/// The gate, as the exit status.
-fn status(args: &CheckArgs, analysis: &Analysis, findings: &[Finding], verdicts: &[Verdict]) -> Exit {
-    if !analysis.internal_errors.is_empty() {
-        return Exit::Internal;
+impl Gate {
+    pub(super) fn of(args: &CheckArgs) -> Self {
+        Self { severity: args.fail_on.severity(), confidence: args.min_confidence.into() }
     }
-    let confident = |finding: &&Finding| finding.confidence >= Confidence::from(args.min_confidence);
-    let about_capture = |finding: &Finding| finding.code.starts_with("capture-");
-    let reaches = args.fail_on.severity().is_some_and(|least| {
-        findings
+
+    /// Whether a row reaches it. What says something about the capture never does, nor does what is waived.
+    pub(super) fn is_reached(
+        &self,
+        code: &str,
+        severity: Option<Severity>,
+        confidence: Confidence,
+        waiver: &str,
+    ) -> bool {
+        let bad = self.severity.is_some_and(|least| severity >= Some(least));
+        bad && confidence >= self.confidence && waiver.is_empty() && !is_about_capture(code)
+    }
+
+    fn stops(&self, finding: &Finding) -> bool {
+        self.is_reached(finding.code, finding.severity, finding.confidence, &finding.waiver)
+    }
+}
+
+/// Whether a code says something about the evidence, not about the device.
+pub(super) fn is_about_capture(code: &str) -> bool {
+    code.starts_with("capture-")
+}
+
+impl Judged {
+    /// Gives back what was learnt, where the process goes on.
+    pub(super) fn free(self) {
+        drop(ManuallyDrop::into_inner(self.analysis));
+    }
+
+    /// The captures that were read.
+    pub(super) fn captures(&self) -> &[CaptureInfo] {
+        &self.analysis.captures
+    }
+
+    /// The gate, as the exit status.
+    fn exit(&self, gate: &Gate) -> Exit {
+        let trouble = self.trouble();
+        if trouble != Exit::Internal && self.findings.iter().any(|finding| gate.stops(finding)) {
+            return Exit::Findings;
+        }
+        trouble
+    }
+
+    /// What the input alone comes to, whatever was found.
+    pub(super) fn trouble(&self) -> Exit {
+        let analysis = &self.analysis;
+        if !analysis.internal_errors.is_empty() {
+            return Exit::Internal;
+        }
+        let poor = self
+            .findings
             .iter()
-            .filter(confident)
-            .any(|finding| !about_capture(finding) && finding.severity >= Some(least))
-    });
-    if reaches {
-        return Exit::Findings;
+            .any(|finding| is_about_capture(finding.code) && finding.severity == Some(Severity::Error));
+        let damaged =
+            analysis.read_error.is_some() || analysis.captures.iter().any(|capture| capture.damage.is_some());
+        let nobody = self.verdicts.iter().any(|verdict| verdict.device.is_none());
+        if damaged || poor || nobody { Exit::Incomplete } else { Exit::Clean }
     }
-    let poor =
-        findings.iter().any(|finding| about_capture(finding) && finding.severity == Some(Severity::Error));
-    let damaged =
-        analysis.read_error.is_some() || analysis.captures.iter().any(|capture| capture.damage.is_some());
-    let nobody = verdicts.iter().any(|verdict| verdict.device.is_none());
-    if damaged || poor || nobody { Exit::Incomplete } else { Exit::Clean }
+
+    /// Says who was not found, and why reading ended early.
+    pub(super) fn tell_trouble(&self) {
+        for verdict in self.verdicts.iter().filter(|verdict| verdict.device.is_none()) {
+            eprintln!(
+                "wireclaim: no device for the profile `{}`: {} (name it with --device)",
+                verdict.profile, verdict.why
+            );
+        }
+        super::flows::tell_read_error(&self.analysis);
+    }
+
+    /// Drafts waivers for what fails the run; says what was done.
+    fn draft(&self, draft: &waivers::Draft<'_>, question: &Question, gate: &Gate) -> Result<String> {
+        let stopping = self.findings.iter().filter(|finding| gate.stops(finding)).collect();
+        draft.write(stopping, &question.waivers, question.today(self.captures()), self.captures())
+    }
+
+    /// What standard error ends with.
+    pub(super) fn summary(&self, question: &Question, verbose: bool) -> Summary {
+        let waivers = waivers::lines(&question.waivers, &self.uses);
+        Summary { waivers, ..summary(&self.analysis, &self.verdicts, &self.findings, verbose) }
+    }
 }
 
 fn summary(analysis: &Analysis, verdicts: &[Verdict], shown: &[Finding], verbose: bool) -> Summary {
@@ -141,24 +237,4 @@ fn tally(shown: &[Finding]) -> Vec<(Severity, u64)> {
         *counts.entry(severity).or_default() += 1;
     }
     counts.into_iter().rev().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_policy_is_old_after_twelve_months_of_packets() {
-        for (dated, last, old) in [
-            ("2026-08", "2027-08-31T23:59:59.000000Z", false),
-            ("2026-08", "2027-09-01T00:00:00.000000Z", true),
-            ("2026-08", "2019-01-01T00:00:00.000000Z", false),
-            ("2026", "2027-12-31T00:00:00.000000Z", false),
-            ("2026", "2028-01-01T00:00:00.000000Z", true),
-            ("2026-08-15", "2027-08-16T00:00:00.000000Z", true),
-            ("", "2027-08-16T00:00:00.000000Z", false),
-        ] {
-            assert_eq!(is_a_year_before(dated, last), old, "{dated} {last}");
-        }
-    }
 }

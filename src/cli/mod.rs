@@ -4,14 +4,17 @@
 
 #![expect(clippy::print_stderr, reason = "the command line is where people are spoken to")]
 
+mod ages;
 mod args;
 mod check;
+mod diff;
 mod explain;
 mod explain_tls;
 mod flows;
 mod profile;
 mod progress;
 mod settings;
+mod waivers;
 
 use std::fmt::Display;
 use std::io::IsTerminal;
@@ -79,7 +82,8 @@ fn dispatch(cli: Cli) -> Exit {
     let result = match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Flows(args) => flows::run(&args),
-        Command::Explain { code } => explain::run(&code),
+        Command::Explain(args) => explain::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Profile { command } => profile::run(command),
     };
     result.unwrap_or_else(|error| {

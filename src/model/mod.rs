@@ -2,6 +2,7 @@
 //! meaning of the words.
 
 pub mod address;
+pub mod date;
 pub mod evidence;
 pub mod finding;
 pub mod flow;
@@ -17,6 +18,7 @@ pub mod text;
 pub mod time;
 
 pub use address::{Endpoint, MacAddr};
+pub use date::Date;
 pub use evidence::{Evidence, Seen};
 pub use finding::Finding;
 pub use flow::{Direction, Flow, FlowId, FlowKey, PerDirection, Transport};

@@ -43,10 +43,22 @@ pub fn printable(text: &str) -> String {
 }
 
 /// A cell that no spreadsheet takes for a formula: [`printable`], with a leading `'` where the first
-/// character is one of `= + - @` (tab and CR are escaped by then, and get the `'` too).
+/// character is one of `= + - @` (tab and CR are escaped by then, and get the `'` too). Text that has such a `'` of its
+/// own gets another one, so that [`uncell`] finds it again.
 pub fn cell(text: &str) -> String {
     let shown = printable(text);
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{shown}") } else { shown }
+    if needs_guard(&shown) { format!("'{shown}") } else { shown }
+}
+
+/// What [`cell`] was made from, as [`printable`] shows it: without the `'` that guards a formula.
+pub fn uncell(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|rest| needs_guard(rest)).unwrap_or(cell)
+}
+
+/// Whether shown text would be taken for a formula once a `'` at its beginning is taken off.
+fn needs_guard(shown: &str) -> bool {
+    let bare = shown.trim_start_matches('\'');
+    bare.starts_with(['=', '+', '-', '@']) || bare.starts_with("\\x09") || bare.starts_with("\\x0d")
 }
 
 /// Whether a character is shown as itself: no control character, none that ends a line, reorders or hides text.
@@ -78,5 +90,16 @@ mod tests {
             assert!(cell(text).starts_with('\''), "{text:?}");
         }
         assert_eq!(cell("my.farm.bot"), "my.farm.bot");
+    }
+
+    #[test]
+    fn a_cell_gives_back_what_it_was_made_from() {
+        for text in [
+            "", "a", "'", "''", "'a", "=1", "'=1", "''=1", "\t", "\\x09", "'\\x09", "\rx", "-", "'-", "a'=1",
+            "@\u{1b}",
+        ] {
+            let cell = cell(text);
+            assert_eq!(uncell(&cell), printable(text), "{text:?} as {cell:?}");
+        }
     }
 }

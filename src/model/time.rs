@@ -60,7 +60,7 @@ impl fmt::Display for Timestamp {
 
 /// Days since the epoch to (year, month, day) in the proleptic Gregorian calendar, counting years
 /// from March so that the leap day is the last of its year.
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
+pub(super) fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days.saturating_add(719_468);
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);

@@ -323,6 +323,7 @@ fn internal_error(error: &super::InternalError) -> Finding {
             "wireclaim's own analyzer {} failed on the flow {}; the rest is judged. Please report it with this capture.",
             error.analyzer, error.flow
         ),
+        waiver: String::new(),
         policy: String::new(),
         normative: "",
     }

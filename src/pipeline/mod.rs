@@ -13,6 +13,7 @@ mod session;
 mod shard;
 mod sorted;
 mod spread;
+pub mod waive;
 
 use std::sync::Arc;
 

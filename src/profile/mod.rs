@@ -16,6 +16,7 @@ mod schema;
 mod show;
 pub mod tls_policy;
 mod value;
+pub mod waivers;
 pub mod write;
 mod yaml;
 

@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 
+use super::diff::{Change, ChangeTable};
 use super::findings::{FindingRow, FindingTable};
 use super::flows::{FlowCells, FlowTable};
 use super::{Format, View, tables};
@@ -15,6 +16,7 @@ pub(super) const FORMAT: Format = Format {
     binary: false,
     findings: Some(write_findings),
     flows: Some(write_flows),
+    changes: Some(write_changes),
 };
 
 fn write_findings(rows: &[FindingRow<'_>], _: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -23,6 +25,10 @@ fn write_findings(rows: &[FindingRow<'_>], _: &View<'_>, out: &mut dyn Write) ->
 
 fn write_flows(rows: &[FlowCells<'_>], _: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     tables::csv::<FlowTable>(rows, out)
+}
+
+fn write_changes(changes: &[Change], _: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+    tables::csv::<ChangeTable>(changes, out)
 }
 
 #[cfg(test)]

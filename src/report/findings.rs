@@ -82,8 +82,7 @@ impl Table for FindingTable {
             None => Cell::Empty,
         }),
         column("message", |row| Cell::Text(message(row.finding).into())),
-        // Waivers come later; their column is part of the contract.
-        column("waiver", |_| Cell::Empty),
+        column("waiver", |row| Cell::wire(&row.finding.waiver)),
         column("policy", |row| Cell::wire(&row.finding.policy)),
         column("normative", |row| Cell::ours(row.finding.normative)),
     ];

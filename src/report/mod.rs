@@ -8,17 +8,21 @@
 
 mod cell;
 mod csv;
+pub mod diff;
+pub mod draft;
 mod findings;
 mod flows;
 mod folding;
 mod ndjson;
 mod output;
 mod parquet;
+pub mod read;
 #[cfg(test)]
 mod samples;
 pub mod summary;
 mod tables;
 mod terminal;
+mod terminal_changes;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -33,8 +37,10 @@ use crate::error::{Error, Result};
 use crate::model::finding::Finding;
 use crate::model::stats::CaptureInfo;
 use cell::Table;
+use diff::{Change, ChangeTable};
 use findings::{FindingRow, FindingTable};
 use flows::{FlowCells, FlowTable};
+use read::Row;
 
 /// Version of the columns and keys of both tables; they only ever grow. In every format but CSV.
 pub const SCHEMA_VERSION: u64 = 1;
@@ -49,6 +55,8 @@ pub enum Content {
     Findings,
     /// The flow table.
     Flows,
+    /// What changed between two discrepancy tables.
+    Changes,
 }
 
 /// How something is written.
@@ -66,10 +74,12 @@ pub struct Format {
     pub binary: bool,
     findings: Option<WriteFindings>,
     flows: Option<WriteFlows>,
+    changes: Option<WriteChanges>,
 }
 
 type WriteFindings = fn(&[FindingRow<'_>], &View<'_>, &mut dyn Write) -> io::Result<()>;
 type WriteFlows = fn(&[FlowCells<'_>], &View<'_>, &mut dyn Write) -> io::Result<()>;
+type WriteChanges = fn(&[Change], &View<'_>, &mut dyn Write) -> io::Result<()>;
 
 /// What a format has to know besides the rows.
 #[derive(Debug, Clone, Copy, Default)]
@@ -88,6 +98,7 @@ impl Format {
         match content {
             Content::Findings => self.findings.is_some(),
             Content::Flows => self.flows.is_some(),
+            Content::Changes => self.changes.is_some(),
         }
     }
 
@@ -107,6 +118,13 @@ impl Format {
         output.write(|out| write(&flows::sorted(flows, view.captures), view, out))
     }
 
+    /// Writes what changed between two discrepancy tables, in the order given.
+    pub fn write_changes(&self, changes: &[Change], view: &View<'_>, output: Output) -> Result<()> {
+        let write = self.changes.ok_or_else(|| self.does_not_write(Content::Changes))?;
+        self.check_available()?;
+        output.write(|out| write(changes, view, out))
+    }
+
     fn check_available(&self) -> Result<()> {
         if self.available {
             return Ok(());
@@ -122,6 +140,7 @@ impl Format {
         let what = match content {
             Content::Findings => "findings",
             Content::Flows => "flows",
+            Content::Changes => "changes",
         };
         Error::Usage(format!(
             "failed to write {what} as `{}`: expected one of {}",
@@ -129,6 +148,11 @@ impl Format {
             names(content).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
         ))
     }
+}
+
+/// The rows that findings make: what reading them back from a table would give.
+pub fn rows(findings: &[Finding], captures: &[CaptureInfo]) -> Vec<Row> {
+    findings.iter().map(|finding| Row::of(&FindingRow { finding, captures })).collect()
 }
 
 /// The format called `name`.
@@ -198,6 +222,7 @@ pub fn columns(content: Content) -> Vec<(&'static str, Kind)> {
     match content {
         Content::Findings => of::<FindingTable>(),
         Content::Flows => of::<FlowTable>(),
+        Content::Changes => of::<ChangeTable>(),
     }
 }
 

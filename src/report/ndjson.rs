@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::cell::Table;
+use super::diff::{Change, ChangeTable};
 use super::findings::{FindingRow, FindingTable};
 use super::flows::{FlowCells, FlowTable};
 use super::{Format, SCHEMA_VERSION, View};
@@ -19,6 +20,7 @@ pub(super) const FORMAT: Format = Format {
     binary: false,
     findings: Some(write_findings),
     flows: Some(write_flows),
+    changes: Some(write_changes),
 };
 
 fn write_findings(rows: &[FindingRow<'_>], _: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -48,6 +50,10 @@ impl<T: Table> Serialize for Object<'_, T> {
         }
         map.end()
     }
+}
+
+fn write_changes(changes: &[Change], _: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+    lines::<ChangeTable>(changes, out)
 }
 
 #[cfg(test)]

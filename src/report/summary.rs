@@ -26,6 +26,8 @@ pub struct Summary {
     pub flows: BTreeMap<Transport, u64>,
     /// What is to be known of the capture's quality, one line each.
     pub quality: Vec<String>,
+    /// What became of waivers, one line each.
+    pub waivers: Vec<String>,
     /// Discrepancies by severity, worst first; empty where there are none or nothing was checked.
     pub findings: Vec<(Severity, u64)>,
     /// Claims and what became of them, for each profile and device; empty where nothing was checked.
@@ -81,6 +83,9 @@ impl Display for Summary {
         line(f, "flows", &flows(&self.flows))?;
         for note in &self.quality {
             line(f, "quality", &text::printable(note))?;
+        }
+        for note in &self.waivers {
+            line(f, "waivers", &text::printable(note))?;
         }
         if !self.coverage.is_empty() {
             line(f, "findings", &tally(&self.findings))?;
@@ -276,6 +281,7 @@ mod tests {
                 not_visible: 2,
                 ..Coverage::default()
             }],
+            waivers: vec!["1 finding waived by 1 of 2 waivers".into()],
             findings: vec![(Severity::Error, 1), (Severity::Info, 1)],
             every_capture: false,
         };
@@ -290,6 +296,7 @@ mod tests {
              device: bot (02:00:00:00:00:01), found by its DHCP host name\n\
              flows: 1,201 (1 TCP connection, 1,200 udp)\n\
              quality: 3 of 12 connections began before the capture\n\
+             waivers: 1 finding waived by 1 of 2 waivers\n\
              findings: 1 error, 1 for information\n\
              claims: 24 declared, 19 checkable, 14 exercised, 12 conform, 2 discrepancies, 3 not exercised, 2 not \
              visible in this capture\n"

@@ -22,6 +22,7 @@ pub(super) const FORMAT: Format = Format {
     binary: false,
     findings: Some(write_findings),
     flows: Some(write_flows),
+    changes: Some(super::terminal_changes::write),
 };
 
 /// Narrower terminals get lines of this width, which they wrap themselves.
@@ -32,16 +33,19 @@ const INDENT: u16 = 10;
 
 /// Stands for the line between two rows until the sentence takes its place. No cell holds it, for control
 /// characters are escaped there.
-const BETWEEN_ROWS: char = '\u{1}';
+pub(super) const BETWEEN_ROWS: char = '\u{1}';
 
 /// Flows are aligned in pieces of this many, so that memory is bounded.
 const CHUNK_ROWS: usize = 4_096;
 
 fn write_findings(rows: &[FindingRow<'_>], view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let Some(first) = rows.first() else {
+    if rows.is_empty() {
         return writeln!(out, "No findings.");
-    };
-    let devices = rows.iter().any(|row| row.finding.device.key != first.finding.device.key);
+    }
+    // Some rows are about no device.
+    let mut keys = rows.iter().map(|row| row.finding.device.key.as_str()).filter(|key| !key.is_empty());
+    let first = keys.next();
+    let devices = keys.any(|key| Some(key) != first);
     let unlimited = View { width: None, ..*view };
     let widest = finding_table(rows, Shape { devices, values: true }, &unlimited).lines().next();
     let values = view.width.is_none_or(|width| {
@@ -99,7 +103,9 @@ fn sentence(row: &FindingRow<'_>) -> String {
     let claim =
         (finding.code != CLAIM_ROW && !finding.claim.is_empty()).then(|| text::printable(&finding.claim));
     let frame = finding.evidence.as_ref().map(|evidence| frame_text(evidence.first.frame, row.captures));
-    let origin: Vec<String> = claim.into_iter().chain(frame).collect();
+    let waiver =
+        (!finding.waiver.is_empty()).then(|| format!("waived by {}", text::printable(&finding.waiver)));
+    let origin: Vec<String> = claim.into_iter().chain(frame).chain(waiver).collect();
     let message = message(finding);
     if origin.is_empty() { message } else { format!("{message} [{}]", origin.join(", ")).trim().to_owned() }
 }
@@ -112,7 +118,7 @@ fn values_line(finding: &Finding) -> String {
 }
 
 /// Writes `text` under the second column, wrapped.
-fn write_below(text: &str, view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_below(text: &str, view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     if text.is_empty() {
         return Ok(());
     }
@@ -215,7 +221,7 @@ fn end_point(flow: &Flow, end: Endpoint) -> String {
 }
 
 /// A table without lines that asks neither the terminal nor the environment.
-fn plain_table(view: &View<'_>) -> Table {
+pub(super) fn plain_table(view: &View<'_>) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).force_no_tty();
     if view.color {
@@ -228,7 +234,7 @@ fn plain_table(view: &View<'_>) -> Table {
 }
 
 /// Two spaces between columns and none at the edges. Returns the index of the last column.
-fn close_up(table: &mut Table) -> usize {
+pub(super) fn close_up(table: &mut Table) -> usize {
     let last = table.column_count().saturating_sub(1);
     for column in table.column_iter_mut() {
         column.set_padding((0, if column.index == last { 0 } else { 2 }));
@@ -236,11 +242,11 @@ fn close_up(table: &mut Table) -> usize {
     last
 }
 
-fn right(text: &str) -> Field {
+pub(super) fn right(text: &str) -> Field {
     Field::new(text).set_alignment(CellAlignment::Right)
 }
 
-fn tinted(field: Field, severity: Option<Severity>) -> Field {
+pub(super) fn tinted(field: Field, severity: Option<Severity>) -> Field {
     match severity {
         Some(Severity::Error) => field.fg(Color::Red),
         Some(Severity::Warning) => field.fg(Color::Yellow),

@@ -1,0 +1,213 @@
+//! `wireclaim diff`: what changed between two discrepancy tables, or between what two captures give.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use clap::{Arg, Args};
+
+use super::Exit;
+use super::args::{CheckArgs, InputArgs};
+use super::check::{self, Gate, Question};
+use super::settings::Target;
+use crate::error::{Error, Result};
+use crate::model::finding::Severity;
+use crate::model::text::printable;
+use crate::pipeline::judge::Show;
+use crate::report::diff::{Change, Fate, diff};
+use crate::report::read::{self, Looks, Row};
+use crate::report::summary::{counted, grouped};
+use crate::report::{self, Content};
+
+/// The options of `check`, with which captures are judged, and its gate.
+#[derive(Debug, Args)]
+#[command(mut_args(fitted), override_usage = "wireclaim diff [OPTIONS] <OLD> <NEW>")]
+pub(super) struct DiffArgs {
+    #[command(flatten)]
+    check: CheckArgs,
+}
+
+/// An argument of `check` as it is for two inputs.
+fn fitted(arg: Arg) -> Arg {
+    match arg.get_id().as_str() {
+        "captures" => arg
+            .num_args(2)
+            .value_names(["OLD", "NEW"])
+            .help("Two discrepancy tables (CSV or NDJSON, told apart by content; one may be - for standard input), or captures, which are judged as check would with these options"),
+        "profile" => arg.required(false).help("For captures: a built-in profile or a YAML file; repeatable"),
+        "all" => arg.help("Print what is the same, too"),
+        "fail_on" => arg.help("Exit with 1 where something new or worse is of this severity or above"),
+        "min_confidence" => arg.help("Exit with 1 where something new or worse is of this confidence or above"),
+        "write_waivers" => arg.hide(true),
+        _ => arg,
+    }
+}
+
+pub(super) fn run(args: &DiffArgs) -> Result<Exit> {
+    let args = &args.check;
+    let [old_name, new_name] = args.input.captures.as_slice() else {
+        return Err(Error::Usage(String::from("expected two tables or captures: OLD NEW")));
+    };
+    let sides = [Side::of(old_name), Side::of(new_name)];
+    let question = question(args, &sides)?;
+    let target = Target::open(&args.output, Content::Changes)?;
+    // A table may be without a row for each claim: they are compared where both sides have them for certain.
+    let captures = sides.iter().all(|side| matches!(side, Side::Capture(_)));
+    let show = if args.all && captures { Show::EveryClaim } else { Show::Discrepancies };
+    let [old, new] = sides.map(|side| side.read(&args.input, question.as_ref(), show));
+    let (old, new) = (old?.rows, new?);
+    let changes = diff(old, new.rows);
+    let gate = Gate::of(args);
+    let worse: Vec<&Change> = changes.iter().filter(|change| is_worse(change, &gate)).collect();
+    let exit = match new.trouble {
+        Exit::Internal => Exit::Internal,
+        _ if !worse.is_empty() => Exit::Findings,
+        trouble => trouble,
+    };
+    if !args.input.quiet {
+        eprint!("{}", summary(&changes, &worse));
+        if exit == Exit::Incomplete {
+            eprintln!("gate: {} is damaged, incomplete or too poor to tell what is new", printable(new_name));
+        }
+    }
+    let shown: Vec<Change> =
+        changes.into_iter().filter(|change| args.all || change.fate != Fate::Same).collect();
+    let (format, view, output) = target.parts(&[]);
+    format.write_changes(&shown, &view, output)?;
+    Ok(exit)
+}
+
+/// One of the two that are compared.
+enum Side<'a> {
+    Table(&'a Path),
+    Capture(&'a str),
+}
+
+/// What one side has.
+struct Found {
+    rows: Vec<Row>,
+    /// [`Exit::Clean`], or why its rows may not be all there are.
+    trouble: Exit,
+}
+
+impl<'a> Side<'a> {
+    fn of(argument: &'a str) -> Self {
+        let path = Path::new(argument);
+        match read::looks(path) {
+            Looks::Table => Self::Table(path),
+            Looks::Other => Self::Capture(argument),
+        }
+    }
+
+    fn read(&self, input: &InputArgs, question: Option<&Question>, show: Show) -> Result<Found> {
+        match (self, question) {
+            (Self::Table(path), _) => {
+                let rows = read::read(path)?;
+                let poor = |row: &Row| {
+                    check::is_about_capture(row.cell("code")) && row.severity == Some(Severity::Error)
+                };
+                let trouble = if rows.iter().any(poor) { Exit::Incomplete } else { Exit::Clean };
+                Ok(Found { rows, trouble })
+            }
+            (Self::Capture(capture), Some(question)) => {
+                let input = InputArgs { captures: vec![(*capture).to_owned()], ..input.clone() };
+                let judged = question.judge(&input, show)?;
+                if !input.quiet {
+                    eprint!("{}", judged.summary(question, input.verbose));
+                }
+                judged.tell_trouble();
+                let shown = report::fold(judged.findings.iter().chain(&judged.rows).cloned());
+                let found =
+                    Found { rows: report::rows(&shown, judged.captures()), trouble: judged.trouble() };
+                judged.free();
+                Ok(found)
+            }
+            (Self::Capture(capture), None) => Err(needs_profile(capture)),
+        }
+    }
+}
+
+/// What captures are asked; `None` where there is none. Refuses what would go without effect.
+fn question(args: &CheckArgs, sides: &[Side<'_>; 2]) -> Result<Option<Question>> {
+    let capture = sides.iter().find_map(|side| match side {
+        Side::Capture(capture) => Some(*capture),
+        Side::Table(_) => None,
+    });
+    if args.write_waivers.is_some() {
+        return Err(Error::Usage(String::from(
+            "failed to use `--write-waivers`: it is an option of `wireclaim check`",
+        )));
+    }
+    let Some(capture) = capture else {
+        let given = [
+            ("--profile", !args.profile.is_empty()),
+            ("--variant", !args.variant.is_empty()),
+            ("--set", !args.set.is_empty()),
+            ("--device", !args.device.is_empty()),
+            ("--waivers", !args.waivers.is_empty()),
+            ("--filter", args.input.filter.is_some()),
+            ("--keylog", !args.input.keylog.is_empty()),
+            ("--names", args.input.names.is_some()),
+        ];
+        return match given.iter().find(|(_, given)| *given) {
+            Some((option, _)) => Err(Error::Usage(format!(
+                "failed to use `{option}`: it is for captures, and both are tables (give it to the `wireclaim check` that writes them)"
+            ))),
+            None => Ok(None),
+        };
+    };
+    if args.profile.is_empty() {
+        // A path that is not there is told as such, not as a missing profile.
+        return Err(needs_profile(capture));
+    }
+    Question::of(args).map(Some)
+}
+
+/// Why a capture cannot be judged: there is no profile to judge it by, or it is not even there.
+fn needs_profile(capture: &str) -> Error {
+    let path = Path::new(capture);
+    match path.metadata() {
+        Err(source) if !capture.contains(['*', '?', '[']) => {
+            Error::Io { action: "read", path: path.to_owned(), source }
+        }
+        _ => Error::Usage(format!(
+            "failed to compare `{capture}`: it is no discrepancy table (CSV or NDJSON, as `wireclaim check` writes it), and a capture \
+             is judged by a profile (name one with `-p`)"
+        )),
+    }
+}
+
+/// Whether a change fails the run: what is new or worse reaches the gate, and did not do so before as bad as this.
+fn is_worse(change: &Change, gate: &Gate) -> bool {
+    let reaches =
+        |row: &Row| gate.is_reached(row.cell("code"), row.severity, row.confidence, row.cell("waiver"));
+    match (&change.fate, &change.before) {
+        (Fate::New, _) => reaches(&change.row),
+        (Fate::Changed, Some(before)) => {
+            reaches(&change.row) && (!reaches(before) || change.row.severity > before.severity)
+        }
+        _ => false,
+    }
+}
+
+/// `changes: 3 new, 1 gone, 2 changed, 14 the same`, and what fails the run.
+fn summary(changes: &[Change], worse: &[&Change]) -> String {
+    let count = |fate| grouped(changes.iter().filter(|change| change.fate == fate).count() as u64);
+    let mut out = format!(
+        "changes: {} new, {} gone, {} changed, {} the same\n",
+        count(Fate::New),
+        count(Fate::Gone),
+        count(Fate::Changed),
+        count(Fate::Same)
+    );
+    for change in worse.iter().take(MAX_TOLD) {
+        let Change { fate, row, .. } = change;
+        let _ = writeln!(out, "gate: {fate} {} {}", row.cell("code"), row.id());
+    }
+    if worse.len() > MAX_TOLD {
+        let _ = writeln!(out, "gate: {}", counted((worse.len() - MAX_TOLD) as u64, "more row"));
+    }
+    out
+}
+
+/// Rows that are named as failing the run.
+const MAX_TOLD: usize = 5;
