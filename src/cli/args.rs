@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::lint::LintArgs;
+use super::show::ShowArgs;
 use crate::model::finding::{Confidence, Severity};
 use crate::pipeline::LEAST_MAX_MEMORY;
 
@@ -21,7 +23,7 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Print the flow table itself, with every fact of each flow
     Flows(FlowsArgs),
-    /// Say what a finding means, why it matters and when it stays silent
+    /// Say what a finding or a lint means, why it matters and what to do
     Explain {
         /// A code, as in the column `code`
         code: String,
@@ -35,17 +37,21 @@ pub(super) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ProfileCommand {
-    /// Print a profile in words: every claim with its quote, and what packets cannot show
-    Show {
-        /// A built-in name or a YAML file
-        profile: String,
-    },
-    /// Check profiles for errors
-    Lint {
-        /// Built-in names or YAML files
-        #[arg(required = true)]
-        profiles: Vec<String>,
-    },
+    /// Print a profile in plain sentences, as a table, or as firewall rules (nftables, ufw, CSV of openings)
+    Show(ShowArgs),
+    /// Find what is wrong with profiles: errors, contradictions, what can never apply, what is out of date
+    Lint(LintArgs),
+}
+
+/// What a profile leaves open, bound.
+#[derive(Debug, Args)]
+pub(super) struct BindArgs {
+    /// Take this variant of a profile; repeatable
+    #[arg(long, value_name = "[PROFILE=]NAME")]
+    pub(super) variant: Vec<String>,
+    /// Bind a parameter that a profile leaves open; repeatable
+    #[arg(long, value_name = "[PROFILE=]NAME=VALUE")]
+    pub(super) set: Vec<String>,
 }
 
 /// Which captures, and how to read them.
@@ -116,12 +122,8 @@ pub(super) struct CheckArgs {
     /// A built-in profile (farmbot, electric-imp, smartserver, fortrabbit) or a YAML file; repeatable
     #[arg(short, long, required = true, value_name = "PROFILE")]
     pub(super) profile: Vec<String>,
-    /// Take this variant of a profile; repeatable
-    #[arg(long, value_name = "[PROFILE=]NAME")]
-    pub(super) variant: Vec<String>,
-    /// Bind a parameter that a profile leaves open; repeatable
-    #[arg(long, value_name = "[PROFILE=]NAME=VALUE")]
-    pub(super) set: Vec<String>,
+    #[command(flatten)]
+    pub(super) bind: BindArgs,
     /// Judge this device: IP, prefix, MAC, OUI, a name that it states (DHCP, mDNS, NetBIOS, LLDP) or vlan:N; repeatable [default: whom the profile recognises]
     #[arg(long, value_name = "[PROFILE=]SELECTOR")]
     pub(super) device: Vec<String>,

@@ -8,9 +8,11 @@ mod args;
 mod check;
 mod explain;
 mod flows;
+mod lint;
 mod profile;
 mod progress;
 mod settings;
+mod show;
 
 use std::fmt::Display;
 use std::io::IsTerminal;

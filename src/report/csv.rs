@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::findings::{FindingRow, FindingTable};
 use super::flows::{FlowCells, FlowTable};
+use super::lints::{LintRow, LintTable};
 use super::{Format, View, tables};
 
 pub(super) const FORMAT: Format = Format {
@@ -15,6 +16,7 @@ pub(super) const FORMAT: Format = Format {
     binary: false,
     findings: Some(write_findings),
     flows: Some(write_flows),
+    lints: Some(write_lints),
 };
 
 fn write_findings(rows: &[FindingRow<'_>], _: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -23,6 +25,10 @@ fn write_findings(rows: &[FindingRow<'_>], _: &View<'_>, out: &mut dyn Write) ->
 
 fn write_flows(rows: &[FlowCells<'_>], _: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     tables::csv::<FlowTable>(rows, out)
+}
+
+fn write_lints(rows: &[LintRow], _: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+    tables::csv::<LintTable>(rows, out)
 }
 
 #[cfg(test)]

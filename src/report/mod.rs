@@ -1,4 +1,4 @@
-//! Findings and flows to bytes: CSV, NDJSON, Parquet, a table for the terminal, and the summary.
+//! Findings, flows and lints to bytes: CSV, NDJSON, JSON, Markdown, Parquet, a table for the terminal, and the summary.
 //!
 //! Reports only format: what is found, how sure and how bad it is comes with the finding, and nothing is
 //! dropped or judged here. Whatever came from the wire, a profile or a file name is made harmless
@@ -11,6 +11,9 @@ mod csv;
 mod findings;
 mod flows;
 mod folding;
+mod json;
+mod lints;
+mod markdown;
 mod ndjson;
 mod output;
 mod parquet;
@@ -27,6 +30,7 @@ pub use cell::Kind;
 pub use findings::finding_id;
 pub use flows::FlowRow;
 pub use folding::{Folder, fold};
+pub use lints::LintRow;
 pub use output::Output;
 
 use crate::error::{Error, Result};
@@ -35,12 +39,14 @@ use crate::model::stats::CaptureInfo;
 use cell::Table;
 use findings::{FindingRow, FindingTable};
 use flows::{FlowCells, FlowTable};
+use lints::LintTable;
 
 /// Version of the columns and keys of both tables; they only ever grow. In every format but CSV.
 pub const SCHEMA_VERSION: u64 = 1;
 
 /// Every format, in the order in which help shows them.
-pub const REGISTRY: &[&Format] = &[&csv::FORMAT, &ndjson::FORMAT, &parquet::FORMAT, &terminal::FORMAT];
+pub const REGISTRY: &[&Format] =
+    &[&csv::FORMAT, &ndjson::FORMAT, &json::FORMAT, &markdown::FORMAT, &parquet::FORMAT, &terminal::FORMAT];
 
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +55,8 @@ pub enum Content {
     Findings,
     /// The flow table.
     Flows,
+    /// What is wrong with profiles.
+    Lints,
 }
 
 /// How something is written.
@@ -66,10 +74,12 @@ pub struct Format {
     pub binary: bool,
     findings: Option<WriteFindings>,
     flows: Option<WriteFlows>,
+    lints: Option<WriteLints>,
 }
 
 type WriteFindings = fn(&[FindingRow<'_>], &View<'_>, &mut dyn Write) -> io::Result<()>;
 type WriteFlows = fn(&[FlowCells<'_>], &View<'_>, &mut dyn Write) -> io::Result<()>;
+type WriteLints = fn(&[LintRow], &View<'_>, &mut dyn Write) -> io::Result<()>;
 
 /// What a format has to know besides the rows.
 #[derive(Debug, Clone, Copy, Default)]
@@ -88,6 +98,7 @@ impl Format {
         match content {
             Content::Findings => self.findings.is_some(),
             Content::Flows => self.flows.is_some(),
+            Content::Lints => self.lints.is_some(),
         }
     }
 
@@ -107,6 +118,13 @@ impl Format {
         output.write(|out| write(&flows::sorted(flows, view.captures), view, out))
     }
 
+    /// Writes lints in the given order.
+    pub fn write_lints(&self, lints: &[LintRow], view: &View<'_>, output: Output) -> Result<()> {
+        let write = self.lints.ok_or_else(|| self.does_not_write(Content::Lints))?;
+        self.check_available()?;
+        output.write(|out| write(lints, view, out))
+    }
+
     fn check_available(&self) -> Result<()> {
         if self.available {
             return Ok(());
@@ -122,6 +140,7 @@ impl Format {
         let what = match content {
             Content::Findings => "findings",
             Content::Flows => "flows",
+            Content::Lints => "lints",
         };
         Error::Usage(format!(
             "failed to write {what} as `{}`: expected one of {}",
@@ -198,6 +217,7 @@ pub fn columns(content: Content) -> Vec<(&'static str, Kind)> {
     match content {
         Content::Findings => of::<FindingTable>(),
         Content::Flows => of::<FlowTable>(),
+        Content::Lints => of::<LintTable>(),
     }
 }
 
@@ -235,11 +255,13 @@ mod tests {
             |name, content| choose(Some(name), None, content, IsTerminal::Yes).unwrap_err().to_string();
         assert_eq!(
             error("cvs", Content::Findings),
-            "failed to choose format `cvs`: expected one of csv, ndjson, table (did you mean `csv`?)"
+            "failed to choose format `cvs`: expected one of csv, ndjson, json, markdown, table (did you mean \
+             `csv`?)"
         );
         assert_eq!(
             error("parquet", Content::Findings),
-            "failed to write findings as `parquet`: expected one of `csv`, `ndjson`, `table`"
+            "failed to write findings as `parquet`: expected one of `csv`, `ndjson`, `json`, `markdown`, \
+             `table`"
         );
         assert!(error("parquet", Content::Flows).starts_with("failed to write `parquet`"));
     }

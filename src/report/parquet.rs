@@ -15,6 +15,7 @@ pub(super) const FORMAT: Format = Format {
     binary: true,
     findings: None,
     flows: Some(write_flows),
+    lints: None,
 };
 
 fn write_flows(rows: &[FlowCells<'_>], _: &View<'_>, out: &mut dyn Write) -> io::Result<()> {

@@ -22,6 +22,7 @@ pub(super) const FORMAT: Format = Format {
     binary: false,
     findings: Some(write_findings),
     flows: Some(write_flows),
+    lints: Some(super::lints::write_text),
 };
 
 /// Narrower terminals get lines of this width, which they wrap themselves.
