@@ -15,6 +15,7 @@ mod json;
 mod lints;
 mod markdown;
 mod ndjson;
+mod openings;
 mod output;
 mod parquet;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use findings::finding_id;
 pub use flows::FlowRow;
 pub use folding::{Folder, fold};
 pub use lints::LintRow;
+pub use openings::{write_claims, write_openings};
 pub use output::Output;
 
 use crate::error::{Error, Result};

@@ -215,6 +215,22 @@ fn end_point(flow: &Flow, end: Endpoint) -> String {
     if matches!(flow.key.transport, Tcp | Udp) { end.to_string() } else { end.ip.to_string() }
 }
 
+/// Writes rows of text under their header, aligned.
+pub(super) fn write_aligned<const N: usize>(
+    header: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+    view: &View<'_>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut table = plain_table(view);
+    table.set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    close_up(&mut table);
+    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
+}
+
 /// A table without lines that asks neither the terminal nor the environment.
 fn plain_table(view: &View<'_>) -> Table {
     let mut table = Table::new();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::{NamePattern, Peer};
-use super::compare::{count, ranges};
+use super::compare::count;
 use super::transport::level_key;
 use super::{Code, Declared, Family, Lint, Severity, Subject, listed};
 use crate::model::Transport;
@@ -106,7 +106,7 @@ fn many_ports(subject: &Subject<'_>, claim: &Declared<'_>) -> Lint {
 }
 
 fn shown(claim: &Declared<'_>) -> String {
-    words(&ranges(&claim.ports).unwrap_or_default())
+    words(&claim.ports.ranges().unwrap_or_default())
 }
 
 fn words(ranges: &[(u16, u16)]) -> String {
@@ -142,7 +142,7 @@ fn any_peer(subject: &Subject<'_>, claims: &[&Declared<'_>]) -> Option<Lint> {
         let of_it = claims.iter().filter(|claim| claim.rule.transports.contains(&transport));
         let (mut known, mut unbound) = (Vec::new(), BTreeSet::new());
         for claim in of_it {
-            match ranges(&claim.ports) {
+            match claim.ports.ranges() {
                 Some(ranges) => known.extend(ranges),
                 None => drop(unbound.insert(claim.ports.to_string())),
             }

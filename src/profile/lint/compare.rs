@@ -127,20 +127,9 @@ pub(super) fn ports_of(profile: &Profile, index: usize, rule: &FlowRule) -> Port
     }
 }
 
-/// The ports as ascending inclusive ranges; `None` while they are unbound.
-pub(super) fn ranges(ports: &Ports) -> Option<Vec<(u16, u16)>> {
-    match ports {
-        Ports::Any => Some(vec![(1, u16::MAX)]),
-        Ports::Of(ranges) => Some(ranges.clone()),
-        Ports::Fallback(ports) => Some(value::united(ports.iter().map(|port| (*port, *port)).collect())),
-        Ports::Except(ranges) => Some(value::others(ranges)),
-        Ports::Unbound(_) => None,
-    }
-}
-
 /// How many ports; `None` while they are unbound.
 pub(super) fn count(ports: &Ports) -> Option<u32> {
-    let sizes = ranges(ports)?;
+    let sizes = ports.ranges()?;
     Some(sizes.into_iter().map(|(low, high)| u32::from(high.saturating_sub(low)).saturating_add(1)).sum())
 }
 
@@ -157,13 +146,13 @@ fn ports_within(inner: &Ports, outer: &Ports) -> bool {
     if inner == outer || *outer == Ports::Any {
         return true;
     }
-    let (Some(inner), Some(outer)) = (ranges(inner), ranges(outer)) else { return false };
+    let (Some(inner), Some(outer)) = (inner.ranges(), outer.ranges()) else { return false };
     inner.iter().all(|(low, high)| outer.iter().any(|(from, to)| from <= low && high <= to))
 }
 
 /// The ports that are in both, as ascending ranges; none where one is unbound.
 pub(super) fn common(a: &Ports, b: &Ports) -> Vec<(u16, u16)> {
-    let (Some(a), Some(b)) = (ranges(a), ranges(b)) else { return Vec::new() };
+    let (Some(a), Some(b)) = (a.ranges(), b.ranges()) else { return Vec::new() };
     let mut out = Vec::new();
     for (low, high) in &a {
         for (from, to) in &b {
