@@ -163,10 +163,8 @@ fn the_documentation_has_the_pages_as_they_are() {
     for code in lint::codes() {
         let page = code.page.trim_end().replace("\n## ", "\n#### ");
         let page = page.strip_prefix("## ").map_or(page.clone(), |page| format!("#### {page}"));
-        pages.push_str(&format!(
-            "\n### {}\n\n{}. Usually `{}`.\n\n{page}\n",
-            code.id, code.title, code.severity
-        ));
+        let (id, title, severity) = (code.id, code.title, code.severity);
+        pages += &format!("\n### {id}\n\n{title}. Usually `{severity}`.\n\n{page}\n");
     }
     if blessing() {
         fs::write(&path, format!("{head}{MARK}{pages}")).unwrap();

@@ -44,11 +44,15 @@ pub(super) fn run(args: &LintArgs) -> Result<Exit> {
             }
         }
     }
+    let errors = || Error::Usage(format!("{broken} of {} profiles have errors", args.profiles.len()));
+    if broken == args.profiles.len() {
+        return Err(errors());
+    }
     let worst = rows.iter().map(|row| row.lint.severity).max();
     let (format, view, output) = target.parts(&[]);
     format.write_lints(&rows, &view, output)?;
     if broken > 0 {
-        return Err(Error::Usage(format!("{broken} of {} profiles have errors", args.profiles.len())));
+        return Err(errors());
     }
     let reaches = args.fail_on.severity().is_some_and(|least| worst >= Some(least));
     Ok(if reaches { Exit::Findings } else { Exit::Clean })

@@ -66,7 +66,7 @@ fn view(args: &ShowArgs) -> View<'static> {
 }
 
 fn by_suffix(path: Option<&Path>) -> Form {
-    let suffix = path.and_then(Path::extension).map(|suffix| suffix.to_ascii_lowercase());
+    let suffix = path.and_then(Path::extension).map(std::ffi::OsStr::to_ascii_lowercase);
     match suffix.as_ref().and_then(|suffix| suffix.to_str()) {
         Some("nft" | "nftables") => Form::Nftables,
         Some("sh" | "ufw") => Form::Ufw,

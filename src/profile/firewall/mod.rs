@@ -11,6 +11,7 @@ mod safe;
 mod ufw;
 
 use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 
 use ipnet::IpNet;
 
@@ -32,7 +33,21 @@ struct Plan<'d> {
     sets: Vec<Set>,
     /// What is in no rule, and why.
     left_out: Vec<(&'d Claim, String)>,
+    /// Where a rule is that says the same of the same packets.
+    known: HashMap<Likeness<'d>, usize>,
+    /// Sets by what they stand for.
+    known_sets: HashMap<String, usize>,
+    /// Names that sets have.
+    taken: HashSet<String>,
 }
+
+/// What two rules have in common that are one: direction, peer, transports, ports whatever their order (or the parameter
+/// that is to fill them in), verdict, and what is not bound.
+type Likeness<'d> = (
+    (Option<Way>, Target, &'d [Transport], bool),
+    (Option<Vec<(u16, u16)>>, Option<&'d str>),
+    (Option<&'d str>, Option<&'d str>),
+);
 
 /// A rule for one peer.
 struct Planned<'d> {
@@ -51,7 +66,7 @@ struct Planned<'d> {
 }
 
 /// The other end of a rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Target {
     Anyone,
     Network(IpNet),
@@ -78,7 +93,14 @@ const LOCAL_V4: &[&str] =
 const LOCAL_V6: &[&str] = &["fc00::/7", "fe80::/10", "ff00::/8"];
 
 fn plan(declaration: &Declaration) -> Plan<'_> {
-    let mut plan = Plan { rules: Vec::new(), sets: Vec::new(), left_out: Vec::new() };
+    let mut plan = Plan {
+        rules: Vec::new(),
+        sets: Vec::new(),
+        left_out: Vec::new(),
+        known: HashMap::new(),
+        known_sets: HashMap::new(),
+        taken: HashSet::new(),
+    };
     for bound in &declaration.claims {
         match in_no_rule(bound) {
             Some(why) => plan.left_out.push((&bound.claim, why)),
@@ -159,17 +181,17 @@ impl<'d> Plan<'d> {
     }
 
     fn set(&mut self, prefix: &str, name: &str, shown: String, networks: &[IpNet]) -> Target {
-        if let Some(known) = self.sets.iter().position(|set| set.shown == shown) {
-            return Target::Set(known);
+        if let Some(known) = self.known_sets.get(&shown) {
+            return Target::Set(*known);
         }
         let stem = format!("{prefix}_{}", safe::identifier(name));
-        let taken = |name: &str| self.sets.iter().any(|set| set.name == name);
         let mut name = stem.clone();
         let mut number = 2_usize;
-        while taken(&name) {
+        while !self.taken.insert(name.clone()) {
             name = format!("{stem}_{number}");
             number = number.saturating_add(1);
         }
+        self.known_sets.insert(shown.clone(), self.sets.len());
         self.sets.push(Set { name, shown, networks: networks.to_vec() });
         Target::Set(self.sets.len().saturating_sub(1))
     }
@@ -184,35 +206,29 @@ impl<'d> Plan<'d> {
         note: Option<&'d str>,
     ) {
         let deny = claim.level == Level::Forbidden;
-        let same = |known: &&mut Planned<'_>| {
-            known.way == rule.way
-                && known.target == target
-                && known.transports == rule.transports
-                && same_ports(known.ports, &rule.ports)
-                && known.deny == deny
-                && known.open == open
-                && known.note == note
-        };
-        match self.rules.iter_mut().find(same) {
-            Some(known) => known.claims.push(claim),
-            None => self.rules.push(Planned {
-                way: rule.way,
-                target,
-                transports: &rule.transports,
-                ports: &rule.ports,
-                deny,
-                claims: vec![claim],
-                open,
-                note,
-                width,
-            }),
+        let parameter = if let Ports::Unbound(name) = &rule.ports { Some(name.as_str()) } else { None };
+        let likeness = (
+            (rule.way, target.clone(), rule.transports.as_slice(), deny),
+            (rule.ports.ranges(), parameter),
+            (open, note),
+        );
+        let known = self.known.get(&likeness).and_then(|at| self.rules.get_mut(*at));
+        if let Some(known) = known {
+            return known.claims.push(claim);
         }
+        self.known.insert(likeness, self.rules.len());
+        self.rules.push(Planned {
+            way: rule.way,
+            target,
+            transports: &rule.transports,
+            ports: &rule.ports,
+            deny,
+            claims: vec![claim],
+            open,
+            note,
+            width,
+        });
     }
-}
-
-/// Whether they are the same ports, whatever their order of preference.
-fn same_ports(a: &Ports, b: &Ports) -> bool {
-    a == b || matches!((a.ranges(), b.ranges()), (Some(a), Some(b)) if a == b)
 }
 
 impl Planned<'_> {

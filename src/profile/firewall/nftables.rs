@@ -1,5 +1,6 @@
 //! Rules for nftables, for a firewall that forwards the device's traffic.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
 use ipnet::IpNet;
@@ -91,7 +92,7 @@ fn chain(out: &mut String, plan: &Plan<'_>, side: Side, baseline: &[Baseline]) {
         out,
         "\tchain {name} {{\n\t\tct state established,related accept\n\t\tct state invalid drop\n"
     );
-    let mut told: Vec<&str> = Vec::new();
+    let mut told = HashSet::new();
     let concerned = |rule: &&Planned<'_>| if side == Side::From { rule.outward() } else { rule.inward() };
     for rule in plan.rules.iter().filter(concerned) {
         titles(out, rule, &mut told);
@@ -106,10 +107,9 @@ fn chain(out: &mut String, plan: &Plan<'_>, side: Side, baseline: &[Baseline]) {
 }
 
 /// A line for each claim, above the first of its rules.
-fn titles<'d>(out: &mut String, rule: &Planned<'d>, told: &mut Vec<&'d str>) {
+fn titles<'d>(out: &mut String, rule: &Planned<'d>, told: &mut HashSet<&'d str>) {
     for Claim { id, title, level, .. } in rule.claims.iter().copied() {
-        if !told.contains(&id.as_str()) {
-            told.push(id);
+        if told.insert(id) {
             remark(out, "\t\t", &format!("{id} ({level}): {title}"));
         }
     }

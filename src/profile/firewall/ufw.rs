@@ -1,5 +1,6 @@
 //! Commands for ufw, on the device itself.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
 use super::super::{Baseline, Claim, Declaration, Peer, Ports};
@@ -34,7 +35,7 @@ pub fn ufw(declaration: &Declaration) -> String {
         out.push('\n');
     }
     out.push_str("ufw default deny incoming\nufw default deny outgoing\n\n");
-    let mut told: Vec<&str> = Vec::new();
+    let mut told = HashSet::new();
     for rule in &plan.rules {
         titles(&mut out, rule, &mut told);
         commands(&mut out, &plan, rule);
@@ -57,10 +58,9 @@ fn remark(out: &mut String, text: &str) {
 }
 
 /// A line for each claim, above the first of its rules.
-fn titles<'d>(out: &mut String, rule: &Planned<'d>, told: &mut Vec<&'d str>) {
+fn titles<'d>(out: &mut String, rule: &Planned<'d>, told: &mut HashSet<&'d str>) {
     for Claim { id, title, level, .. } in rule.claims.iter().copied() {
-        if !told.contains(&id.as_str()) {
-            told.push(id);
+        if told.insert(id) {
             remark(out, &format!("{id} ({level}): {title}"));
         }
     }

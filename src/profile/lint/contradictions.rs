@@ -1,5 +1,7 @@
 //! What the document's reader found to contradict itself, as the profile notes it.
 
+use std::collections::HashMap;
+
 use super::{Code, Family, Lint, Severity, Subject};
 
 pub(super) static FAMILY: Family = Family { codes: &[&NOTED], find };
@@ -29,11 +31,18 @@ fn find(subject: &Subject<'_>, lints: &mut Vec<Lint>) {
 pub(super) fn join(lints: &mut Vec<Lint>) {
     let (notes, mut others): (Vec<Lint>, Vec<Lint>) =
         lints.drain(..).partition(|lint| lint.code == NOTED.id && lint.claims.len() > 1);
+    let sorted = |lint: &Lint| {
+        let mut claims = lint.claims.clone();
+        claims.sort_unstable();
+        claims
+    };
+    // The first of those with the same claims.
+    let mut known: HashMap<Vec<String>, usize> = HashMap::new();
+    for (at, lint) in others.iter().enumerate() {
+        known.entry(sorted(lint)).or_insert(at);
+    }
     for note in notes {
-        let same = |lint: &&mut Lint| {
-            lint.claims.len() == note.claims.len() && lint.claims.iter().all(|id| note.claims.contains(id))
-        };
-        match others.iter_mut().find(same) {
+        match known.get(&sorted(&note)).and_then(|at| others.get_mut(*at)) {
             Some(lint) => lint.message = format!("{}; the profile notes: {}", lint.message, note.message),
             None => others.push(note),
         }

@@ -19,6 +19,8 @@ mod reach;
 mod transport;
 mod weak_tls;
 
+use std::collections::{HashMap, HashSet};
+
 use super::{Claim, FlowRule, Level, Ports, Profile, Rule};
 use crate::model::finding::Severity;
 use date::Month;
@@ -119,20 +121,19 @@ pub fn lint_on(profile: &Profile, terms: Terms<'_>) -> Vec<Lint> {
 /// One row where several claims have the same said of them, at the first of them.
 fn united(lints: Vec<Lint>) -> Vec<Lint> {
     let mut out: Vec<Lint> = Vec::with_capacity(lints.len());
+    let mut known: HashMap<(&'static str, Severity, String, String), usize> = HashMap::new();
     for lint in lints {
-        let same = |known: &&mut Lint| {
-            known.code == lint.code
-                && known.severity == lint.severity
-                && known.message == lint.message
-                && known.remedy == lint.remedy
+        let key = (lint.code, lint.severity, lint.message.clone(), lint.remedy.clone());
+        let Some(first) = known.get(&key).and_then(|at| out.get_mut(*at)) else {
+            known.insert(key, out.len());
+            out.push(lint);
+            continue;
         };
-        match out.iter_mut().find(same) {
-            Some(known) => {
-                let new = lint.claims.into_iter().filter(|id| !known.claims.contains(id)).collect::<Vec<_>>();
-                known.claims.extend(new);
-            }
-            None => out.push(lint),
-        }
+        first.claims.extend(lint.claims);
+    }
+    for lint in &mut out {
+        let mut told = HashSet::new();
+        lint.claims.retain(|id| told.insert(id.clone()));
     }
     out
 }
