@@ -18,6 +18,7 @@ pub mod sentences;
 mod show;
 pub mod tls_policy;
 mod value;
+pub mod write;
 mod yaml;
 
 use std::time::Duration;
