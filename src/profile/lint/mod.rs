@@ -113,9 +113,11 @@ pub fn lint_on(profile: &Profile, terms: Terms<'_>) -> Vec<Lint> {
     for family in REGISTRY {
         (family.find)(&subject, &mut lints);
     }
+    lints.sort();
+    let mut lints = united(lints);
     contradictions::join(&mut lints);
     lints.sort();
-    united(lints)
+    lints
 }
 
 /// One row where several claims have the same said of them, at the first of them.

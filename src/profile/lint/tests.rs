@@ -178,6 +178,7 @@ fn the_documents_own_contradictions_are_told_once() {
     assert!(
         lints.iter().any(|lint| lint.code == "opposite-directions" && lint.message.contains("C000-FFFF"))
     );
+    assert_eq!(about("SS-13"), ["tcp-against-udp"], "its sentence says TCP; the note is in the same row");
     assert!(about("SS-22").contains(&"forbidden-and-allowed"));
 }
 

@@ -19,7 +19,7 @@ static OPPOSITE: Code = Code {
 
 static OTHER_TRANSPORT: Code = Code {
     id: "tcp-against-udp",
-    title: "One claim gives a service's port over TCP and another over UDP",
+    title: "A service's port is given over TCP in one place and over UDP in another",
     severity: Severity::Warning,
     since: "0.1",
     page: include_str!("pages/tcp-against-udp.md"),
@@ -74,6 +74,7 @@ const BOTH: &[&str] = &["dns", "sip", "snmp", "syslog", "ldap", "coap"];
 fn find(subject: &Subject<'_>, lints: &mut Vec<Lint>) {
     for claim in &subject.flows {
         wrong_transport(subject, claim, lints);
+        not_in_quote(subject, claim, lints);
     }
     for (at, a) in subject.compared().iter().enumerate() {
         for b in subject.compared().iter().skip(at.saturating_add(1)) {
@@ -142,6 +143,21 @@ fn tcp_against_udp(subject: &Subject<'_>, a: &Declared<'_>, b: &Declared<'_>, li
     );
     let remedy = "find out which of them the device uses, and take the other away";
     lints.push(subject.about(&OTHER_TRANSPORT, a.claim, "", message, remedy).with_claims([a.claim, b.claim]));
+}
+
+/// The sentence names the one transport, and the claim has the other.
+fn not_in_quote(subject: &Subject<'_>, claim: &Declared<'_>, lints: &mut Vec<Lint>) {
+    let quote = &claim.claim.source.quote;
+    let (said, unsaid) = match (quote.contains("TCP"), quote.contains("UDP")) {
+        (true, false) => ("TCP", Transport::Udp),
+        (false, true) => ("UDP", Transport::Tcp),
+        _ => return,
+    };
+    if claim.opens() && claim.rule.transports.contains(&unsaid) {
+        let message = format!("declares {unsaid}, and the quoted sentence says {said}");
+        let remedy = "find out which of them the device uses, and take the other away";
+        lints.push(subject.about(&OTHER_TRANSPORT, claim.claim, level_key(claim.claim), message, remedy));
+    }
 }
 
 fn word(claim: &Declared<'_>) -> &'static str {
