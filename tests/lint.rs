@@ -164,7 +164,8 @@ fn the_documentation_has_the_pages_as_they_are() {
         let page = code.page.trim_end().replace("\n## ", "\n#### ");
         let page = page.strip_prefix("## ").map_or(page.clone(), |page| format!("#### {page}"));
         let (id, title, severity) = (code.id, code.title, code.severity);
-        pages += &format!("\n### {id}\n\n{title}. Usually `{severity}`.\n\n{page}\n");
+        let section = format!("\n### {id}\n\n{title}. Usually `{severity}`.\n\n{page}\n");
+        pages.push_str(&section);
     }
     if blessing() {
         fs::write(&path, format!("{head}{MARK}{pages}")).unwrap();

@@ -25,8 +25,8 @@ pub fn sentences(declaration: &Declaration) -> String {
     out.line(&format!("{} ({})", profile.title, profile.name));
     head(&mut out, declaration);
     for group in Group::ALL {
-        let members: Vec<&BoundClaim> =
-            declaration.claims.iter().filter(|bound| Group::of(bound) == group).collect();
+        let members: Vec<(usize, &BoundClaim)> =
+            declaration.claims.iter().enumerate().filter(|(_, bound)| Group::of(bound) == group).collect();
         let infrastructure = group == Group::Infrastructure && !profile.baseline.is_empty();
         if members.is_empty() && !infrastructure {
             continue;
@@ -37,8 +37,8 @@ pub fn sentences(declaration: &Declaration) -> String {
             let items: Vec<String> = profile.baseline.iter().map(ToString::to_string).collect();
             out.below(&format!("Baseline, needed by any device of this kind: {}.", items.join(", ")));
         }
-        for bound in members {
-            out.claim(bound);
+        for (at, bound) in members {
+            out.claim(bound, profile.excepts(at).is_some());
         }
     }
     if !profile.not_checkable.is_empty() {
@@ -152,10 +152,10 @@ impl Page {
         let _ = writeln!(self.0, "{}", line.trim_end());
     }
 
-    fn claim(&mut self, bound: &BoundClaim) {
+    fn claim(&mut self, bound: &BoundClaim, but: bool) {
         let claim = &bound.claim;
         self.entry(&claim.id, &claim.title);
-        let mut text = statement(claim);
+        let mut text = statement(claim, but);
         match &bound.state {
             ClaimState::Inactive(why) => {
                 let _ = write!(text, " Does not apply: {why}.");
@@ -230,11 +230,12 @@ fn recognised_by(profile: &Profile) -> String {
     parts.join("; ")
 }
 
-/// What a claim says, in full sentences.
-fn statement(claim: &Claim) -> String {
+/// What a claim says, in full sentences; `but` says that its ports are all but those of a parameter, while that is
+/// not bound.
+fn statement(claim: &Claim, but: bool) -> String {
     match &claim.rule {
         Rule::Flow(rule) => {
-            let mut text = opening(claim, rule);
+            let mut text = opening(claim, rule, but);
             terms(&mut text, rule);
             text
         }
@@ -252,10 +253,10 @@ fn statement(claim: &Claim) -> String {
 }
 
 /// Who may, must or must not open which connection.
-fn opening(claim: &Claim, rule: &FlowRule) -> String {
+fn opening(claim: &Claim, rule: &FlowRule, but: bool) -> String {
     let who = format!("the {}", claim.subject);
     let peers = peers(rule, claim.level);
-    let on = on(rule);
+    let on = on(rule, but);
     let text = match (rule.way, claim.level) {
         (Some(Way::Out), Level::Required) => format!("{who} must be able to reach {peers}{on}"),
         (Some(Way::Out), Level::Allowed) => format!("{who} may connect to {peers}{on}"),
@@ -308,7 +309,7 @@ fn peers(rule: &FlowRule, level: Level) -> String {
 }
 
 /// ` on TCP port 443 (MQTT in TLS)`
-fn on(rule: &FlowRule) -> String {
+fn on(rule: &FlowRule, but: bool) -> String {
     let transports: Vec<String> =
         rule.transports.iter().map(|transport| transport_word(*transport)).collect();
     let transports = transports.join(" or ");
@@ -323,6 +324,9 @@ fn on(rule: &FlowRule) -> String {
         Ports::Fallback(ports) => {
             let words: Vec<String> = ports.iter().map(u16::to_string).collect();
             format!(" on {transports} port {}", words.join(", else "))
+        }
+        Ports::Unbound(name) if but => {
+            format!(" on any {transports} port but those that `{name}` is set to")
         }
         Ports::Unbound(name) => format!(" on the {transports} ports that `{name}` is set to"),
     };
@@ -460,7 +464,8 @@ mod tests {
     }
 
     fn said(declaration: &Declaration, id: &str) -> String {
-        statement(&declaration.claims.iter().find(|bound| bound.claim.id == id).unwrap().claim)
+        let at = declaration.claims.iter().position(|bound| bound.claim.id == id).unwrap();
+        statement(&declaration.claims[at].claim, declaration.profile.excepts(at).is_some())
     }
 
     #[test]

@@ -45,7 +45,7 @@ struct Plan<'d> {
 /// that is to fill them in), verdict, and what is not bound.
 type Likeness<'d> = (
     (Option<Way>, Target, &'d [Transport], bool),
-    (Option<Vec<(u16, u16)>>, Option<&'d str>),
+    (Option<Vec<(u16, u16)>>, Option<&'d str>, bool),
     (Option<&'d str>, Option<&'d str>),
 );
 
@@ -60,6 +60,8 @@ struct Planned<'d> {
     claims: Vec<&'d Claim>,
     /// What nobody bound; such a rule is only shown.
     open: Option<&'d str>,
+    /// Whether the ports are all but those of a parameter that nobody bound.
+    but: bool,
     /// What was taken for granted.
     note: Option<&'d str>,
     width: (u8, Reverse<usize>),
@@ -101,10 +103,10 @@ fn plan(declaration: &Declaration) -> Plan<'_> {
         known_sets: HashMap::new(),
         taken: HashSet::new(),
     };
-    for bound in &declaration.claims {
+    for (at, bound) in declaration.claims.iter().enumerate() {
         match in_no_rule(bound) {
             Some(why) => plan.left_out.push((&bound.claim, why)),
-            None => plan.add(bound),
+            None => plan.add(bound, declaration.profile.excepts(at).is_some()),
         }
     }
     // Stable: within one width the order is that of the file.
@@ -136,21 +138,21 @@ fn in_no_rule(bound: &BoundClaim) -> Option<String> {
 }
 
 impl<'d> Plan<'d> {
-    fn add(&mut self, bound: &'d BoundClaim) {
+    fn add(&mut self, bound: &'d BoundClaim, but: bool) {
         let claim = &bound.claim;
         let Rule::Flow(rule) = &claim.rule else { return };
-        let (mut open, mut note) = (None, None);
-        match &bound.state {
-            ClaimState::Unbound(name) => open = Some(name.as_str()),
-            ClaimState::Noted(text) => note = Some(text.as_str()),
-            _ => {}
-        }
+        let (open, note) = match &bound.state {
+            ClaimState::Unbound(name) => (Some(name.as_str()), None),
+            ClaimState::Noted(text) => (None, Some(text.as_str())),
+            _ => (None, None),
+        };
+        let but = but && matches!(rule.ports, Ports::Unbound(_));
         if rule.peers.is_empty() {
-            return self.push(claim, rule, Target::Anyone, (5, Reverse(0)), open, note);
+            return self.push(claim, rule, Target::Anyone, (5, Reverse(0)), (open, note, but));
         }
         for peer in &rule.peers {
             let (target, width) = self.target(peer);
-            self.push(claim, rule, target, width, open, note);
+            self.push(claim, rule, target, width, (open, note, but));
         }
     }
 
@@ -202,14 +204,13 @@ impl<'d> Plan<'d> {
         rule: &'d FlowRule,
         target: Target,
         width: (u8, Reverse<usize>),
-        open: Option<&'d str>,
-        note: Option<&'d str>,
+        (open, note, but): (Option<&'d str>, Option<&'d str>, bool),
     ) {
         let deny = claim.level == Level::Forbidden;
         let parameter = if let Ports::Unbound(name) = &rule.ports { Some(name.as_str()) } else { None };
         let likeness = (
             (rule.way, target.clone(), rule.transports.as_slice(), deny),
-            (rule.ports.ranges(), parameter),
+            (rule.ports.ranges(), parameter, but),
             (open, note),
         );
         let known = self.known.get(&likeness).and_then(|at| self.rules.get_mut(*at));
@@ -225,6 +226,7 @@ impl<'d> Plan<'d> {
             deny,
             claims: vec![claim],
             open,
+            but,
             note,
             width,
         });

@@ -157,7 +157,7 @@ fn addresses(plan: &Plan<'_>, rule: &Planned<'_>, side: Side) -> Vec<String> {
 /// The match on transport and port; `None` where nothing can match.
 fn transports_and_ports(rule: &Planned<'_>) -> Option<String> {
     let words: Vec<String> = rule.transports.iter().map(|transport| word(*transport)).collect();
-    let ports = ports(rule.ports)?;
+    let ports = ports(rule)?;
     Some(match (words.as_slice(), ports.as_str()) {
         ([], "") => String::new(),
         ([], ports) => format!("meta l4proto {{ tcp, udp }} th dport {ports}"),
@@ -179,7 +179,7 @@ fn word(transport: Transport) -> String {
 }
 
 /// The right side of a match on ports; empty for any.
-fn ports(ports: &Ports) -> Option<String> {
+fn ports(rule: &Planned<'_>) -> Option<String> {
     let list = |ranges: &[(u16, u16)]| {
         let words: Vec<String> = ranges
             .iter()
@@ -190,7 +190,7 @@ fn ports(ports: &Ports) -> Option<String> {
             _ => format!("{{ {} }}", words.join(", ")),
         }
     };
-    match ports {
+    match rule.ports {
         Ports::Any => Some(String::new()),
         Ports::Of(ranges) if ranges.is_empty() => None,
         Ports::Of(ranges) => Some(list(ranges)),
@@ -202,6 +202,7 @@ fn ports(ports: &Ports) -> Option<String> {
             sorted.dedup();
             (!sorted.is_empty()).then(|| list(&sorted))
         }
+        Ports::Unbound(name) if rule.but => Some(format!("!= ${}", safe::identifier(name))),
         Ports::Unbound(name) => Some(format!("${}", safe::identifier(name))),
     }
 }

@@ -60,7 +60,7 @@ pub struct ClaimRow {
 /// Every opening, in the order of the file, infrastructure last; one row for each pair of peers, transport and range.
 pub fn openings(declaration: &Declaration) -> Vec<Opening> {
     let mut out = Vec::new();
-    for bound in &declaration.claims {
+    for (at, bound) in declaration.claims.iter().enumerate() {
         let Rule::Flow(rule) = &bound.claim.rule else { continue };
         let opens = matches!(bound.claim.level, Level::Required | Level::Allowed);
         if !opens || matches!(bound.state, ClaimState::Inactive(_)) {
@@ -72,7 +72,7 @@ pub fn openings(declaration: &Declaration) -> Vec<Opening> {
         };
         for peer in peers {
             for transport in transports(rule) {
-                for port in ports(&rule.ports) {
+                for port in ports(&rule.ports, declaration.profile.excepts(at).is_some()) {
                     out.push(opening(&declaration.profile, bound, rule, &peer, &transport, port));
                 }
             }
@@ -199,10 +199,11 @@ fn infrastructure(profile: &Profile, item: Baseline) -> Vec<Opening> {
 
 /// Every claim, in the order of the file.
 pub fn claim_rows(declaration: &Declaration) -> Vec<ClaimRow> {
-    declaration.claims.iter().map(row).collect()
+    let rows = declaration.claims.iter().enumerate();
+    rows.map(|(at, bound)| row(bound, declaration.profile.excepts(at).is_some())).collect()
 }
 
-fn row(bound: &BoundClaim) -> ClaimRow {
+fn row(bound: &BoundClaim, but: bool) -> ClaimRow {
     let claim = &bound.claim;
     let mut row = ClaimRow {
         claim: claim.id.clone(),
@@ -217,7 +218,8 @@ fn row(bound: &BoundClaim) -> ClaimRow {
     if let Rule::Flow(rule) = &claim.rule {
         row.direction = rule.way.map_or("either".to_owned(), |way| way.to_string());
         row.transport = transports(rule).join("+");
-        row.port = rule.ports.to_string();
+        let unbound = matches!(rule.ports, Ports::Unbound(_));
+        row.port = if unbound && but { format!("any but {}", rule.ports) } else { rule.ports.to_string() };
         let peers: Vec<String> = rule.peers.iter().map(ToString::to_string).collect();
         row.peer = if peers.is_empty() { "anyone".to_owned() } else { peers.join(", ") };
         let inside =
@@ -257,12 +259,13 @@ fn transports(rule: &FlowRule) -> Vec<String> {
     rule.transports.iter().map(ToString::to_string).collect()
 }
 
-fn ports(ports: &Ports) -> Vec<String> {
+fn ports(ports: &Ports, but: bool) -> Vec<String> {
     let word =
         |(low, high): (u16, u16)| if low == high { low.to_string() } else { format!("{low} to {high}") };
     match ports {
         Ports::Any => vec!["any".to_owned()],
         Ports::Fallback(ports) => ports.iter().map(u16::to_string).collect(),
+        Ports::Unbound(name) if but => vec![format!("all but those to be set: {name}")],
         Ports::Unbound(name) => vec![format!("to be set: {name}")],
         Ports::Of(_) | Ports::Except(_) => ports.ranges().unwrap_or_default().into_iter().map(word).collect(),
     }

@@ -81,6 +81,9 @@ fn what_is_not_bound_is_shown_and_not_set() {
         "{text}"
     );
     assert!(!chain(&text, "from_device").iter().any(|line| line.contains("FR-01a")));
+    assert!(
+        text.contains("# meta l4proto { tcp, udp } th dport != $standard_ports drop comment \"FR-01b\"\n")
+    );
     let bound = nftables(&shipped("fortrabbit", &[], &[("standard_ports", "80,443")]));
     let rules = chain(&bound, "from_device");
     assert!(

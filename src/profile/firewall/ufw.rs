@@ -77,7 +77,7 @@ fn commands(out: &mut String, plan: &Plan<'_>, rule: &Planned<'_>) {
     let Some(transports) = transports(rule.transports) else {
         return remark(out, "  ufw has no command for this protocol; see /etc/ufw/before.rules");
     };
-    let ports = ports(rule.ports);
+    let ports = ports(rule);
     let verdict = if rule.deny { "deny" } else { "allow" };
     let comment = safe::quoted(&rule.ids());
     for transport in transports {
@@ -125,10 +125,12 @@ fn transports(transports: &[Transport]) -> Option<Vec<&'static str>> {
 }
 
 /// Port lists as ufw takes them, in pieces that it takes; one empty list for any port.
-fn ports(ports: &Ports) -> Vec<String> {
-    let ranges = match (ports, ports.ranges()) {
+fn ports(rule: &Planned<'_>) -> Vec<String> {
+    let ranges = match (rule.ports, rule.ports.ranges()) {
         (Ports::Any, _) => return vec![String::new()],
         (Ports::Except(ranges), _) if ranges.is_empty() => return vec![String::new()],
+        // Only shown: ufw has no word for all others.
+        (Ports::Unbound(name), _) if rule.but => return vec![format!("ALL-BUT-${}", safe::identifier(name))],
         (Ports::Unbound(name), _) => return vec![format!("\"${}\"", safe::identifier(name))],
         (_, ranges) => ranges.unwrap_or_default(),
     };
