@@ -78,7 +78,7 @@ fn reference(subject: &Subject<'_>, lists: &Lists<'_>) -> Option<Reference> {
     let mut known: Vec<(Month, String)> = Vec::new();
     let mut add = |text: &str, what: String| known.extend(Month::read(text).map(|month| (month, what)));
     if let Some((name, dated)) = weak_tls::policy_dated(subject.profile) {
-        add(dated, format!(", the date of the TLS policy `{name}`"));
+        add(&dated, format!(", the date of the TLS policy `{name}`"));
     }
     for (list, _) in lists.values() {
         add(&list.dated, format!(", the date of the address list `{}`", list.name));

@@ -1,6 +1,6 @@
 //! Declared is not good: one row against the declaration, so that not every connection needs one.
 
-use super::super::tls_policy::{self, Tier, TlsPolicy};
+use super::super::tls_policy::{self, PolicyRef, Tier};
 use super::super::{Profile, TlsRule};
 use super::{Code, Declared, Family, Lint, Severity, Subject};
 
@@ -22,10 +22,10 @@ static UNKNOWN: Code = Code {
     page: include_str!("pages/unknown-signature.md"),
 };
 
-/// The name of the policy that judges a claim, and the date of its newest source.
-pub(super) fn policy_dated(profile: &Profile) -> Option<(&str, &'static str)> {
-    let policy = TlsPolicy::named(&profile.tls_policy)?;
-    Some((&profile.tls_policy, &policy.dated))
+/// The name of the policy that judges what no claim declares, and when it was last compared with its sources.
+pub(super) fn policy_dated(profile: &Profile) -> Option<(&str, String)> {
+    let policy = PolicyRef::open(&profile.tls_policy).ok()?;
+    Some((&profile.tls_policy, policy.dated().to_owned()))
 }
 
 fn find(subject: &Subject<'_>, lints: &mut Vec<Lint>) {
@@ -38,7 +38,7 @@ fn find(subject: &Subject<'_>, lints: &mut Vec<Lint>) {
 
 fn weak(subject: &Subject<'_>, claim: &Declared<'_>, tls: &TlsRule, lints: &mut Vec<Lint>) {
     let name = tls.policy.as_ref().unwrap_or(&subject.profile.tls_policy);
-    let Some(policy) = TlsPolicy::named(name) else { return };
+    let Ok(policy) = PolicyRef::open(name) else { return };
     let mut tell = |verb: &str, what: String, tier: Tier, reference: &str| {
         let severity = match tier {
             Tier::Ok => return,
@@ -55,13 +55,16 @@ fn weak(subject: &Subject<'_>, claim: &Declared<'_>, tls: &TlsRule, lints: &mut 
         lints.push(subject.about(&WEAK, claim.claim, "tls", message, remedy).with_severity(severity));
     };
     for suite in tls.suites.iter().filter_map(|code| tls_policy::suite(*code)) {
-        tell(DECLARES, format!("the cipher suite {}", suite.name), suite.tier, suite.reference);
+        if let Some(judgement) = policy.suite(suite.code) {
+            tell(DECLARES, format!("the cipher suite {}", suite.name), judgement.tier, &judgement.reference);
+        }
     }
     for (verb, version) in [(ADMITS, tls.min_version), (DECLARES, tls.max_version)] {
-        if let Some(judgement) = version.and_then(|version| policy.version(version)) {
+        let known = version.and_then(|version| tls_policy::version_names().get(version));
+        if let Some((known, judgement)) = known.and_then(|known| Some((known, policy.version(known.code)?))) {
             let what = match verb {
-                ADMITS => format!("the version {}", judgement.name),
-                _ => format!("no version above {}", judgement.name),
+                ADMITS => format!("the version {}", known.name),
+                _ => format!("no version above {}", known.name),
             };
             tell(verb, what, judgement.tier, &judgement.reference);
         }
