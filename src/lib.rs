@@ -33,13 +33,14 @@
 //! By whom, and how surely; and which addresses are one host. **There is no DNS look-up of ours.**
 //!
 //! # [`profile`]: what was declared
-//! The file one to one, the validated values, and the binding of variants and parameters.
+//! The file one to one, the validated values, and the binding of variants and parameters; what is wrong with a declaration
+//! ([`profile::lint`]), and what a firewall would make of it ([`profile::firewall`]).
 //!
 //! # [`checks`]: claims against observations
 //! Pure functions of one device's [`checks::Subject`]. **They say no more than packets show**: status and confidence tell
 //! a violation from an obstruction, a drift, and what this capture cannot say.
 //!
-//! # [`report`]: findings and flows to bytes
+//! # [`report`]: findings, flows and lints to bytes
 //! **Reports only format**, and neutralise what came from the wire.
 //!
 //! # Invariants of the whole

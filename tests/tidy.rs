@@ -15,7 +15,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("analyzers", &["model"]),
     ("naming", &["model", "analyzers"]),
     ("checks", &["model", "profile", "naming", "analyzers"]),
-    ("report", &["model", "error"]),
+    // What is declared is shown too: a report takes profiles, no profile takes reports.
+    ("report", &["model", "error", "profile"]),
     (
         "pipeline",
         &[

@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::diff::DiffArgs;
 use super::explain::ExplainArgs;
+use super::lint::LintArgs;
+use super::show::ShowArgs;
 use crate::model::Date;
 use crate::model::finding::{Confidence, Severity};
 use crate::pipeline::LEAST_MAX_MEMORY;
@@ -24,7 +26,7 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Print the flow table itself, with every fact of each flow
     Flows(FlowsArgs),
-    /// Say what a finding means, why it matters and when it stays silent; of a cipher suite, what each TLS policy says of it
+    /// Say what a finding or a lint means, why it matters and what to do; of a cipher suite, what each TLS policy says of it
     Explain(ExplainArgs),
     /// Say what changed between two discrepancy tables, or two captures: new, gone, changed; 1 if it is for the worse
     Diff(Box<DiffArgs>),
@@ -37,17 +39,21 @@ pub(super) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ProfileCommand {
-    /// Print a profile in words: every claim with its quote, and what packets cannot show
-    Show {
-        /// A built-in name or a YAML file
-        profile: String,
-    },
-    /// Check profiles for errors
-    Lint {
-        /// Built-in names or YAML files
-        #[arg(required = true)]
-        profiles: Vec<String>,
-    },
+    /// Print a profile in plain sentences, as a table, or as firewall rules (nftables, ufw, CSV of openings)
+    Show(ShowArgs),
+    /// Find what is wrong with profiles: errors, contradictions, what can never apply, what is out of date
+    Lint(LintArgs),
+}
+
+/// What a profile leaves open, bound.
+#[derive(Debug, Args)]
+pub(super) struct BindArgs {
+    /// Take this variant of a profile; repeatable
+    #[arg(long, value_name = "[PROFILE=]NAME")]
+    pub(super) variant: Vec<String>,
+    /// Bind a parameter that a profile leaves open; repeatable
+    #[arg(long, value_name = "[PROFILE=]NAME=VALUE")]
+    pub(super) set: Vec<String>,
 }
 
 /// Which captures, and how to read them.
@@ -118,12 +124,8 @@ pub(super) struct CheckArgs {
     /// A built-in profile (farmbot, electric-imp, smartserver, fortrabbit) or a YAML file; repeatable
     #[arg(short, long, required = true, value_name = "PROFILE")]
     pub(super) profile: Vec<String>,
-    /// Take this variant of a profile; repeatable
-    #[arg(long, value_name = "[PROFILE=]NAME")]
-    pub(super) variant: Vec<String>,
-    /// Bind a parameter that a profile leaves open; repeatable
-    #[arg(long, value_name = "[PROFILE=]NAME=VALUE")]
-    pub(super) set: Vec<String>,
+    #[command(flatten)]
+    pub(super) bind: BindArgs,
     /// Judge TLS by this policy, whatever profiles say: bcp195, mozilla-modern, mozilla-intermediate, mozilla-old,
     /// nist-800-52r2, bsi-tr-02102-2, anssi, pci-dss-4, iot-constrained, or a YAML file [default: as profiles say, else bcp195]
     #[arg(long, value_name = "NAME|FILE")]

@@ -140,8 +140,8 @@ fn question(args: &CheckArgs, sides: &[Side<'_>; 2]) -> Result<Option<Question>>
     let Some(capture) = capture else {
         let given = [
             ("--profile", !args.profile.is_empty()),
-            ("--variant", !args.variant.is_empty()),
-            ("--set", !args.set.is_empty()),
+            ("--variant", !args.bind.variant.is_empty()),
+            ("--set", !args.bind.set.is_empty()),
             ("--device", !args.device.is_empty()),
             ("--waivers", !args.waivers.is_empty()),
             ("--filter", args.input.filter.is_some()),

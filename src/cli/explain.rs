@@ -1,4 +1,4 @@
-//! `wireclaim explain`: what a code means, or what one row of a table says; of TLS names see `explain_tls`.
+//! `wireclaim explain`: what a code of a finding or a lint means, or what one row of a table says; of TLS names see `explain_tls`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use super::{Exit, explain_tls};
 use crate::checks::{self, Code};
 use crate::error::{Error, Result};
 use crate::model::finding::Status;
+use crate::profile::lint;
 use crate::report::read::{self, Row};
 use crate::report::summary::counted;
 
@@ -34,12 +35,16 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Exit> {
 
 /// The page of a code.
 fn page(id: &str) -> Result<String> {
-    let Some(code) = checks::codes().find(|code| code.id == id) else {
+    let of_checks = checks::codes().map(|code| (code.id, code.title, code.severity, code.since, code.page));
+    let of_lints = lint::codes().map(|code| (code.id, code.title, code.severity, code.since, code.page));
+    let known: Vec<_> = of_checks.chain(of_lints).collect();
+    let Some((id, title, severity, since, page)) = known.iter().find(|(known, ..)| *known == id) else {
         if let Some(text) = explain_tls::page(id) {
             return Ok(text);
         }
-        let near = checks::codes()
-            .map(|code| code.id)
+        let near = known
+            .iter()
+            .map(|(known, ..)| *known)
             .chain(explain_tls::names())
             .min_by_key(|known| distance(known, id))
             .filter(|known| distance(known, id) <= known.len() / 2);
@@ -52,14 +57,7 @@ fn page(id: &str) -> Result<String> {
             "failed to explain `{id}`: no such code, cipher suite, group or TLS version{hint}"
         )));
     };
-    Ok(format!(
-        "# {}\n\n{}. Default severity: {}. Since {}.\n\n{}\n",
-        code.id,
-        code.title,
-        code.severity,
-        code.since,
-        code.page.trim_end()
-    ))
+    Ok(format!("# {id}\n\n{title}. Default severity: {severity}. Since {since}.\n\n{}\n", page.trim_end()))
 }
 
 fn is_hex(text: &str) -> bool {

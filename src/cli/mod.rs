@@ -11,9 +11,11 @@ mod diff;
 mod explain;
 mod explain_tls;
 mod flows;
+mod lint;
 mod profile;
 mod progress;
 mod settings;
+mod show;
 mod waivers;
 
 use std::fmt::Display;

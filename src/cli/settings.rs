@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use super::args::{CheckArgs, Duplicates, InputArgs, OutputArgs};
+use super::args::{BindArgs, CheckArgs, Duplicates, InputArgs, OutputArgs};
 use super::progress::Progress;
 use crate::checks::devices::Selector;
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ use crate::model::stats::CaptureInfo;
 use crate::model::{NameBinding, Secrets};
 use crate::pipeline::judge::{self, Task};
 use crate::pipeline::{self, Analysis, Copies, Input, Options, Terms};
-use crate::profile::{bind, builtin};
+use crate::profile::{Declaration, bind, builtin};
 use crate::report::{self, Content, Format, Output};
 
 /// Threads to use.
@@ -108,17 +108,9 @@ impl Target {
 pub(super) fn tasks(args: &CheckArgs) -> Result<Vec<Task>> {
     let profiles = args.profile.iter().map(|name| builtin::open(name)).collect::<Result<Vec<_>>>()?;
     let names: Vec<&str> = profiles.iter().map(|profile| profile.name.as_str()).collect();
-    let mut variants = spread("--variant", &args.variant, &names)?;
+    let mut variants = spread("--variant", &args.bind.variant, &names)?;
     let mut devices = spread("--device", &args.device, &names)?;
-    let mut sets: BTreeMap<usize, Vec<(String, String)>> = BTreeMap::new();
-    for (at, list) in spread("--set", &args.set, &names)? {
-        for text in list {
-            let (name, value) = text
-                .split_once('=')
-                .ok_or_else(|| Error::Usage(format!("failed to read `--set {text}`: expected NAME=VALUE")))?;
-            sets.entry(at).or_default().push((name.to_owned(), value.to_owned()));
-        }
-    }
+    let mut sets = spread_sets(&args.bind.set, &names)?;
     profiles
         .into_iter()
         .enumerate()
@@ -130,6 +122,29 @@ pub(super) fn tasks(args: &CheckArgs) -> Result<Vec<Task>> {
             Ok(Task { declaration, selectors: selectors.iter().map(|text| Selector::parse(text)).collect() })
         })
         .collect()
+}
+
+/// Loads and binds one profile.
+pub(super) fn declaration(profile: &str, given: &BindArgs) -> Result<Declaration> {
+    let profile = builtin::open(profile)?;
+    let names = [profile.name.as_str()];
+    let variants = spread("--variant", &given.variant, &names)?.remove(&0).unwrap_or_default();
+    let sets = spread_sets(&given.set, &names)?.remove(&0).unwrap_or_default();
+    bind::bind(&Arc::new(profile), &variants, &sets)
+}
+
+/// The names and values of `--set`, by profile.
+fn spread_sets(given: &[String], profiles: &[&str]) -> Result<BTreeMap<usize, Vec<(String, String)>>> {
+    let mut sets: BTreeMap<usize, Vec<(String, String)>> = BTreeMap::new();
+    for (at, list) in spread("--set", given, profiles)? {
+        for text in list {
+            let (name, value) = text
+                .split_once('=')
+                .ok_or_else(|| Error::Usage(format!("failed to read `--set {text}`: expected NAME=VALUE")))?;
+            sets.entry(at).or_default().push((name.to_owned(), value.to_owned()));
+        }
+    }
+    Ok(sets)
 }
 
 /// Gives each `[PROFILE=]VALUE` to its profile, by position; without a prefix there must be one profile only.

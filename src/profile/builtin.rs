@@ -1,8 +1,9 @@
 //! The profiles that ship with the program (`rules/profiles`).
 
+use std::io::Read;
 use std::path::Path;
 
-use super::{Profile, load, problem};
+use super::{Profile, load, problem, yaml};
 use crate::error::{Error, Result};
 
 /// Names and texts of the shipped profiles, in alphabetical order.
@@ -21,6 +22,17 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// The YAML text of a shipped profile.
 pub fn source(name: &str) -> Option<&'static str> {
     PROFILES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+/// The text of the profile that a command line names, for showing its lines; as far as it is text.
+pub fn text(argument: &str) -> Option<String> {
+    if let Some(text) = source(argument) {
+        return Some(text.to_owned());
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(argument).ok()?;
+    file.take(yaml::MAX_BYTES as u64).read_to_end(&mut bytes).ok()?;
+    String::from_utf8(bytes).ok()
 }
 
 /// What messages call the shipped profile `name`.

@@ -7,12 +7,14 @@ pub mod addresses;
 pub mod bind;
 pub mod builtin;
 mod claim;
+pub mod firewall;
 mod flow_rule;
 pub mod lint;
 pub mod load;
 mod problem;
 mod read;
 mod schema;
+pub mod sentences;
 mod show;
 pub mod tls_policy;
 mod value;
@@ -482,6 +484,17 @@ impl AddressSet {
 }
 
 impl Ports {
+    /// The ports as ascending inclusive ranges, whatever their order of preference; `None` for an unbound set.
+    pub fn ranges(&self) -> Option<Vec<(u16, u16)>> {
+        match self {
+            Self::Any => Some(vec![(1, u16::MAX)]),
+            Self::Of(ranges) => Some(ranges.clone()),
+            Self::Fallback(ports) => Some(value::united(ports.iter().map(|port| (*port, *port)).collect())),
+            Self::Except(ranges) => Some(value::others(ranges)),
+            Self::Unbound(_) => None,
+        }
+    }
+
     /// Whether `port` is among them; an unbound set has none.
     pub fn contains(&self, port: u16) -> bool {
         let within = |ranges: &[(u16, u16)]| ranges.iter().any(|(low, high)| (*low..=*high).contains(&port));

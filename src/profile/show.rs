@@ -192,7 +192,7 @@ impl fmt::Display for Profile {
 
 impl Profile {
     /// The parameter whose ports the claim leaves out, while nobody has bound it.
-    fn excepts(&self, claim: usize) -> Option<&str> {
+    pub(super) fn excepts(&self, claim: usize) -> Option<&str> {
         let slot =
             self.slots.iter().find(|slot| slot.claim == claim && slot.part == SlotPart::PortsExcept)?;
         Some(&slot.parameter)

@@ -53,6 +53,20 @@ pub(super) fn united(mut ranges: Vec<(u16, u16)>) -> Vec<(u16, u16)> {
     out
 }
 
+/// The ports from 1 on that are in none of `ranges`, which are sorted and disjoint.
+pub(super) fn others(ranges: &[(u16, u16)]) -> Vec<(u16, u16)> {
+    let mut out = Vec::new();
+    let mut next = Some(1_u16);
+    for (low, high) in ranges {
+        if let Some(from) = next.filter(|from| from < low) {
+            out.push((from, low.saturating_sub(1)));
+        }
+        next = next.and_then(|from| high.checked_add(1).map(|after| after.max(from)));
+    }
+    out.extend(next.map(|from| (from, u16::MAX)));
+    out
+}
+
 /// A peer: name or pattern, address, prefix, address list, reference, or one of the words for many.
 pub(super) fn peer(text: &str) -> Result<PeerWord, String> {
     if text == ANYONE {
@@ -270,6 +284,15 @@ mod tests {
         for bad in ["", "0", "65536", "9-1", "-1", "1-", "+5", "http", "80;81"] {
             assert!(ports(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn other_ports_are_all_but_those() {
+        assert_eq!(others(&[(80, 80), (443, 500)]), [(1, 79), (81, 442), (501, 65_535)]);
+        assert_eq!(others(&[(1, 1024)]), [(1025, 65_535)]);
+        assert_eq!(others(&[(1025, 65_535)]), [(1, 1024)]);
+        assert_eq!(others(&[]), [(1, 65_535)]);
+        assert_eq!(others(&[(1, 65_535)]), []);
     }
 
     #[test]

@@ -197,6 +197,26 @@ impl Serialize for Cell<'_> {
     }
 }
 
+/// One row as a JSON object, keys as the columns.
+pub(super) struct RowObject<'r, T: Table> {
+    pub(super) row: &'r T::Row<'r>,
+    /// The `schema_version` to begin with; none inside a document that has said it already.
+    pub(super) version: Option<u64>,
+}
+
+impl<T: Table> Serialize for RowObject<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(version) = self.version {
+            map.serialize_entry("schema_version", &version)?;
+        }
+        for column in T::COLUMNS {
+            map.serialize_entry(column.name, &(column.cell)(self.row))?;
+        }
+        map.end()
+    }
+}
+
 /// A frame in JSON.
 #[derive(serde::Serialize)]
 struct Place<'r> {

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use super::diff::{Change, ChangeTable};
 use super::findings::{FindingRow, FindingTable};
 use super::flows::{FlowCells, FlowTable};
+use super::lints::{LintRow, LintTable};
 use super::{Format, View, tables};
 
 pub(super) const FORMAT: Format = Format {
@@ -17,6 +18,7 @@ pub(super) const FORMAT: Format = Format {
     findings: Some(write_findings),
     flows: Some(write_flows),
     changes: Some(write_changes),
+    lints: Some(write_lints),
 };
 
 fn write_findings(rows: &[FindingRow<'_>], _: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -29,6 +31,10 @@ fn write_flows(rows: &[FlowCells<'_>], _: &View<'_>, out: &mut dyn Write) -> io:
 
 fn write_changes(changes: &[Change], _: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     tables::csv::<ChangeTable>(changes, out)
+}
+
+fn write_lints(rows: &[LintRow], _: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+    tables::csv::<LintTable>(rows, out)
 }
 
 #[cfg(test)]

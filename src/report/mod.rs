@@ -1,4 +1,4 @@
-//! Findings and flows to bytes: CSV, NDJSON, Parquet, a table for the terminal, and the summary.
+//! Findings, flows and lints to bytes: CSV, NDJSON, JSON, Markdown, Parquet, a table for the terminal, and the summary.
 //!
 //! Reports only format: what is found, how sure and how bad it is comes with the finding, and nothing is
 //! dropped or judged here. Whatever came from the wire, a profile or a file name is made harmless
@@ -13,7 +13,11 @@ pub mod draft;
 mod findings;
 mod flows;
 mod folding;
+mod json;
+mod lints;
+mod markdown;
 mod ndjson;
+mod openings;
 mod output;
 mod parquet;
 pub mod read;
@@ -31,6 +35,8 @@ pub use cell::Kind;
 pub use findings::finding_id;
 pub use flows::FlowRow;
 pub use folding::{Folder, fold};
+pub use lints::LintRow;
+pub use openings::{write_claims, write_openings};
 pub use output::Output;
 
 use crate::error::{Error, Result};
@@ -40,13 +46,15 @@ use cell::Table;
 use diff::{Change, ChangeTable};
 use findings::{FindingRow, FindingTable};
 use flows::{FlowCells, FlowTable};
+use lints::LintTable;
 use read::Row;
 
 /// Version of the columns and keys of both tables; they only ever grow. In every format but CSV.
 pub const SCHEMA_VERSION: u64 = 1;
 
 /// Every format, in the order in which help shows them.
-pub const REGISTRY: &[&Format] = &[&csv::FORMAT, &ndjson::FORMAT, &parquet::FORMAT, &terminal::FORMAT];
+pub const REGISTRY: &[&Format] =
+    &[&csv::FORMAT, &ndjson::FORMAT, &json::FORMAT, &markdown::FORMAT, &parquet::FORMAT, &terminal::FORMAT];
 
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +65,8 @@ pub enum Content {
     Flows,
     /// What changed between two discrepancy tables.
     Changes,
+    /// What is wrong with profiles.
+    Lints,
 }
 
 /// How something is written.
@@ -75,11 +85,13 @@ pub struct Format {
     findings: Option<WriteFindings>,
     flows: Option<WriteFlows>,
     changes: Option<WriteChanges>,
+    lints: Option<WriteLints>,
 }
 
 type WriteFindings = fn(&[FindingRow<'_>], &View<'_>, &mut dyn Write) -> io::Result<()>;
 type WriteFlows = fn(&[FlowCells<'_>], &View<'_>, &mut dyn Write) -> io::Result<()>;
 type WriteChanges = fn(&[Change], &View<'_>, &mut dyn Write) -> io::Result<()>;
+type WriteLints = fn(&[LintRow], &View<'_>, &mut dyn Write) -> io::Result<()>;
 
 /// What a format has to know besides the rows.
 #[derive(Debug, Clone, Copy, Default)]
@@ -99,6 +111,7 @@ impl Format {
             Content::Findings => self.findings.is_some(),
             Content::Flows => self.flows.is_some(),
             Content::Changes => self.changes.is_some(),
+            Content::Lints => self.lints.is_some(),
         }
     }
 
@@ -125,6 +138,13 @@ impl Format {
         output.write(|out| write(changes, view, out))
     }
 
+    /// Writes lints in the given order.
+    pub fn write_lints(&self, lints: &[LintRow], view: &View<'_>, output: Output) -> Result<()> {
+        let write = self.lints.ok_or_else(|| self.does_not_write(Content::Lints))?;
+        self.check_available()?;
+        output.write(|out| write(lints, view, out))
+    }
+
     fn check_available(&self) -> Result<()> {
         if self.available {
             return Ok(());
@@ -141,6 +161,7 @@ impl Format {
             Content::Findings => "findings",
             Content::Flows => "flows",
             Content::Changes => "changes",
+            Content::Lints => "lints",
         };
         Error::Usage(format!(
             "failed to write {what} as `{}`: expected one of {}",
@@ -223,6 +244,7 @@ pub fn columns(content: Content) -> Vec<(&'static str, Kind)> {
         Content::Findings => of::<FindingTable>(),
         Content::Flows => of::<FlowTable>(),
         Content::Changes => of::<ChangeTable>(),
+        Content::Lints => of::<LintTable>(),
     }
 }
 
@@ -260,11 +282,13 @@ mod tests {
             |name, content| choose(Some(name), None, content, IsTerminal::Yes).unwrap_err().to_string();
         assert_eq!(
             error("cvs", Content::Findings),
-            "failed to choose format `cvs`: expected one of csv, ndjson, table (did you mean `csv`?)"
+            "failed to choose format `cvs`: expected one of csv, ndjson, json, markdown, table (did you mean \
+             `csv`?)"
         );
         assert_eq!(
             error("parquet", Content::Findings),
-            "failed to write findings as `parquet`: expected one of `csv`, `ndjson`, `table`"
+            "failed to write findings as `parquet`: expected one of `csv`, `ndjson`, `json`, `markdown`, \
+             `table`"
         );
         assert!(error("parquet", Content::Flows).starts_with("failed to write `parquet`"));
     }

@@ -4,12 +4,11 @@
 
 use std::io::{self, Write};
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
-
-use super::cell::Table;
+use super::cell::{RowObject, Table};
 use super::diff::{Change, ChangeTable};
 use super::findings::{FindingRow, FindingTable};
 use super::flows::{FlowCells, FlowTable};
+use super::lints::{LintRow, LintTable};
 use super::{Format, SCHEMA_VERSION, View};
 
 pub(super) const FORMAT: Format = Format {
@@ -21,6 +20,7 @@ pub(super) const FORMAT: Format = Format {
     findings: Some(write_findings),
     flows: Some(write_flows),
     changes: Some(write_changes),
+    lints: Some(write_lints),
 };
 
 fn write_findings(rows: &[FindingRow<'_>], _: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -31,25 +31,15 @@ fn write_flows(rows: &[FlowCells<'_>], _: &View<'_>, out: &mut dyn Write) -> io:
     lines::<FlowTable>(rows, out)
 }
 
-fn lines<'r, T: Table>(rows: &'r [T::Row<'r>], out: &mut dyn Write) -> io::Result<()> {
-    rows.iter().try_for_each(|row| {
-        serde_json::to_writer(&mut *out, &Object::<T>(row))?;
-        out.write_all(b"\n")
-    })
+fn write_lints(rows: &[LintRow], _: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+    lines::<LintTable>(rows, out)
 }
 
-/// One row as a JSON object.
-struct Object<'r, T: Table>(&'r T::Row<'r>);
-
-impl<T: Table> Serialize for Object<'_, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("schema_version", &SCHEMA_VERSION)?;
-        for column in T::COLUMNS {
-            map.serialize_entry(column.name, &(column.cell)(self.0))?;
-        }
-        map.end()
-    }
+fn lines<'r, T: Table>(rows: &'r [T::Row<'r>], out: &mut dyn Write) -> io::Result<()> {
+    rows.iter().try_for_each(|row| {
+        serde_json::to_writer(&mut *out, &RowObject::<T> { row, version: Some(SCHEMA_VERSION) })?;
+        out.write_all(b"\n")
+    })
 }
 
 fn write_changes(changes: &[Change], _: &View<'_>, out: &mut dyn Write) -> io::Result<()> {

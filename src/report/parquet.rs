@@ -16,6 +16,7 @@ pub(super) const FORMAT: Format = Format {
     findings: None,
     flows: Some(write_flows),
     changes: None,
+    lints: None,
 };
 
 fn write_flows(rows: &[FlowCells<'_>], _: &View<'_>, out: &mut dyn Write) -> io::Result<()> {

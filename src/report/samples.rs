@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::LintRow;
 use crate::model::finding::{Confidence, DeviceLabel, Finding, Severity, Status, Way};
 use crate::model::flow::{Basis, ConnState, End, RoleBasis, TcpFacts};
 use crate::model::packet::Link;
@@ -10,6 +11,7 @@ use crate::model::{
     CaptureId, Endpoint, Evidence, Facts, Field, Flow, FlowId, FlowKey, FrameNo, FrameRef, MacAddr,
     NameSource, PerDirection, Seen, Timestamp, Transport, Value,
 };
+use crate::profile::lint::Lint;
 
 /// Frame `no` of `capture`, seen at `secs`.
 pub(super) fn seen_in(capture: u32, no: u64, secs: u64) -> Seen {
@@ -65,6 +67,23 @@ pub(super) fn finding() -> Finding {
         waiver: String::new(),
         policy: "bcp195".into(),
         normative: "MUST NOT",
+    }
+}
+
+/// A lint of line 7.
+pub(super) fn lint_row() -> LintRow {
+    LintRow {
+        file: "my.yaml".into(),
+        profile: "mine".into(),
+        lint: Lint {
+            line: 7,
+            code: "over-broad",
+            severity: Severity::Warning,
+            claims: vec!["A-1".into(), "A-2".into()],
+            message: "opens 16384 ports".into(),
+            remedy: "declare the port".into(),
+        },
+        source: Some("  - {id: A-1, allowed: {out: anyone, udp: 49152-65535}}".into()),
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) const FORMAT: Format = Format {
     findings: Some(write_findings),
     flows: Some(write_flows),
     changes: Some(super::terminal_changes::write),
+    lints: Some(super::lints::write_text),
 };
 
 /// Narrower terminals get lines of this width, which they wrap themselves.
@@ -218,6 +219,22 @@ fn flow_row(row: &FlowCells<'_>, start: Timestamp) -> Row {
 fn end_point(flow: &Flow, end: Endpoint) -> String {
     use crate::model::Transport::{Tcp, Udp};
     if matches!(flow.key.transport, Tcp | Udp) { end.to_string() } else { end.ip.to_string() }
+}
+
+/// Writes rows of text under their header, aligned.
+pub(super) fn write_aligned<const N: usize>(
+    header: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+    view: &View<'_>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut table = plain_table(view);
+    table.set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    close_up(&mut table);
+    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
 }
 
 /// A table without lines that asks neither the terminal nor the environment.

@@ -1,0 +1,76 @@
+//! `wireclaim profile show`: what is declared, in sentences, as a table, or as rules of a firewall.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::Exit;
+use super::args::BindArgs;
+use super::settings;
+use crate::error::Result;
+use crate::profile::{firewall, sentences};
+use crate::report::{self, Output, View};
+
+/// Which profile, how it is bound, and in which form.
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// A built-in name (farmbot, electric-imp, smartserver, fortrabbit) or a file
+    #[arg(value_name = "PROFILE")]
+    profile: String,
+    #[command(flatten)]
+    bind: BindArgs,
+    /// Form of the result [default: by the suffix of FILE: .nft, .sh, .csv; else text]
+    #[arg(long, value_enum)]
+    format: Option<Form>,
+    /// Write the result here instead of to standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// What a profile is shown as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// Plain sentences, grouped as a firewall administrator thinks
+    Text,
+    /// Every claim on a line
+    Table,
+    /// A table for nft, on a firewall that forwards the device's traffic
+    Nftables,
+    /// Commands for ufw, on the device itself
+    Ufw,
+    /// The openings to ask for, for a spreadsheet
+    Csv,
+}
+
+pub(super) fn run(args: &ShowArgs) -> Result<Exit> {
+    let declaration = settings::declaration(&args.profile, &args.bind)?;
+    let output = Output::create(args.output.as_deref())?;
+    match args.format.unwrap_or_else(|| by_suffix(args.output.as_deref())) {
+        Form::Text => write(&sentences::sentences(&declaration), output),
+        Form::Nftables => write(&firewall::nftables(&declaration), output),
+        Form::Ufw => write(&firewall::ufw(&declaration), output),
+        Form::Csv => report::write_openings(&firewall::openings(&declaration), output),
+        Form::Table => report::write_claims(&firewall::claim_rows(&declaration), &view(args), output),
+    }?;
+    Ok(Exit::Clean)
+}
+
+fn write(text: &str, output: Output) -> Result<()> {
+    output.write(|out| out.write_all(text.as_bytes()))
+}
+
+fn view(args: &ShowArgs) -> View<'static> {
+    let terminal = args.output.is_none() && std::io::stdout().is_terminal();
+    View { width: if terminal { super::terminal_width() } else { None }, ..View::default() }
+}
+
+fn by_suffix(path: Option<&Path>) -> Form {
+    let suffix = path.and_then(Path::extension).map(std::ffi::OsStr::to_ascii_lowercase);
+    match suffix.as_ref().and_then(|suffix| suffix.to_str()) {
+        Some("nft" | "nftables") => Form::Nftables,
+        Some("sh" | "ufw") => Form::Ufw,
+        Some("csv") => Form::Csv,
+        _ => Form::Text,
+    }
+}
