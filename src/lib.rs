@@ -56,6 +56,7 @@ pub mod cli;
 pub mod decode;
 pub mod error;
 pub mod flow;
+pub mod learn;
 pub mod model;
 pub mod naming;
 pub mod pipeline;

@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("analyzers", &["model"]),
     ("naming", &["model", "analyzers"]),
     ("checks", &["model", "profile", "naming", "analyzers"]),
+    ("learn", &["model", "analyzers", "naming", "profile", "checks"]),
     ("report", &["model", "error"]),
     (
         "pipeline",
@@ -28,10 +29,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "naming",
             "profile",
             "checks",
+            "learn",
             "report",
         ],
     ),
-    ("cli", &["pipeline", "report", "checks", "profile", "model", "error"]),
+    ("cli", &["pipeline", "report", "learn", "checks", "profile", "model", "error"]),
 ];
 
 /// What of `analyzers` is not a field constant: those who import it for its fields may not name these.

@@ -21,6 +21,8 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Print the flow table itself, with every fact of each flow
     Flows(FlowsArgs),
+    /// Write the profile that a device's traffic implies, or what is new beside an existing one: a draft for review
+    Learn(super::learn::LearnArgs),
     /// Say what a finding means, why it matters and when it stays silent
     Explain {
         /// A code, as in the column `code`

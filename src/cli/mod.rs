@@ -8,6 +8,7 @@ mod args;
 mod check;
 mod explain;
 mod flows;
+mod learn;
 mod profile;
 mod progress;
 mod settings;
@@ -78,6 +79,7 @@ fn dispatch(cli: Cli) -> Exit {
     let result = match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Flows(args) => flows::run(&args),
+        Command::Learn(args) => learn::run(&args),
         Command::Explain { code } => explain::run(&code),
         Command::Profile { command } => profile::run(command),
     };
