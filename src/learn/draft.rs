@@ -54,7 +54,7 @@ pub(super) const MAX_CLAIMS: usize = 400;
 const TOLD: usize = 8;
 
 /// Drafts of everything that was sorted; what finds no room is left.
-pub(super) fn drafts(subject: &Subject<'_>, sorted: &mut Sorted) -> Vec<Draft> {
+pub(super) fn drafts(subject: &Subject<'_>, sorted: &mut Sorted, fresh: bool) -> Vec<Draft> {
     let mut all = Vec::new();
     if !sorted.proxies.is_empty() {
         let rule = Rule::Proxy(ProxyRule::Allowed);
@@ -71,6 +71,12 @@ pub(super) fn drafts(subject: &Subject<'_>, sorted: &mut Sorted) -> Vec<Draft> {
     all.extend(attempts_out(sorted));
     let ports_of_all = open_to_all(&all);
     all.extend(attempts_in(sorted, &ports_of_all));
+    if all.is_empty() && fresh {
+        // A profile has a claim. This one says what holds without it.
+        let mut only = attempt(Way::In, Vec::new(), Transport::Tcp, Ports::Any, Vec::new());
+        only.remarks.push(String::from("nothing but infrastructure was seen, which needs no claim"));
+        all.push(only);
+    }
     room(all, sorted)
 }
 

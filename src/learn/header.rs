@@ -91,16 +91,18 @@ fn origin(context: &Context<'_>) -> Vec<String> {
         captures.iter().take(MAX_CAPTURES).map(|capture| capture.name.clone()).collect();
     let more = captures.len().saturating_sub(MAX_CAPTURES);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    let files = names.into_iter().collect::<Vec<_>>().join(", ");
     let (first, last) = subject.span;
     let frames: u64 = captures.iter().map(|capture| capture.frames).sum();
     let label = &subject.label;
     let address = label.ip.map(|ip| format!(", {ip}")).unwrap_or_default();
+    let mut names = vec![label.name.as_str(), label.key.as_str()];
+    names.dedup();
     let mut lines = vec![
         if context.fresh {
-            format!("Learnt by wireclaim from {names}{more}: a draft that wants a review.")
+            format!("Learnt by wireclaim from {files}{more}: a draft that wants a review.")
         } else {
-            format!("new in {names}{more}, {}: review", moment(last).chars().take(10).collect::<String>())
+            format!("new in {files}{more}, {}: review", moment(last).chars().take(10).collect::<String>())
         },
         format!(
             "{frames} frames, {} to {} ({}); {} connections of the device.",
@@ -109,7 +111,7 @@ fn origin(context: &Context<'_>) -> Vec<String> {
             span_text(last.since(first)),
             subject.views.len()
         ),
-        format!("Device: {} ({}{address}), {}.", label.name, label.key, context.material.why),
+        format!("Device: {}{address}, {}.", names.join(", "), context.material.why),
     ];
     if context.fresh && identify::is_empty(context.identify) {
         lines.push(format!(
@@ -163,7 +165,8 @@ fn hidden(context: &Context<'_>) -> Vec<String> {
         subject.views.iter().filter(|view| view.flow.tcp.as_deref().is_some_and(|tcp| tcp.midstream));
     let midstream = midstream.count();
     if midstream > 0 {
-        out.push(format!("the beginning of {midstream} connections, and so who opened them"));
+        let noun = if midstream == 1 { "connection" } else { "connections" };
+        out.push(format!("the beginning of {midstream} {noun}, and so who opened it"));
     }
     for capture in subject.evidence.captures {
         if let Some(damage) = &capture.damage {
@@ -219,7 +222,7 @@ fn not_learnt(context: &Context<'_>) -> Vec<String> {
 
 fn reason(why: &Why) -> String {
     match why {
-        Why::Opener => String::from("of which nobody can tell who opened them"),
+        Why::Opener => String::from("whose opener cannot be told"),
         Why::Replies => String::from("that only answer what came before the capture"),
         Why::Protocol(number) => format!("of IP protocol {number}, for which the language has no word"),
         Why::PortZero => String::from("without a port that could be declared"),

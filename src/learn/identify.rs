@@ -9,7 +9,8 @@ const MAX_TEXT: usize = 128;
 
 /// What recognises `device` among `hosts`, and what else it says, for a comment.
 ///
-/// Its own name or the URL of its usage description is enough; where it has neither, what tells its kind stands in.
+/// Its own name or the URL of its usage description is enough; where it has neither, its manufacturer's part of the MAC
+/// address stands in, and where that is made up, what it tells DHCP of its software.
 pub(super) fn identify(device: &Host, hosts: &[&Host]) -> (Identify, Vec<String>) {
     let alone = |has: &dyn Fn(&Host) -> bool| hosts.iter().filter(|host| has(host)).count() <= 1;
     let own = |all: &std::collections::BTreeSet<String>,
@@ -28,18 +29,19 @@ pub(super) fn identify(device: &Host, hosts: &[&Host]) -> (Identify, Vec<String>
     let oui = device.mac.filter(|mac| is_assigned(*mac)).map(MacAddr::oui);
     let ouis: Vec<[u8; 3]> =
         oui.into_iter().filter(|oui| alone(&|host| host.mac.is_some_and(|mac| mac.oui() == *oui))).collect();
+    let (nameless, by_class) = (mud_urls.is_empty() && host_names.is_empty(), ouis.is_empty());
     let mut said = Vec::new();
-    let surely = !host_names.is_empty() || !mud_urls.is_empty();
-    if surely {
+    if !nameless || !by_class {
         said.extend(vendor_classes.iter().map(|class| format!("DHCP vendor class {class}")));
+    }
+    if !nameless {
         said.extend(ouis.iter().map(|[a, b, c]| format!("OUI {a:02x}:{b:02x}:{c:02x}")));
     }
-    let kind = |list: Vec<String>| if surely { Vec::new() } else { list };
     let identify = Identify {
         dhcp_host_names: host_names,
         mud_urls,
-        dhcp_vendor_classes: kind(vendor_classes),
-        ouis: if surely { Vec::new() } else { ouis },
+        dhcp_vendor_classes: if nameless && by_class { vendor_classes } else { Vec::new() },
+        ouis: if nameless { ouis } else { Vec::new() },
         ..Identify::default()
     };
     (identify, said)

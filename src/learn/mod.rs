@@ -103,7 +103,7 @@ fn learn(material: &Material<'_>, base: &Declaration, fresh: bool) -> Learnt {
     let index = ClaimIndex::new(base);
     let subject = Subject::new(base, policy, &index, material.device, material.flows, material.evidence);
     let mut sorted = sort::sort(&subject, fresh);
-    let mut drafts = draft::drafts(&subject, &mut sorted);
+    let mut drafts = draft::drafts(&subject, &mut sorted, fresh);
     drafts.iter_mut().for_each(|draft| facts::fill(&subject, draft));
     let mut known = Declaration::clone(base);
     let mut said = Vec::new();

@@ -203,17 +203,17 @@ impl Sorted {
 /// How sure it is that whoever seems to have opened a flow did; `None` if it cannot be told.
 pub(super) fn opener(view: &View<'_>) -> Option<Confidence> {
     let key = view.flow.key;
+    let ephemeral = (key.orig.port >= EPHEMERAL, key.resp.port >= EPHEMERAL);
     match (view.flow.roles, key.transport) {
         (RoleBasis::Syn, _) => Some(Confidence::Proven),
-        (RoleBasis::Protocol, _) | (RoleBasis::Port, Transport::Udp) => Some(Confidence::Strong),
-        (RoleBasis::Port, _) => Some(Confidence::Probable),
-        (RoleBasis::FirstPacket, Transport::Tcp) => None,
-        (RoleBasis::FirstPacket, _) if scope(key.resp.ip) == Scope::Group => Some(Confidence::Strong),
-        (RoleBasis::FirstPacket, Transport::Udp)
-            if key.orig.port < EPHEMERAL && key.resp.port >= EPHEMERAL =>
-        {
-            None
+        // Content of a connection without its beginning tells who asks only as far as ports agree.
+        (RoleBasis::Protocol | RoleBasis::Port, Transport::Tcp) => {
+            (ephemeral != (true, true)).then_some(Confidence::Probable)
         }
+        (RoleBasis::FirstPacket, Transport::Tcp) => None,
+        (RoleBasis::Protocol | RoleBasis::Port, _) => Some(Confidence::Strong),
+        (RoleBasis::FirstPacket, _) if scope(key.resp.ip) == Scope::Group => Some(Confidence::Strong),
+        (RoleBasis::FirstPacket, Transport::Udp) if ephemeral == (false, true) => None,
         (RoleBasis::FirstPacket, _) => Some(Confidence::Probable),
     }
 }
@@ -257,14 +257,18 @@ pub(super) fn is_to_all(device: &Host, ip: IpAddr) -> bool {
     scope(ip) == Scope::Group || device.networks.iter().any(|net| ip.is_ipv4() && net.broadcast() == ip)
 }
 
-/// Whether a port in the ephemeral range is that of a service all the same: what is there has it as its own, everybody is
-/// sent to, or it is come back to.
+/// Whether a port in the ephemeral range is that of a service all the same: a protocol was recognised there that has it as
+/// its own, or at a host elsewhere that has a name; a group is sent to; or it is come back to.
 fn is_service(port: u16, views: &[&View<'_>]) -> bool {
-    let usual = |view: &&View<'_>| {
+    let usual = |view: &View<'_>| {
         let mut services = view.service.iter().filter_map(|id| analyzers::by_id(id));
         services.any(|definition| definition.ports.contains(&port))
     };
-    let to_group = |view: &&View<'_>| scope(view.flow.key.resp.ip) == Scope::Group;
+    let served = |view: &View<'_>| {
+        view.by_device && view.way == Way::Out && !view.service.is_empty() && name_of(view).is_some()
+    };
+    let to_group = |view: &View<'_>| scope(view.flow.key.resp.ip) == Scope::Group;
     let sure = |view: &&&View<'_>| opener(view) >= Some(Confidence::Strong);
-    views.iter().any(usual) || views.iter().any(to_group) || views.iter().filter(sure).count() >= STABLE
+    views.iter().any(|view| usual(view) || served(view) || to_group(view))
+        || views.iter().filter(sure).count() >= STABLE
 }

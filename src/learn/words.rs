@@ -7,7 +7,7 @@ use super::draft::{Draft, Section};
 use super::sort::{name_of, opener};
 use crate::checks::subject::flow_evidence;
 use crate::checks::{Subject, View, outcome};
-use crate::model::finding::Confidence;
+use crate::model::finding::{Confidence, Way};
 use crate::model::stats::CaptureInfo;
 use crate::model::text::printable;
 use crate::model::{Evidence, NameSource, Timestamp};
@@ -26,7 +26,7 @@ pub(super) fn title(draft: &Draft) -> String {
     let peers = match rule.peers.as_slice() {
         [] => String::from("anyone"),
         [Peer::Name(NamePattern::Below(apex))] => format!("Names below {apex}"),
-        [Peer::Local] => String::from("The device's own networks"),
+        [Peer::Local] => String::from("the device's own networks"),
         [one] => one.to_string(),
         all => format!("{} peers", all.len()),
     };
@@ -40,7 +40,10 @@ pub(super) fn title(draft: &Draft) -> String {
     };
     let place = format!("{ports}/{}", transports.join("+"));
     match (draft.section, rule.way) {
-        (Section::Attempt, Some(crate::model::finding::Way::In)) => {
+        (Section::Attempt, _) if draft.views.is_empty() => {
+            String::from("Nobody opens a connection to the device")
+        }
+        (Section::Attempt, Some(Way::In)) => {
             format!("From {peers} on {place}: tried by others, never answered")
         }
         (Section::Attempt, _) => format!("{peers} on {place}: tried, never answered"),
@@ -52,6 +55,9 @@ pub(super) fn title(draft: &Draft) -> String {
 /// The lines of a comment: counts and times first, then whatever there is to know.
 pub(super) fn comment(subject: &Subject<'_>, draft: &Draft) -> Vec<String> {
     let views: Vec<&View<'_>> = draft.views.iter().filter_map(|at| subject.views.get(*at)).collect();
+    if views.is_empty() {
+        return draft.remarks.iter().flat_map(|line| wrapped(line)).collect();
+    }
     let mut lines = vec![counts(subject, draft, &views)];
     lines.extend(peers(&views, draft));
     lines.extend(draft.remarks.iter().cloned());
@@ -68,7 +74,8 @@ pub(super) fn comment(subject: &Subject<'_>, draft: &Draft) -> Vec<String> {
 
 fn counts(subject: &Subject<'_>, draft: &Draft, views: &[&View<'_>]) -> String {
     let count = views.len();
-    let noun = if count == 1 { "connection" } else { "connections" };
+    let one = if views.iter().any(|view| view.flow.tcp.is_some()) { "connection" } else { "flow" };
+    let noun = if count == 1 { one.to_owned() } else { format!("{one}s") };
     let answered = views.iter().filter(|view| outcome::of(view).answered()).count();
     let refused = views.iter().filter(|view| outcome::of(view).refused()).count();
     let mut parts = Vec::new();
