@@ -27,6 +27,10 @@ const MAX_VALUES: usize = 8;
 /// Longer text from a certificate or a hello is not written down.
 const MAX_TEXT: usize = 128;
 
+/// What is said where something weak was seen.
+const NOT_GOOD: &str = "which the TLS policy does not call good";
+const STAYS: &str = "so that it goes on being told";
+
 /// Fills the facts in, and decides how strongly the claim binds.
 pub(super) fn fill(subject: &Subject<'_>, draft: &mut Draft) {
     let views: Vec<&View<'_>> = draft.views.iter().filter_map(|at| subject.views.get(*at)).collect();
@@ -66,9 +70,9 @@ fn services(rule: &mut FlowRule, views: &[&View<'_>], remarks: &mut Vec<String>)
 /// What the handshakes agreed on; `None` where none was seen.
 fn tls_rule(policy: &TlsPolicy, views: &[&View<'_>], remarks: &mut Vec<String>) -> Option<TlsRule> {
     let rule = TlsRule {
-        min_version: versions(views, remarks),
+        min_version: versions(policy, views, remarks),
         suites: suites(policy, views, remarks),
-        min_rsa_bits: rsa_bits(views),
+        min_rsa_bits: rsa_bits(policy, views, remarks),
         signatures: signatures(policy, views, remarks),
         mutual: mutual(views),
         issuers: issuers(views),
@@ -90,13 +94,14 @@ fn numbers(views: &[&View<'_>], field: &'static Field) -> BTreeSet<u16> {
     facts.filter_map(|fact| fact.value.as_uint().and_then(|number| u16::try_from(number).ok())).collect()
 }
 
-fn versions(views: &[&View<'_>], remarks: &mut Vec<String>) -> Option<u16> {
+fn versions(policy: &TlsPolicy, views: &[&View<'_>], remarks: &mut Vec<String>) -> Option<u16> {
     let least = numbers(views, &tls::VERSION).into_iter().map(equivalent_version).min()?;
-    if !(0x0300..=0x0304).contains(&least) {
-        remarks.push(format!("the least version 0x{least:04x} cannot be declared"));
-        return None;
+    if policy.version(least).is_some_and(|judgement| judgement.tier == Tier::Ok) {
+        return Some(least);
     }
-    Some(least)
+    let name = policy.version(least).map_or_else(|| format!("0x{least:04x}"), |known| known.name.clone());
+    remarks.push(format!("{name} was agreed on, {NOT_GOOD}: no version is declared, {STAYS}"));
+    None
 }
 
 fn suites(policy: &TlsPolicy, views: &[&View<'_>], remarks: &mut Vec<String>) -> Vec<u16> {
@@ -107,14 +112,12 @@ fn suites(policy: &TlsPolicy, views: &[&View<'_>], remarks: &mut Vec<String>) ->
     };
     let name =
         tls_policy::suite(*weak).map_or_else(|| format!("0x{weak:04x}"), |suite| suite.name.to_owned());
-    remarks.push(format!(
-        "{name} was agreed on, which the TLS policy does not call good: no suites are declared, so that it goes on being told"
-    ));
+    remarks.push(format!("{name} was agreed on, {NOT_GOOD}: no suites are declared, {STAYS}"));
     Vec::new()
 }
 
 /// The least size of an RSA key in a certificate of either side.
-fn rsa_bits(views: &[&View<'_>]) -> Option<u32> {
+fn rsa_bits(policy: &TlsPolicy, views: &[&View<'_>], remarks: &mut Vec<String>) -> Option<u32> {
     let sides = [
         (&tls::CERTIFICATE_KEY_TYPE, &tls::CERTIFICATE_KEY_BITS),
         (&tls::CLIENT_KEY_TYPE, &tls::CLIENT_KEY_BITS),
@@ -127,7 +130,14 @@ fn rsa_bits(views: &[&View<'_>]) -> Option<u32> {
             sizes.extend(bits.filter(|_| is_rsa));
         }
     }
-    sizes.into_iter().min().filter(|bits| (512..=65_536).contains(bits))
+    let least = sizes.into_iter().min()?;
+    if policy.rsa_bits(least).is_some_and(|judgement| judgement.tier == Tier::Ok) && least <= 65_536 {
+        return Some(least);
+    }
+    remarks.push(format!(
+        "a certificate has an RSA key of {least} bits, {NOT_GOOD}: no size is declared, {STAYS}"
+    ));
+    None
 }
 
 fn signatures(policy: &TlsPolicy, views: &[&View<'_>], remarks: &mut Vec<String>) -> Vec<String> {
@@ -141,7 +151,9 @@ fn signatures(policy: &TlsPolicy, views: &[&View<'_>], remarks: &mut Vec<String>
         policy.signature(name).is_some_and(|judgement| judgement.tier == Tier::Ok) && is_plain(name)
     };
     if let Some(weak) = all.iter().find(|name| !good(name)) {
-        remarks.push(format!("a certificate is signed with {weak}: no signatures are declared"));
+        remarks.push(format!(
+            "a certificate is signed with {weak}, {NOT_GOOD}: no signatures are declared, {STAYS}"
+        ));
         return Vec::new();
     }
     if all.len() > MAX_VALUES { Vec::new() } else { all.into_iter().collect() }

@@ -64,7 +64,7 @@ const RULES: &[&str] = &[
     everything else is allowed",
     "long_running: open for 5 minutes and still open at the end; never cut",
     "forbidden and blocked: tried, and never answered; nothing is opened, an answer would be a finding",
-    "TLS as seen; a suite or signature that the policy does not call good is not declared, so that it goes on being told",
+    "TLS as seen; what the policy does not call good is not declared, so that it goes on being told",
 ];
 
 /// A name for the profile and a title, from what the device is called.

@@ -12,7 +12,7 @@ use crate::model::finding::{Confidence, Way};
 use crate::model::flow::RoleBasis;
 use crate::model::{NameSource, Transport};
 use crate::naming::hosts::Host;
-use crate::profile::{Baseline, Peer};
+use crate::profile::{Baseline, NamePattern, Peer};
 
 /// Every flow of a device, sorted.
 #[derive(Debug, Default)]
@@ -229,10 +229,10 @@ fn who(view: &View<'_>) -> Who {
     }
 }
 
-/// The name of a view's peer that can stand in a profile.
+/// The name of a view's peer that can stand in a profile; what somebody sends in the place of one may be a wildcard.
 pub(super) fn name_of<'v>(view: &'v View<'_>) -> Option<&'v str> {
     let name = view.name.name.as_deref().filter(|_| view.name.source != NameSource::None)?;
-    matches!(Peer::parse(name), Ok(Peer::Name(_))).then_some(name)
+    matches!(Peer::parse(name), Ok(Peer::Name(NamePattern::Exact(_)))).then_some(name)
 }
 
 /// Whether something answered, or none has to: what is sent to everybody, and what no answer belongs to.

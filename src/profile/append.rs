@@ -29,6 +29,7 @@ pub fn claims(text: &str, origin: &str, claims: &str, before: &[String], after: 
     let comment = |line: &str| format!("{pad}# {line}").trim_end().to_owned();
     let mut block: Vec<String> = vec![String::new()];
     block.extend(before.iter().map(|line| comment(line)));
+    block.push(String::new());
     // Written two columns in; in this file it may be more or less.
     block.extend(claims.lines().map(|line| match line.strip_prefix("  ") {
         Some(rest) => format!("{pad}{rest}"),
