@@ -3,8 +3,8 @@
 //! ```text
 //!              main → cli → pipeline
 //!                           │
-//!   capture   decode   flow   analyzers   naming   profile   checks   report
-//!      └────────┴───────┴────────┴──────────┴────────┴────────┴────────┘
+//!   capture   decode   flow   analyzers   naming   profile   checks   learn   report
+//!      └────────┴───────┴────────┴──────────┴────────┴────────┴───────┴───────┘
 //!                           │
 //!                         model
 //! ```
@@ -38,6 +38,10 @@
 //! # [`checks`]: claims against observations
 //! Pure functions of one device's [`checks::Subject`]. **They say no more than packets show**: status and confidence tell
 //! a violation from an obstruction, a drift, and what this capture cannot say.
+//!
+//! # [`learn`]: observations to claims
+//! The reverse of the checks, and beside them: it asks them what an existing profile allows already, and lets them judge
+//! what it has learnt. **What is learnt opens nothing that was not answered, and hides nothing that is weak.**
 //!
 //! # [`report`]: findings and flows to bytes
 //! **Reports only format**, and neutralise what came from the wire.

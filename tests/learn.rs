@@ -129,7 +129,7 @@ fn check(capture: &str, profile: &str, text: &str) -> Vec<String> {
 
 /// The lines of a profile that are no comments.
 fn content(text: &str) -> String {
-    text.lines().filter(|line| !line.trim_start().starts_with('#')).map(|line| format!("{line}\n")).collect()
+    text.split_inclusive('\n').filter(|line| !line.trim_start().starts_with('#')).collect()
 }
 
 /// Codes of faults: no profile declares them away, and `learn` does not either.
@@ -225,6 +225,15 @@ fn a_clean_device_is_learnt_as_it_is() {
     // Names came before addresses, and no port of a client is among the ports.
     assert!(!content.contains("198.51.100.") && !content.contains("203.0.113."), "{content}");
     assert!(text.contains("# - nothing\n"), "{text}");
+}
+
+#[test]
+fn that_connections_are_cut_is_told_and_they_are_not_declared_long_running() {
+    let (text, codes) = learnt(&support::capture(&support::root().join("fixtures/cases/farmbot-cut")));
+    assert_eq!(codes, Vec::<String>::new());
+    let plain = text.replace("\n  #   ", " ");
+    assert!(plain.contains("not declared long-running, but look at this (idle-timeout): "), "{text}");
+    assert!(!text.contains("long_running: true"), "{text}");
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn open(subject: &Subject<'_>, sorted: &mut Sorted) -> Vec<Draft> {
         let Spot { by_device, transport, port, who } = spot;
         match who {
             Who::Local => {
-                out.push(draft(Section::Inbound, Way::In, vec![Peer::Local], transport, port, views))
+                out.push(draft(Section::Inbound, Way::In, vec![Peer::Local], transport, port, views));
             }
             who if !by_device => {
                 strangers.entry((transport, port)).or_default().insert(who, views);

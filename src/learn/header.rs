@@ -196,11 +196,16 @@ fn looked_up(subject: &Subject<'_>) -> Option<String> {
         subject.views.iter().filter(|view| view.by_device).flat_map(|view| view.flow.facts.of(&dns::QUERY));
     let unused: BTreeSet<String> = asked
         .filter_map(|fact| fact.value.as_str())
-        .filter(|name| !used.contains(name) && !name.ends_with(".arpa") && name.contains('.'))
+        .filter(|name| !used.contains(name) && !is_reverse(name) && name.contains('.'))
         .map(str::to_owned)
         .collect();
     (!unused.is_empty())
         .then(|| format!("what it wanted of names that it looked up and never contacted: {}", some(&unused)))
+}
+
+/// A look-up of what an address is called.
+fn is_reverse(name: &str) -> bool {
+    name.rsplit('.').next() == Some("arpa")
 }
 
 fn not_learnt(context: &Context<'_>) -> Vec<String> {

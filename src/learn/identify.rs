@@ -1,5 +1,7 @@
 //! How the device is to be recognised next time: by what it says of itself and no other host of the capture says.
 
+use std::collections::BTreeSet;
+
 use crate::model::MacAddr;
 use crate::naming::hosts::Host;
 use crate::profile::Identify;
@@ -13,8 +15,7 @@ const MAX_TEXT: usize = 128;
 /// address stands in, and where that is made up, what it tells DHCP of its software.
 pub(super) fn identify(device: &Host, hosts: &[&Host]) -> (Identify, Vec<String>) {
     let alone = |has: &dyn Fn(&Host) -> bool| hosts.iter().filter(|host| has(host)).count() <= 1;
-    let own = |all: &std::collections::BTreeSet<String>,
-               of: fn(&Host) -> &std::collections::BTreeSet<String>| {
+    let own = |all: &BTreeSet<String>, of: fn(&Host) -> &BTreeSet<String>| {
         let plain = all.iter().filter(|text| is_plain(text));
         let mut kept: Vec<String> = plain
             .filter(|text| alone(&|host| of(host).iter().any(|other| other.eq_ignore_ascii_case(text))))
@@ -55,10 +56,10 @@ pub(super) fn is_empty(identify: &Identify) -> bool {
         && identify.ouis.is_empty()
 }
 
-/// Not made up by the host itself (IEEE 802-2014 section 8.4).
+/// One host's own, and not made up by it: neither of the two lowest bits is set (IEEE 802-2014 section 8.2.2).
 fn is_assigned(mac: MacAddr) -> bool {
     let [first, ..] = mac.0;
-    first & 0x03 == 0
+    first.trailing_zeros() >= 2
 }
 
 /// Text that means itself as a pattern, and that people can read.
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     fn host(name: &str, class: &str, mac: [u8; 6]) -> Host {
-        let set = |text: &str| if text.is_empty() { Default::default() } else { [text.to_owned()].into() };
+        let set = |text: &str| if text.is_empty() { BTreeSet::default() } else { [text.to_owned()].into() };
         Host { mac: Some(MacAddr(mac)), host_names: set(name), vendor_classes: set(class), ..Host::default() }
     }
 

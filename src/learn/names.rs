@@ -99,9 +99,9 @@ fn is_shared(apex: &str) -> bool {
         _ => false,
     };
     let of_operator = |operator: &&str| {
-        apex.strip_suffix(operator).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        apex.strip_suffix(*operator).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
-    registry || OPERATORS.iter().any(|operator| of_operator(operator))
+    registry || OPERATORS.iter().any(of_operator)
 }
 
 /// Second labels that registries of countries register names below (`co.uk`), as the registries publish them.

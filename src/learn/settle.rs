@@ -9,7 +9,9 @@ use super::{Material, words};
 use crate::checks::{self, ClaimIndex, Subject};
 use crate::model::Finding;
 use crate::profile::tls_policy::TlsPolicy;
-use crate::profile::{BoundClaim, Claim, ClaimState, Declaration, Level, Profile, Rule, Source};
+use crate::profile::{
+    BoundClaim, Claim, ClaimState, Declaration, Level, LifetimeRule, Profile, Rule, Source,
+};
 
 /// Each round takes something back, and there is little that can be.
 const ROUNDS: usize = 8;
@@ -33,6 +35,7 @@ pub(super) fn settle(
     drafts: &mut Vec<Draft>,
     first_id: usize,
 ) -> Settled {
+    tell_cuts(material, base, drafts, first_id);
     let mut settled = Settled::default();
     for _ in 0..ROUNDS {
         settled.rest = check(material, &declare(base, drafts, first_id));
@@ -44,6 +47,29 @@ pub(super) fn settle(
     }
     settled.rest = check(material, &declare(base, drafts, first_id));
     settled
+}
+
+/// Says of which claims connections were cut: whether they are meant to stay open, only their owner knows, but that something
+/// ends them is worth knowing before they are declared.
+fn tell_cuts(material: &Material<'_>, base: &Declaration, drafts: &mut [Draft], first_id: usize) {
+    let lasting = |draft: &Draft| {
+        let mut draft = draft.clone();
+        if let (Rule::Flow(rule), true) = (&mut draft.rule, draft.section != Section::Attempt) {
+            rule.lifetime = Some(LifetimeRule { long_running: true, ..LifetimeRule::default() });
+        }
+        draft
+    };
+    let trial: Vec<Draft> = drafts.iter().map(lasting).collect();
+    let found = check(material, &declare(base, &trial, first_id));
+    for (at, draft) in drafts.iter_mut().enumerate() {
+        let own = id(first_id.saturating_add(at));
+        for code in ["connection-cut", "idle-timeout"] {
+            let Some((_, sentence)) = found.get(&(code, own.clone())) else { continue };
+            let Rule::Flow(rule) = &mut draft.rule else { continue };
+            rule.lifetime = None;
+            draft.remarks.push(format!("not declared long-running, but look at this ({code}): {sentence}"));
+        }
+    }
 }
 
 /// The claims of drafts, in their order, with ids from `first_id` on.

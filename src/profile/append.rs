@@ -118,7 +118,7 @@ mod tests {
         let long =
             "- id: B\n  title: t\n  allowed: {out: b.example.com}\n  source: |\n    # no comment\n    x\n";
         let indented = |text: &str, by: usize| -> String {
-            text.lines().map(|line| format!("{}{line}\n", " ".repeat(by))).collect()
+            text.split_inclusive('\n').flat_map(|line| [" ".repeat(by), line.to_owned()]).collect()
         };
         for by in [0, 2, 4] {
             let both = indented(&format!("{one}{long}"), by);
