@@ -332,6 +332,26 @@ fn a_habit_is_required_and_what_happens_once_is_allowed() {
 }
 
 #[test]
+fn a_connection_that_stays_open_is_long_running_and_required() {
+    let mut story = Story::new();
+    story.look_up("broker.example.com", far(3));
+    let (a, b) = (End(DEVICE, 41_000), End(far(3), 1884));
+    story.frame(pcap::tcp(a, b, SYN, 1, 0, b""));
+    story.frame(pcap::tcp(b, a, SYN_ACK, 1, 2, b""));
+    for (n, minute) in (0..12_u32).zip(0..) {
+        story.at(minute * 60 + 1);
+        story.frame(pcap::tcp(a, b, ACK, 2 + 3 * n, 2 + 3 * n, b"yes"));
+        story.frame(pcap::tcp(b, a, ACK, 2 + 3 * n, 5 + 3 * n, b"no."));
+    }
+    let (_folder, path) = story.told();
+    let (text, codes) = learnt(&path);
+    assert_eq!(codes, Vec::<String>::new(), "{text}");
+    assert!(text.contains("required: {out: broker.example.com, tcp: 1884}"), "{text}");
+    assert!(text.contains("lifetime: {long_running: true}"), "{text}");
+    assert!(text.contains("# the longest connection lived for 11 min"), "{text}");
+}
+
+#[test]
 fn generated_names_are_one_wildcard_with_its_evidence_but_not_below_a_hosting_provider() {
     let mut story = Story::new();
     for (at, label) in ["a1b2c3d4", "99f0e1aa", "0c0ffee1"].iter().enumerate() {
