@@ -19,7 +19,8 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use support::pcap::{self, ACK, End, FIN_ACK, RST_ACK, SYN, SYN_ACK, Writer};
-use support::{Answer, wire};
+use support::random::Random;
+use support::{Answer, damage, wire};
 
 fn answer(args: &[&str]) -> Answer {
     support::run(args).into()
@@ -478,6 +479,30 @@ fn names_from_the_wire_stay_in_their_place() {
     assert!(text.chars().all(|c| c == '\n' || !c.is_control() && c != '\u{202e}'), "{text}");
     let ids = content(&text).matches("- id:").count();
     assert_eq!(ids, 1, "they are addresses then, with one claim for all: {text}");
+}
+
+#[test]
+fn damaged_captures_give_profiles_that_read_back() {
+    let mut random = Random::new(0x1ea4);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("spoilt.pcap");
+    let mut tally = BTreeMap::new();
+    for case in support::cases().iter().step_by(4) {
+        let Some(whole) = pcap::Pcap::read(&support::capture(case), 400) else { continue };
+        for way in damage::WAYS {
+            let mut spoilt = whole.clone();
+            (way.apply)(&mut spoilt, &mut random);
+            spoilt.write(&path);
+            // The program reads its own profile back before it writes it; checking must not fail either.
+            if let Err(said) = try_learnt(&path) {
+                assert!(said.contains("no device found"), "{} {}: {said}", case.display(), way.name);
+                *tally.entry("no device").or_insert(0) += 1;
+            }
+            *tally.entry("tried").or_insert(0) += 1;
+        }
+    }
+    println!("{tally:?}");
+    assert!(tally["tried"] > 60);
 }
 
 #[test]
