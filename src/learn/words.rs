@@ -11,7 +11,7 @@ use crate::model::finding::{Confidence, Way};
 use crate::model::stats::CaptureInfo;
 use crate::model::text::printable;
 use crate::model::{Evidence, NameSource, Timestamp};
-use crate::profile::{Level, NamePattern, Peer, Ports, Rule};
+use crate::profile::{FlowRule, Level, NamePattern, Peer, Ports, Rule};
 
 /// Addresses, names and the like that one line tells.
 pub(super) const TOLD: usize = 6;
@@ -147,7 +147,9 @@ fn peers(views: &[&View<'_>], draft: &Draft) -> Vec<String> {
                 .iter()
                 .filter_map(|view| Some(format!("{} is {}", view.peer, name_of(view)?)))
                 .collect();
-            if draft.section != Section::Near {
+            // Where the claim names no address, or not theirs.
+            let unsaid = |rule: &FlowRule| rule.peers.is_empty() || rule.peers == [Peer::Local];
+            if matches!(&draft.rule, Rule::Flow(rule) if unsaid(rule)) {
                 lines.push(format!("with {}", some(&addresses)));
             }
             if !called.is_empty() {
