@@ -138,6 +138,8 @@ const FAULTS: &[&str] = &[
     "weak-tls-version",
     "weak-cipher",
     "weak-group",
+    "weak-tls-feature",
+    "certificate-too-long-lived",
     "weak-certificate-key",
     "weak-certificate-signature",
     "certificate-not-valid",

@@ -15,7 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("analyzers", &["model"]),
     ("naming", &["model", "analyzers"]),
     ("checks", &["model", "profile", "naming", "analyzers"]),
-    ("learn", &["model", "analyzers", "naming", "profile", "checks"]),
+    ("learn", &["model", "error", "analyzers", "naming", "profile", "checks"]),
     ("report", &["model", "error"]),
     (
         "pipeline",

@@ -46,7 +46,7 @@ pub(super) fn run(args: &LearnArgs) -> Result<Exit> {
     let existing = args.into.as_deref().map(|name| existing(args, name)).transpose()?;
     let declaration = match &existing {
         Some((declaration, _)) => declaration.clone(),
-        None => learn::nothing(),
+        None => learn::nothing()?,
     };
     let output = Output::create(args.output.as_deref())?;
     let (analysis, names) = settings::analyse(&args.input)?;

@@ -41,7 +41,7 @@ pub(super) fn fill(subject: &Subject<'_>, draft: &mut Draft) {
     services(rule, &views, &mut draft.remarks);
     let with_tls: Vec<&View<'_>> = views.iter().copied().filter(|view| view.has_tls()).collect();
     if !with_tls.is_empty() {
-        rule.tls = tls_rule(subject.policy, &with_tls, &mut draft.remarks);
+        rule.tls = tls_rule(subject.declaration.policies.get(None), &with_tls, &mut draft.remarks);
     }
     lifetime(rule, &views, &mut draft.remarks);
     keep_alive(rule, &views, &mut draft.remarks);
@@ -99,7 +99,8 @@ fn versions(policy: &TlsPolicy, views: &[&View<'_>], remarks: &mut Vec<String>) 
     if policy.version(least).is_some_and(|judgement| judgement.tier == Tier::Ok) {
         return Some(least);
     }
-    let name = policy.version(least).map_or_else(|| format!("0x{least:04x}"), |known| known.name.clone());
+    let known = tls_policy::version_names().get(least);
+    let name = known.map_or_else(|| format!("0x{least:04x}"), |known| known.name.to_owned());
     remarks.push(format!("{name} was agreed on, {NOT_GOOD}: no version is declared, {STAYS}"));
     None
 }

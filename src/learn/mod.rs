@@ -20,12 +20,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::checks::{CaptureEvidence, ClaimIndex, Subject};
+use crate::error::Result;
 use crate::model::Flow;
 use crate::model::observation::{HostTrait, TraitKind};
 use crate::naming::hosts::{Host, Hosts};
-use crate::profile::tls_policy::TlsPolicy;
 use crate::profile::write::Notes;
-use crate::profile::{Baseline, Declaration, Identify, Level, Profile};
+use crate::profile::{Baseline, Declaration, Identify, Level, Profile, bind, tls_policy};
 
 /// Everything that a profile is learnt from.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +60,10 @@ pub struct Learnt {
 }
 
 /// A declaration that declares nothing: everything is news.
-pub fn nothing() -> Declaration {
+///
+/// # Errors
+/// None, as long as the default TLS policy ships.
+pub fn nothing() -> Result<Declaration> {
     let profile = Profile {
         name: String::from("learnt"),
         title: String::from("Learnt"),
@@ -71,18 +74,18 @@ pub fn nothing() -> Declaration {
         parameters: Vec::new(),
         identify: Identify::default(),
         baseline: Vec::new(),
-        tls_policy: String::from("default"),
+        tls_policy: tls_policy::DEFAULT.to_owned(),
         claims: Vec::new(),
         not_checkable: Vec::new(),
         slots: Vec::new(),
         contradictions: Vec::new(),
     };
-    Declaration { profile: Arc::new(profile), variant: String::new(), claims: Vec::new() }
+    bind::bind(&Arc::new(profile), &[], &[])
 }
 
-/// A profile of what the device did.
-pub fn afresh(material: &Material<'_>) -> Learnt {
-    learn(material, &nothing(), true)
+/// A profile of what the device did; `base` is [`nothing`].
+pub fn afresh(material: &Material<'_>, base: &Declaration) -> Learnt {
+    learn(material, base, true)
 }
 
 /// Claims for what the device did that `base` does not allow.
@@ -91,17 +94,8 @@ pub fn beside(material: &Material<'_>, base: &Declaration) -> Learnt {
 }
 
 fn learn(material: &Material<'_>, base: &Declaration, fresh: bool) -> Learnt {
-    let Some(policy) = TlsPolicy::named(&base.profile.tls_policy) else {
-        return Learnt {
-            profile: Profile::clone(&base.profile),
-            notes: Notes::default(),
-            counts: (0, 0, 0),
-            left: 0,
-            remaining: Vec::new(),
-        };
-    };
     let index = ClaimIndex::new(base);
-    let subject = Subject::new(base, policy, &index, material.device, material.flows, material.evidence);
+    let subject = Subject::new(base, &index, material.device, material.flows, material.evidence);
     let mut sorted = sort::sort(&subject, fresh);
     let mut drafts = draft::drafts(&subject, &mut sorted, fresh);
     drafts.iter_mut().for_each(|draft| facts::fill(&subject, draft));

@@ -8,7 +8,6 @@ use super::draft::{Draft, Section};
 use super::{Material, words};
 use crate::checks::{self, ClaimIndex, Subject};
 use crate::model::Finding;
-use crate::profile::tls_policy::TlsPolicy;
 use crate::profile::{
     BoundClaim, Claim, ClaimState, Declaration, Level, LifetimeRule, Profile, Rule, Source,
 };
@@ -105,6 +104,7 @@ fn declare(base: &Declaration, drafts: &[Draft], first_id: usize) -> Declaration
     Declaration {
         profile: Arc::new(profile),
         variant: base.variant.clone(),
+        policies: base.policies.clone(),
         claims: base.claims.iter().cloned().chain(bound).collect(),
     }
 }
@@ -112,10 +112,8 @@ fn declare(base: &Declaration, drafts: &[Draft], first_id: usize) -> Declaration
 /// What checking the same captures gives.
 fn check(material: &Material<'_>, declaration: &Declaration) -> Found {
     let mut found = Found::new();
-    let Some(policy) = TlsPolicy::named(&declaration.profile.tls_policy) else { return found };
     let index = ClaimIndex::new(declaration);
-    let subject =
-        Subject::new(declaration, policy, &index, material.device, material.flows, material.evidence);
+    let subject = Subject::new(declaration, &index, material.device, material.flows, material.evidence);
     checks::run(&subject, |finding| {
         let count = finding.evidence.as_ref().map_or(1, |evidence| evidence.count.max(1));
         let sentence = sentence(&finding, count);

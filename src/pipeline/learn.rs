@@ -56,7 +56,7 @@ pub fn learn(scene: &Scene<'_>, start: Start) -> Result<Learnt> {
         traits: &scene.analysis.hosts,
     };
     Ok(match start {
-        Start::Afresh => learn::afresh(&material),
+        Start::Afresh => learn::afresh(&material, &task.declaration),
         Start::Beside => learn::beside(&material, &task.declaration),
     })
 }

@@ -49,7 +49,7 @@ pub fn claims(text: &str, origin: &str, claims: &str, before: &[String], after: 
 pub fn source(argument: &str) -> Result<String> {
     match builtin::source(argument) {
         Some(text) => Ok(text.to_owned()),
-        None => load::text_of(std::path::Path::new(argument)),
+        None => load::read_text(std::path::Path::new(argument), "profile"),
     }
 }
 
