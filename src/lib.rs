@@ -3,8 +3,8 @@
 //! ```text
 //!              main → cli → pipeline
 //!                           │
-//!   capture   decode   flow   analyzers   naming   profile   checks   report
-//!      └────────┴───────┴────────┴──────────┴────────┴────────┴────────┘
+//!   capture   decode   flow   analyzers   naming   profile   checks   learn   report
+//!      └────────┴───────┴────────┴──────────┴────────┴────────┴───────┴───────┘
 //!                           │
 //!                         model
 //! ```
@@ -40,6 +40,10 @@
 //! Pure functions of one device's [`checks::Subject`]. **They say no more than packets show**: status and confidence tell
 //! a violation from an obstruction, a drift, and what this capture cannot say.
 //!
+//! # [`learn`]: observations to claims
+//! The reverse of the checks, and beside them: it asks them what an existing profile allows already, and lets them judge
+//! what it has learnt. **What is learnt opens nothing that was not answered, and hides nothing that is weak.**
+//!
 //! # [`report`]: findings, flows and lints to bytes
 //! **Reports only format**, and neutralise what came from the wire.
 //!
@@ -57,6 +61,7 @@ pub mod cli;
 pub mod decode;
 pub mod error;
 pub mod flow;
+pub mod learn;
 pub mod model;
 pub mod naming;
 pub mod pipeline;

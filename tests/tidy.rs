@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("analyzers", &["model"]),
     ("naming", &["model", "analyzers"]),
     ("checks", &["model", "profile", "naming", "analyzers"]),
+    ("learn", &["model", "error", "analyzers", "naming", "profile", "checks"]),
     // What is declared is shown too: a report takes profiles, no profile takes reports.
     ("report", &["model", "error", "profile"]),
     (
@@ -29,10 +30,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "naming",
             "profile",
             "checks",
+            "learn",
             "report",
         ],
     ),
-    ("cli", &["pipeline", "report", "checks", "profile", "model", "error"]),
+    ("cli", &["pipeline", "report", "learn", "checks", "profile", "model", "error"]),
 ];
 
 /// What of `analyzers` is not a field constant: those who import it for its fields may not name these.

@@ -141,12 +141,12 @@ fn forbidden(subject: &Subject<'_>, view: &View<'_>, index: usize) -> Option<Fin
         return Some(proxy(subject, view, Some(bound)));
     }
     let rule = flow_rule(bound)?;
+    // What is said to be blocked may be tried.
+    if rule.blocked && !outcome::of(view).answered() {
+        return None;
+    }
     if !view.by_device {
         return Some(inbound(subject, view, Some(bound)));
-    }
-    let outcome = outcome::of(view);
-    if rule.blocked && !outcome.answered() {
-        return None;
     }
     let code = if rule.peers.is_empty() { &FORBIDDEN_SERVICE } else { &FORBIDDEN_DESTINATION };
     // A claim about anybody needs no name; one about a name is as sure as the name.
@@ -198,7 +198,7 @@ fn reached_blocked(subject: &Subject<'_>, view: &View<'_>, bound: &BoundClaim) -
 /// Nothing declares this flow: says what about it differs from what is declared, the least difference first.
 fn undeclared(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     let key = view.flow.key;
-    if key.transport == Transport::Udp && is_reply_only(view) {
+    if key.transport == Transport::Udp && matching::is_reply_only(view) {
         return None;
     }
     if view.by_device && matching::infrastructure(view) == Some(Baseline::Dns) {
@@ -241,12 +241,6 @@ pub(super) fn content_mismatch<'a>(
         .collect();
     fitting.sort_by_key(|(width, ..)| *width);
     fitting.first().map(|(_, bound, rule)| (*bound, *rule))
-}
-
-/// A responder's datagrams whose request came before the capture: nobody opened this flow here.
-fn is_reply_only(view: &View<'_>) -> bool {
-    let flow = view.flow;
-    !view.by_device && flow.packets.resp == 0 && flow.key.orig.port < 1024 && flow.key.resp.port >= 1024
 }
 
 fn nearest<'a>(

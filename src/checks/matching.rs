@@ -256,6 +256,12 @@ pub fn is_foreign_resolver(subject: &Subject<'_>, view: &View<'_>) -> bool {
     view.by_device && !given.contains(&view.peer) && (secret || !given.is_empty())
 }
 
+/// A responder's datagrams whose request came before the capture: nobody opened this flow here.
+pub fn is_reply_only(view: &View<'_>) -> bool {
+    let flow = view.flow;
+    !view.by_device && flow.packets.resp == 0 && flow.key.orig.port < 1024 && flow.key.resp.port >= 1024
+}
+
 /// What kind of infrastructure traffic `view` is, by content, and by port where nothing was recognised.
 pub fn infrastructure(view: &View<'_>) -> Option<Baseline> {
     if view.encrypted_dns.is_some() {

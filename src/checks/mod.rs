@@ -16,7 +16,7 @@ mod lifetime;
 pub mod matching;
 mod mqtt;
 mod ntp;
-mod outcome;
+pub mod outcome;
 mod protocol;
 mod rating;
 mod sessions;
@@ -28,7 +28,8 @@ mod websocket;
 
 pub use claim_index::ClaimIndex;
 pub use claims::{Coverage, claim_rows, coverage};
-pub use subject::{Evidence as CaptureEvidence, Subject};
+pub use subject::{Evidence as CaptureEvidence, Subject, View};
+pub use tls::equivalent as equivalent_version;
 
 use crate::model::Finding;
 use crate::model::finding::Severity;

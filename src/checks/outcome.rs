@@ -9,7 +9,7 @@ use crate::naming::Proxied;
 
 /// How an attempt went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub enum Outcome {
     /// The responder took part: a handshake, or a datagram back.
     Answered,
     /// The responder, or somebody in its name, sent RST to the SYN.
@@ -24,17 +24,17 @@ pub(super) enum Outcome {
 
 impl Outcome {
     /// Whether the responder took part in the flow.
-    pub(super) fn answered(self) -> bool {
+    pub fn answered(self) -> bool {
         matches!(self, Self::Answered | Self::Midstream)
     }
 
     /// Whether it was told no.
-    pub(super) fn refused(self) -> bool {
+    pub fn refused(self) -> bool {
         matches!(self, Self::Reset | Self::Unreachable(..))
     }
 
     /// One short comparable value.
-    pub(super) fn word(self) -> String {
+    pub fn word(self) -> String {
         match self {
             Self::Answered | Self::Midstream => String::from("answered"),
             Self::Reset => String::from("refused (RST)"),
@@ -45,7 +45,7 @@ impl Outcome {
 }
 
 /// How the connection (not yet its protocol) went.
-pub(super) fn of(view: &View<'_>) -> Outcome {
+pub fn of(view: &View<'_>) -> Outcome {
     let flow = view.flow;
     if super::capture::shows_one_side(view) && flow.key.transport == Transport::Tcp {
         return Outcome::Midstream;
@@ -76,7 +76,7 @@ pub(super) fn of(view: &View<'_>) -> Outcome {
 
 /// Whether the declared service worked, as far as packets show: the connection was answered, and where content was
 /// recognised it got past its handshake.
-pub(super) fn worked(view: &View<'_>) -> bool {
+pub fn worked(view: &View<'_>) -> bool {
     if !of(view).answered() {
         return false;
     }

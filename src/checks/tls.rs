@@ -109,7 +109,7 @@ pub(super) fn rules<'a>(subject: &Subject<'a>, view: &View<'_>) -> Vec<(&'a Boun
 
 /// The version of TLS that is as strong: DTLS 1.0 is TLS 1.1 over datagrams, 1.2 and 1.3 are their namesakes (RFC 4347,
 /// RFC 6347, RFC 9147).
-pub(super) fn equivalent(version: u16) -> u16 {
+pub fn equivalent(version: u16) -> u16 {
     match version {
         0xfeff | 0x0100 => 0x0302,
         0xfefd => 0x0303,

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::diff::DiffArgs;
 use super::explain::ExplainArgs;
+use super::learn::LearnArgs;
 use super::lint::LintArgs;
 use super::show::ShowArgs;
 use crate::model::Date;
@@ -26,6 +27,8 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Print the flow table itself, with every fact of each flow
     Flows(FlowsArgs),
+    /// Write the profile that a device's traffic implies, or what is new beside an existing one: a draft for review
+    Learn(LearnArgs),
     /// Say what a finding or a lint means, why it matters and what to do; of a cipher suite, what each TLS policy says of it
     Explain(ExplainArgs),
     /// Say what changed between two discrepancy tables, or two captures: new, gone, changed; 1 if it is for the worse

@@ -11,6 +11,7 @@ mod diff;
 mod explain;
 mod explain_tls;
 mod flows;
+mod learn;
 mod lint;
 mod profile;
 mod progress;
@@ -84,6 +85,7 @@ fn dispatch(cli: Cli) -> Exit {
     let result = match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Flows(args) => flows::run(&args),
+        Command::Learn(args) => learn::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Profile { command } => profile::run(command),

@@ -62,10 +62,10 @@ pub struct Scene<'a> {
     pub names: Names<'a>,
     /// Hosts on the link.
     pub hosts: Hosts,
-    analysis: &'a Analysis,
-    tasks: &'a [Task],
+    pub(super) analysis: &'a Analysis,
+    pub(super) tasks: &'a [Task],
     /// For each task, who talks as its profile's device does.
-    talkers: Vec<Talkers<'a>>,
+    pub(super) talkers: Vec<Talkers<'a>>,
 }
 
 impl<'a> Scene<'a> {
@@ -109,7 +109,7 @@ impl<'a> Scene<'a> {
         flows.iter().map(row).collect()
     }
 
-    fn evidence(&self) -> Evidence<'_> {
+    pub(super) fn evidence(&self) -> Evidence<'_> {
         Evidence {
             names: &self.names,
             stats: &self.analysis.stats,

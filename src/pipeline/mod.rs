@@ -8,6 +8,7 @@ pub mod judge;
 mod kept;
 mod lanes;
 mod layers;
+pub mod learn;
 mod memory;
 mod session;
 mod shard;

@@ -4,6 +4,7 @@
 //! error that names file, line, column, key and near miss; `bind` selects variants and fills parameters in.
 
 pub mod addresses;
+pub mod append;
 pub mod bind;
 pub mod builtin;
 mod claim;
@@ -446,6 +447,19 @@ pub enum ClaimState {
     Unbound(String),
     /// It binds somebody other than the device.
     OtherSubject,
+}
+
+impl Peer {
+    /// One peer as written in a profile: a name or pattern, an address or prefix, an address list, the device's networks.
+    ///
+    /// # Errors
+    /// What is wrong with it, for a sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match value::peer(text)? {
+            value::PeerWord::Peer(peer) => Ok(peer),
+            _ => Err(format!("expected one peer, got `{text}`")),
+        }
+    }
 }
 
 impl NamePattern {

@@ -1,0 +1,274 @@
+//! What becomes of each flow of the device: infrastructure, something to claim, or something that is left out and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::analyzers;
+use crate::checks::matching::{self, Match};
+use crate::checks::outcome::{self, Outcome};
+use crate::checks::{Subject, View};
+use crate::model::address::{Scope, scope};
+use crate::model::finding::{Confidence, Way};
+use crate::model::flow::RoleBasis;
+use crate::model::{NameSource, Transport};
+use crate::naming::hosts::Host;
+use crate::profile::{Baseline, NamePattern, Peer};
+
+/// Every flow of a device, sorted.
+#[derive(Debug, Default)]
+pub(super) struct Sorted {
+    /// Infrastructure that was seen.
+    pub(super) baseline: BTreeSet<Baseline>,
+    /// Where something answered, or nothing has to.
+    pub(super) open: BTreeMap<Spot, Vec<usize>>,
+    /// Where nothing ever answered.
+    pub(super) attempts: BTreeMap<Spot, Vec<usize>>,
+    /// Echo requests and errors that no baseline covers.
+    pub(super) icmp: Vec<usize>,
+    /// Connections to proxies.
+    pub(super) proxies: Vec<usize>,
+    /// What is not learnt; positions of views, like everywhere here.
+    pub(super) left: BTreeMap<Why, Vec<usize>>,
+}
+
+/// Something to claim: who opened it, how, with whom, at which port.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Spot {
+    pub(super) by_device: bool,
+    pub(super) transport: Transport,
+    pub(super) port: Port,
+    pub(super) who: Who,
+}
+
+/// The responder's port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Port {
+    /// This one.
+    One(u16),
+    /// One that is handed out anew each time; the range from here on.
+    Dynamic(u16),
+}
+
+/// The other end.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Who {
+    Name(String),
+    Address(IpAddr),
+    /// Any host of the device's own networks.
+    Local,
+}
+
+/// Why something is not learnt.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Why {
+    /// Nobody can tell who opened it.
+    Opener,
+    /// Datagrams that answer what came before the capture.
+    Replies,
+    /// No word of the language is about this IP protocol.
+    Protocol(u8),
+    /// A port that cannot be declared.
+    PortZero,
+    /// An existing profile forbids it, by this claim.
+    Forbidden(String),
+    /// Too many addresses without name, at this port.
+    Peers(Transport, u16),
+    /// Infrastructure that the baseline of an existing profile lacks and a claim cannot say.
+    Baseline(Baseline),
+    /// There is no room for more claims.
+    Room,
+}
+
+/// First port of those that hosts give to clients, and to what is opened for once: Linux begins here, RFC 6335 at
+/// [`REGISTERED_END`].
+pub(super) const EPHEMERAL: u16 = 32_768;
+/// First port that nobody can register (RFC 6335 section 6).
+pub(super) const REGISTERED_END: u16 = 49_152;
+/// So many connections to one port of the ephemeral range show that it is that of a service.
+const STABLE: usize = 3;
+
+/// Sorts the views of `subject`. With `fresh`, infrastructure becomes the baseline; else what an existing profile's baseline
+/// does not cover is to be claimed like everything else.
+pub(super) fn sort(subject: &Subject<'_>, fresh: bool) -> Sorted {
+    let mut sorted = Sorted::default();
+    for (at, view) in subject.views.iter().enumerate() {
+        match &view.matched {
+            Match::Undeclared => sorted.take(subject, at, view, fresh),
+            Match::Forbidden(index) => {
+                let id = subject.claim(*index).map_or_else(String::new, |bound| bound.claim.id.clone());
+                sorted.leave(Why::Forbidden(id), at);
+            }
+            Match::Claims(_) | Match::Baseline(_) | Match::Undetermined(_) => {}
+        }
+    }
+    sorted.settle_ports(subject);
+    sorted.settle_attempts(subject);
+    sorted
+}
+
+impl Sorted {
+    fn leave(&mut self, why: Why, at: usize) {
+        self.left.entry(why).or_default().push(at);
+    }
+
+    fn take(&mut self, subject: &Subject<'_>, at: usize, view: &View<'_>, fresh: bool) {
+        if view.is_proxy {
+            return self.proxies.push(at);
+        }
+        if let Some(item) = matching::infrastructure(view) {
+            let foreign = item == Baseline::Dns && matching::is_foreign_resolver(subject, view);
+            if fresh && !foreign {
+                self.baseline.insert(item);
+                return;
+            }
+            if item == Baseline::Igmp {
+                return self.leave(Why::Baseline(item), at);
+            }
+        }
+        match view.flow.key.transport {
+            Transport::Other(number) => return self.leave(Why::Protocol(number), at),
+            Transport::Icmp | Transport::Icmpv6 => return self.icmp.push(at),
+            Transport::Udp if matching::is_reply_only(view) => return self.leave(Why::Replies, at),
+            _ => {}
+        }
+        if opener(view).is_none() {
+            return self.leave(Why::Opener, at);
+        }
+        let Some(port) = view.port.filter(|port| *port > 0).map(Port::One) else {
+            return self.leave(Why::PortZero, at);
+        };
+        let transport = view.flow.key.transport;
+        let spot = Spot { by_device: view.by_device, transport, port, who: who(view) };
+        let list = if is_open(subject, view) { &mut self.open } else { &mut self.attempts };
+        list.entry(spot).or_default().push(at);
+    }
+
+    /// Ports that are handed out anew each time become the range that they are from.
+    fn settle_ports(&mut self, subject: &Subject<'_>) {
+        let views = |list: &[usize]| -> Vec<&View<'_>> {
+            list.iter().filter_map(|at| subject.views.get(*at)).collect()
+        };
+        for list in [&mut self.open, &mut self.attempts] {
+            let mut settled: BTreeMap<Spot, Vec<usize>> = BTreeMap::new();
+            for (mut spot, found) in std::mem::take(list) {
+                if let Port::One(port) = spot.port
+                    && port >= EPHEMERAL
+                    && !is_service(port, &views(&found))
+                {
+                    let start = if port >= REGISTERED_END { REGISTERED_END } else { EPHEMERAL };
+                    spot.port = Port::Dynamic(start);
+                }
+                settled.entry(spot).or_default().extend(found);
+            }
+            *list = settled;
+        }
+    }
+
+    /// An attempt at what worked at other times is no attempt; neither is one that shares what a wider or equal claim opens.
+    fn settle_attempts(&mut self, subject: &Subject<'_>) {
+        let mut also_called: BTreeSet<(Transport, u16, &str)> = BTreeSet::new();
+        for at in self.open.values().flatten() {
+            let Some(view) = subject.views.get(*at) else { continue };
+            if let (true, Some(port), true) = (view.by_device, view.port, view.name.candidates.len() > 1) {
+                let all = view.name.candidates.iter();
+                also_called.extend(all.map(|name| (view.flow.key.transport, port, name.as_str())));
+            }
+        }
+        for (spot, found) in std::mem::take(&mut self.attempts) {
+            let ambiguous = match (&spot.who, spot.port) {
+                (Who::Name(name), Port::One(port)) => {
+                    also_called.contains(&(spot.transport, port, name.as_str()))
+                }
+                _ => false,
+            };
+            let high = |other: &Spot| match other.port {
+                Port::One(port) => port >= EPHEMERAL,
+                Port::Dynamic(_) => true,
+            };
+            let same_peer = |other: &Spot| {
+                (other.by_device, other.transport, &other.who) == (spot.by_device, spot.transport, &spot.who)
+            };
+            let within =
+                matches!(spot.port, Port::Dynamic(_)) && self.open.keys().any(|o| same_peer(o) && high(o));
+            if self.open.contains_key(&spot) || ambiguous || within {
+                self.open.entry(spot).or_default().extend(found);
+            } else {
+                self.attempts.insert(spot, found);
+            }
+        }
+        self.open.values_mut().for_each(|found| found.sort_unstable());
+    }
+}
+
+/// How sure it is that whoever seems to have opened a flow did; `None` if it cannot be told.
+pub(super) fn opener(view: &View<'_>) -> Option<Confidence> {
+    let key = view.flow.key;
+    let ephemeral = (key.orig.port >= EPHEMERAL, key.resp.port >= EPHEMERAL);
+    match (view.flow.roles, key.transport) {
+        (RoleBasis::Syn, _) => Some(Confidence::Proven),
+        // Content of a connection without its beginning tells who asks only as far as ports agree.
+        (RoleBasis::Protocol | RoleBasis::Port, Transport::Tcp) => {
+            (ephemeral != (true, true)).then_some(Confidence::Probable)
+        }
+        (RoleBasis::FirstPacket, Transport::Tcp) => None,
+        (RoleBasis::Protocol | RoleBasis::Port, _) => Some(Confidence::Strong),
+        (RoleBasis::FirstPacket, _) if scope(key.resp.ip) == Scope::Group => Some(Confidence::Strong),
+        (RoleBasis::FirstPacket, Transport::Udp) if ephemeral == (false, true) => None,
+        (RoleBasis::FirstPacket, _) => Some(Confidence::Probable),
+    }
+}
+
+/// Names before addresses; hosts of the device's own networks that come in have addresses on loan.
+fn who(view: &View<'_>) -> Who {
+    if !view.by_device && view.way == Way::Local {
+        return Who::Local;
+    }
+    match name_of(view) {
+        Some(name) => Who::Name(name.to_owned()),
+        None => Who::Address(view.peer),
+    }
+}
+
+/// The name of a view's peer that can stand in a profile; what somebody sends in the place of one may be a wildcard.
+pub(super) fn name_of<'v>(view: &'v View<'_>) -> Option<&'v str> {
+    let name = view.name.name.as_deref().filter(|_| view.name.source != NameSource::None)?;
+    matches!(Peer::parse(name), Ok(Peer::Name(NamePattern::Exact(_)))).then_some(name)
+}
+
+/// Whether something answered, or none has to: what is sent to everybody, and what no answer belongs to.
+fn is_open(subject: &Subject<'_>, view: &View<'_>) -> bool {
+    let flow = view.flow;
+    match flow.key.transport {
+        Transport::Udp => match outcome::of(view) {
+            Outcome::Silent => {
+                subject.one_sided
+                    || is_to_all(subject.device, flow.key.resp.ip)
+                    || view.service.first() == Some(&"syslog")
+            }
+            other => other.answered(),
+        },
+        Transport::Tcp => outcome::of(view).answered(),
+        _ => true,
+    }
+}
+
+/// Whether nobody in particular is meant: a group, or everybody on one of the device's networks.
+pub(super) fn is_to_all(device: &Host, ip: IpAddr) -> bool {
+    scope(ip) == Scope::Group || device.networks.iter().any(|net| ip.is_ipv4() && net.broadcast() == ip)
+}
+
+/// Whether a port in the ephemeral range is that of a service all the same: a protocol was recognised there that has it as
+/// its own, or at a host elsewhere that has a name; a group is sent to; or it is come back to.
+fn is_service(port: u16, views: &[&View<'_>]) -> bool {
+    let usual = |view: &View<'_>| {
+        let mut services = view.service.iter().filter_map(|id| analyzers::by_id(id));
+        services.any(|definition| definition.ports.contains(&port))
+    };
+    let served = |view: &View<'_>| {
+        view.by_device && view.way == Way::Out && !view.service.is_empty() && name_of(view).is_some()
+    };
+    let to_group = |view: &View<'_>| scope(view.flow.key.resp.ip) == Scope::Group;
+    let sure = |view: &&&View<'_>| opener(view) >= Some(Confidence::Strong);
+    views.iter().any(|view| usual(view) || served(view) || to_group(view))
+        || views.iter().filter(sure).count() >= STABLE
+}
