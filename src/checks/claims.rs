@@ -245,6 +245,7 @@ fn only_hidden(rule: &TlsRule) -> bool {
         suites: rule.suites.clone(),
         alpn: rule.alpn.clone(),
         policy: rule.policy.clone(),
+        offers: rule.offers.clone(),
         ..TlsRule::default()
     };
     visible == TlsRule::default() && *rule != TlsRule::default()

@@ -40,6 +40,10 @@ pub(super) enum ProfileCommand {
         /// A built-in name or a YAML file
         profile: String,
     },
+    /// Write a MUD file (RFC 8520 and the drafts before it) as a YAML profile, with what is odd in it as comments
+    Import(super::mud::ImportArgs),
+    /// Write a profile as a MUD file (RFC 8520), and say what that cannot express
+    Export(super::mud::ExportArgs),
     /// Check profiles for errors
     Lint {
         /// Built-in names or YAML files

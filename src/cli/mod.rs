@@ -8,6 +8,7 @@ mod args;
 mod check;
 mod explain;
 mod flows;
+mod mud;
 mod profile;
 mod progress;
 mod settings;

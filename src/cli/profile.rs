@@ -12,6 +12,8 @@ pub(super) fn run(command: ProfileCommand) -> Result<Exit> {
             Ok(Exit::Clean)
         }
         ProfileCommand::Lint { profiles } => lint_all(&profiles),
+        ProfileCommand::Import(args) => super::mud::import(&args),
+        ProfileCommand::Export(args) => super::mud::export(&args),
     }
 }
 

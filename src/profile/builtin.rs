@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Profile, load, problem};
+use super::{Profile, load, mud, problem};
 use crate::error::{Error, Result};
 
 /// Names and texts of the shipped profiles, in alphabetical order.
@@ -28,7 +28,8 @@ fn origin(name: &str) -> String {
     format!("built-in {name}")
 }
 
-/// The profile that a command line names: a shipped one, else the file at that path.
+/// The profile that a command line names: a shipped one, else the file at that path, a profile or a MUD file by its
+/// content.
 ///
 /// # Errors
 /// [`Error::Usage`] with the near miss where it is neither; the errors of [`load::from_file`] else.
@@ -38,7 +39,8 @@ pub fn open(argument: &str) -> Result<Profile> {
     }
     let path = Path::new(argument);
     if path.exists() {
-        return load::from_file(path);
+        let text = load::text_of(path)?;
+        return if mud::is_mud(&text) { mud::import(&text, argument) } else { load::from_str(&text, argument) };
     }
     let hint = problem::near_or_all(argument, names());
     Err(Error::Usage(format!(

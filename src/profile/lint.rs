@@ -38,7 +38,7 @@ const CLEARTEXT_PORTS: &[(u16, &str)] = &[
 
 /// Every lint of a profile, in the order of lines.
 pub fn lint(profile: &Profile) -> Vec<Lint> {
-    let mut lints = Vec::new();
+    let mut lints = profile.mud.as_ref().map(|mud| mud.lints.clone()).unwrap_or_default();
     for contradiction in &profile.contradictions {
         lints.push(Lint {
             line: contradiction.line,

@@ -23,19 +23,23 @@ pub(super) const DEFAULT_POLICY: &str = "default";
 /// # Errors
 /// [`Error::Io`] where it cannot be read, [`Error::Profile`] with every problem where it is no valid profile.
 pub fn from_file(path: &Path) -> Result<Profile> {
+    from_str(&text_of(path)?, &path.display().to_string())
+}
+
+/// The text of a file that a user names.
+pub(super) fn text_of(path: &Path) -> Result<String> {
     let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(io)?;
     // One byte more than is read tells that there is more.
     file.take(yaml::MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
     let origin = path.display().to_string();
-    let text = String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         let line =
             error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count()
                 + 1;
         Error::Profile(format!("failed to load the profile `{origin}`: line {line} is not UTF-8"))
-    })?;
-    from_str(&text, &origin)
+    })
 }
 
 /// Reads a profile from YAML text; `origin` is what messages call it.
@@ -108,6 +112,7 @@ fn profile(reader: &mut Reader<'_>, at: &At<'_>, origin: &str) -> Option<Profile
         not_checkable,
         slots,
         contradictions,
+        mud: None,
     })
 }
 
@@ -122,7 +127,7 @@ fn version(reader: &mut Reader<'_>, map: &Map<'_>) {
     }
 }
 
-fn profile_name(text: &str) -> std::result::Result<String, String> {
+pub(super) fn profile_name(text: &str) -> std::result::Result<String, String> {
     let valid = text.len() <= 64
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
