@@ -73,11 +73,11 @@ pub(super) fn import(args: &ImportArgs) -> Result<Exit> {
     put(args.output.as_deref(), &text)?;
     if !args.quiet {
         eprintln!(
-            "wireclaim: {name}: {} claims, {} statements that packets cannot show, {} oddities; it follows {}",
+            "wireclaim: {name} follows {}; claims: {}, statements that packets cannot show: {}, lints: {}",
+            extras.dialect,
             profile.claims.len(),
             profile.not_checkable.len(),
-            extras.lints.len(),
-            extras.dialect
+            extras.lints.len()
         );
         let open: Vec<&str> = profile
             .parameters

@@ -18,7 +18,7 @@ use crate::profile::{
     SlotPart, Source, Statement, TlsRule, load, schema,
 };
 
-/// Standard classes of controllers (RFC 8520 section 17.6), and the one that mudgee uses for the router.
+/// Standard classes of controllers (RFC 8520 section 4.6), and the one that mudgee uses for the router.
 pub(super) const DNS: &str = "urn:ietf:params:mud:dns";
 pub(super) const NTP: &str = "urn:ietf:params:mud:ntp";
 pub(super) const GATEWAY: &str = "urn:ietf:params:mud:gateway";
@@ -26,7 +26,9 @@ pub(super) const GATEWAY: &str = "urn:ietf:params:mud:gateway";
 pub(super) const PARAMETER: &str = "urn:x-wireclaim:parameter:";
 /// First of the ports that systems choose at random (RFC 6335 section 6).
 const DYNAMIC: u16 = 49_152;
-/// Infrastructure that every device needs before its access lists mean anything, and local DNS, which RFC 8520 section 4
+/// Last of those that Linux chooses from, whose range is not that of the RFC.
+const LAST_USUAL: u16 = 60_999;
+/// Infrastructure that every device needs before its access lists mean anything, and local DNS, which RFC 8520 appendix A
 /// permits.
 const ALWAYS: [Baseline; 4] = [Baseline::Arp, Baseline::Ndp, Baseline::Dhcp, Baseline::Dns];
 /// Entries named for one claim.
@@ -283,6 +285,8 @@ fn number(entries: &[Entry], rows: Vec<Row>, classes: &mut Classes, lints: &mut 
     if !classes.names.contains_key(&Class::Controller(NTP.to_owned())) {
         made.local_ntp(classes);
     }
+    // A class that only infrastructure names needs nobody to bind it.
+    classes.names.retain(|_, name| made.slots.iter().any(|slot| slot.parameter == *name));
     made.parameters = classes.parameters();
     made.classes = classes.names.iter().map(|(class, name)| (name.clone(), class.clone())).collect();
     made
@@ -377,7 +381,7 @@ impl Made {
         self.not_checkable.push(Statement { id, title, reason, source, line });
     }
 
-    /// RFC 8520 section 4: local NTP is permitted by default.
+    /// Local NTP is permitted by default.
     fn local_ntp(&mut self, classes: &mut Classes) {
         let parameter = classes.name(&Class::Controller(NTP.to_owned()));
         self.slots.push(Slot { claim: self.claims.len(), part: SlotPart::Peers, parameter: parameter.clone() });
@@ -403,11 +407,7 @@ impl Made {
             when: Vec::new(),
             rule: Rule::Flow(Box::new(rule)),
             severity: None,
-            source: Source {
-                quote: "Local DNS and NTP are, by default, permitted to and from the device.".to_owned(),
-                place: "RFC 8520 section 4".to_owned(),
-                reviewed: None,
-            },
+            source: Source { place: NTP_PLACE.to_owned(), ..Source::default() },
             line: 1,
         });
     }
@@ -415,6 +415,7 @@ impl Made {
 
 /// Id of the claim that stands for what RFC 8520 permits by default.
 pub(super) const NTP_ID: &str = "MUD-NTP";
+pub(super) const NTP_PLACE: &str = "RFC 8520 appendix A";
 
 /// Where a claim is from: what the first entry matches, and the names of all.
 fn source<'e>(entries: impl Iterator<Item = &'e Entry>) -> Source {
@@ -547,7 +548,7 @@ impl Classes {
         let parameter = |(class, name): (&Class, &String)| Parameter {
             name: name.clone(),
             kind: ParameterKind::Peers,
-            // Local, says RFC 8520 section 4.
+            // Only local ones, says RFC 8520.
             default: (*class == Class::Controller(NTP.to_owned())).then(|| schema::LOCAL_NETWORK.to_owned()),
             help: format!("addresses, prefixes or names of {}", titles::class_text(class)),
         };
@@ -744,14 +745,13 @@ fn service(entry: &Entry, transports: &[Transport], lints: &mut Lints) -> Result
     if transports.contains(&Transport::Icmp) {
         return Ok((icmp(entry.side, parts), Ports::Any));
     }
-    // A range that systems choose from at random names no service; only where nobody says who begins.
-    let named = |ports: &Option<Ports>| {
-        let wide = matches!(ports, Some(Ports::Of(ranges)) if ranges.iter().any(|(low, high)| *low <= DYNAMIC && *high >= 60_999));
-        ports.clone().filter(|_| !(wide && parts.begun.is_none()))
-    };
-    let (peer, own) = (named(&parts.peer_ports), named(&parts.own_ports));
-    if peer != parts.peer_ports || own != parts.own_ports {
-        let message = "the range holds the ports that systems choose at random: taken as any port";
+    let (peer, mut own) = (parts.peer_ports.clone(), parts.own_ports.clone());
+    // What a device sends from whatever port its system chose is no service of its own; only where nobody says who begins.
+    let wide = |(low, high): &(u16, u16)| *low <= DYNAMIC && *high >= LAST_USUAL;
+    let guess = entry.side == Side::From && parts.begun.is_none() && !entry.list.starts_with(OURS);
+    if guess && matches!(&own, Some(Ports::Of(ranges)) if ranges.iter().any(wide)) {
+        own = None;
+        let message = "the device's ports are those that systems choose at random: taken as a client's";
         lints.add(&lints::ANY_PORT, entry.place, message);
     }
     let both = "the port of whoever begins is not compared";

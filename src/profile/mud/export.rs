@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
-use super::claims::{DNS, GATEWAY, NTP_ID, PARAMETER, is_group};
+use super::claims::{DNS, GATEWAY, NTP_ID, NTP_PLACE, PARAMETER, is_group};
 use super::json::Json;
 use super::lints::shown;
 use super::{CONTAINER, Class, Extras, NTH, OURS, Side, bare, tls};
@@ -37,7 +37,7 @@ pub struct Exported {
     pub notes: Vec<(String, String)>,
 }
 
-/// Longest systeminfo (RFC 8520 section 3.8).
+/// Longest systeminfo (RFC 8520 section 3.7).
 const MAX_TITLE: usize = 60;
 /// Longest name of a list or an entry (RFC 8519 section 4.1).
 const MAX_NAME: usize = 64;
@@ -96,7 +96,7 @@ impl Writer<'_> {
 
     fn claim(&mut self, bound: &BoundClaim) {
         let claim = &bound.claim;
-        if self.extras.is_some() && claim.id == NTP_ID && claim.source.place.starts_with("RFC 8520") {
+        if self.extras.is_some() && claim.id == NTP_ID && claim.source.place == NTP_PLACE {
             // What RFC 8520 permits by default needs no entry.
             return;
         }
@@ -353,7 +353,7 @@ impl Writer<'_> {
         let other = profile.not_checkable.iter().filter(|statement| !kept.iter().any(|kept| kept.id == statement.id));
         let ids: Vec<&str> = other.map(|statement| statement.id.as_str()).collect();
         if !ids.is_empty() {
-            self.note("", format!("{} that packets cannot show are left out: {}", if ids.len() == 1 { "a statement" } else { "statements" }, ids.join(", ")));
+            self.note("", format!("what packets cannot show is left out: {}", ids.join(", ")));
         }
         if profile.tls_policy != crate::profile::load::DEFAULT_POLICY {
             self.note("", format!("the TLS policy `{}` is left out: MUD has none", profile.tls_policy));

@@ -362,9 +362,9 @@ fn action(actions: &Json, place: Place, parts: &mut ace::Parts, lints: &mut Lint
 }
 
 fn assembled(made: Made, mut extras: Extras, told: &Told, origin: &str) -> Profile {
-    let name = name(&told.url, &told.title);
+    let name = name(&told.url, &told.title, origin);
     let mut title = told.title.clone();
-    if title.is_empty() {
+    if title.is_empty() || title.starts_with("http") {
         title.clone_from(&name);
     } else if !told.maker.is_empty() && !title.to_lowercase().contains(&told.maker.to_lowercase()) {
         title = format!("{} {title}", told.maker);
@@ -394,11 +394,13 @@ fn assembled(made: Made, mut extras: Extras, told: &Told, origin: &str) -> Profi
     }
 }
 
-/// The name of a profile from the last word of its URL, else from what the device is.
-fn name(url: &str, title: &str) -> String {
+/// The name of a profile from the last word of its URL, else from what the device is, else from its file.
+fn name(url: &str, title: &str, origin: &str) -> String {
     let last = url.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let last = last.strip_suffix(".json").unwrap_or(last);
-    let candidates = [last, title].map(|text| {
+    let file = origin.rsplit(['/', '\\']).next().unwrap_or_default();
+    let file = file.split('.').next().unwrap_or_default();
+    let candidates = [last, title, file].map(|text| {
         let words: Vec<String> = text
             .split(|c: char| !c.is_ascii_alphanumeric())
             .filter(|word| !word.is_empty())

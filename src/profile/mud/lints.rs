@@ -84,7 +84,7 @@ kinds! {
     MISSING_LEAF = "mud-missing-leaf", Warning, "ask the vendor to state it";
     VALUE = "mud-value", Warning, "ask the vendor which value is meant";
     VERSION = "mud-version", Warning, "ask the vendor for a file of version 1, the only one that is defined";
-    URL = "mud-url-form", Warning, "ask the vendor for a URL that begins with https:// (RFC 8520 section 3.2)";
+    URL = "mud-url-form", Warning, "ask the vendor for a URL that begins with https:// (RFC 8520 section 6)";
     CACHE = "mud-cache-validity", Warning, "take a value from 1 to 168 hours (RFC 8520 section 3.5)";
     UNSIGNED = "mud-unsigned", Info,
         "get the file over https from the vendor and verify its signature, if there is one, with another program";
