@@ -36,6 +36,8 @@ const CODES: &[&str] = &[
     "weak-tls-version",
     "weak-cipher",
     "undeclared-cipher",
+    "undeclared-tls-offer",
+    "mud-url-mismatch",
     "weak-certificate-key",
     "weak-certificate-signature",
     "certificate-not-valid",

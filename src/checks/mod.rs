@@ -15,6 +15,7 @@ mod inside;
 mod lifetime;
 pub mod matching;
 mod mqtt;
+mod mud_url;
 mod ntp;
 mod outcome;
 mod protocol;
@@ -22,6 +23,7 @@ mod rating;
 mod sessions;
 pub mod subject;
 mod tls;
+mod tls_offer;
 mod websocket;
 
 pub use claim_index::ClaimIndex;
@@ -84,6 +86,7 @@ pub const REGISTRY: &[&Check] = &[
     &destination::CHECK,
     &protocol::CHECK,
     &tls::CHECK,
+    &tls_offer::CHECK,
     &certificate::CHECK,
     &availability::CHECK,
     &ntp::CHECK,
@@ -92,6 +95,7 @@ pub const REGISTRY: &[&Check] = &[
     &lifetime::CHECK,
     &mqtt::CHECK,
     &websocket::CHECK,
+    &mud_url::CHECK,
     &capture::CHECK,
 ];
 

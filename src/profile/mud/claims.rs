@@ -26,7 +26,9 @@ pub(super) const GATEWAY: &str = "urn:ietf:params:mud:gateway";
 pub(super) const PARAMETER: &str = "urn:x-wireclaim:parameter:";
 /// First of the ports that systems choose at random (RFC 6335 section 6).
 const DYNAMIC: u16 = 49_152;
-/// Last of those that Linux chooses from, whose range is not that of the RFC.
+/// First and last of those that Linux chooses from, whose range is not that of the RFC. What is only sent to such a port
+/// is most likely an answer.
+const FIRST_USUAL: u16 = 32_768;
 const LAST_USUAL: u16 = 60_999;
 /// Infrastructure that every device needs before its access lists mean anything, and local DNS, which RFC 8520 appendix A
 /// permits.
@@ -347,7 +349,8 @@ impl Made {
                 lints.about(&lints::ONE_SIDED, line, vec![id.clone()], message);
             }
         }
-        wide_ports(&rule, &id, line, lints);
+        let first = if group.sides.len() == 1 && way == Some(Way::In) { FIRST_USUAL } else { DYNAMIC };
+        wide_ports(&rule, first, &id, line, lints);
         repeated(&group.entries, entries, &id, lints);
         if !says.rest.is_empty() {
             self.rest.insert(id.clone(), says.rest);
@@ -446,14 +449,14 @@ pub(super) fn is_group(network: &IpNet) -> bool {
 }
 
 /// Ports that were chosen at random are no services, and ranges of thousands say nothing.
-fn wide_ports(rule: &FlowRule, id: &str, line: u64, lints: &mut Lints) {
+fn wide_ports(rule: &FlowRule, first: u16, id: &str, line: u64, lints: &mut Lints) {
     if !rule.transports.iter().any(|transport| matches!(transport, Transport::Tcp | Transport::Udp)) {
         return;
     }
     let Ports::Of(ranges) = &rule.ports else { return };
     let count: u32 =
         ranges.iter().map(|(low, high)| u32::from(high.saturating_sub(*low)).saturating_add(1)).sum();
-    if ranges.iter().all(|(low, _)| *low >= DYNAMIC) && count < 64 {
+    if ranges.iter().all(|(low, _)| *low >= first) && count < 64 {
         let message = format!("port {} is one of those that systems choose at random", rule.ports);
         lints.about(&lints::PORT, line, vec![id.to_owned()], message);
     } else if count > 1024 {
@@ -464,9 +467,9 @@ fn wide_ports(rule: &FlowRule, id: &str, line: u64, lints: &mut Lints) {
 
 /// An entry that says what another of the same list says.
 fn repeated(group: &[usize], entries: &[Entry], id: &str, lints: &mut Lints) {
-    let mut seen: BTreeMap<(&str, &Json), &str> = BTreeMap::new();
+    let mut seen: BTreeMap<(Side, &str, &Json), &str> = BTreeMap::new();
     for entry in group.iter().filter_map(|at| entries.get(*at)) {
-        if let Some(first) = seen.insert((&entry.list, &entry.matches), &entry.name) {
+        if let Some(first) = seen.insert((entry.side, &entry.list, &entry.matches), &entry.name) {
             let message = format!("the entries {} and {} say the same", shown(first, 60), shown(&entry.name, 60));
             lints.about(&lints::REPEATED, entry.place.line, vec![id.to_owned()], message);
         }
@@ -746,9 +749,10 @@ fn service(entry: &Entry, transports: &[Transport], lints: &mut Lints) -> Result
         return Ok((icmp(entry.side, parts), Ports::Any));
     }
     let (peer, mut own) = (parts.peer_ports.clone(), parts.own_ports.clone());
-    // What a device sends from whatever port its system chose is no service of its own; only where nobody says who begins.
+    // What a device sends from whatever port its system chose is no service of its own. Of TCP, the entry of the other
+    // direction says who begins.
     let wide = |(low, high): &(u16, u16)| *low <= DYNAMIC && *high >= LAST_USUAL;
-    let guess = entry.side == Side::From && parts.begun.is_none() && !entry.list.starts_with(OURS);
+    let guess = entry.side == Side::From && transports == [Transport::Udp] && !entry.list.starts_with(OURS);
     if guess && matches!(&own, Some(Ports::Of(ranges)) if ranges.iter().any(wide)) {
         own = None;
         let message = "the device's ports are those that systems choose at random: taken as a client's";

@@ -111,7 +111,7 @@ kinds! {
     ETHERNET = "mud-ethernet", Info, "nothing: connections are judged, frames without IP are not";
     BASELINE = "mud-baseline", Info, "nothing: this is infrastructure, which the profile lists in its `baseline`";
     PORT = "mud-ephemeral-port", Warning,
-        "ask the vendor for the port of the service: this one was chosen at random for one connection";
+        "make sure that it is the port of a service, and not one that was chosen for a connection when the file was learnt";
     ANY_PORT = "mud-wide-ports", Warning, "ask the vendor for the ports of the services";
     OPERATOR = "mud-port-operator", Info, "leave `operator` out beside `lower-port` and `upper-port`";
     DIRECTION = "mud-direction", Warning,
