@@ -57,13 +57,19 @@ fn text(profile: &Profile) -> String {
     }
     let _ = writeln!(out, "\nstatements: {}", profile.not_checkable.len());
     for statement in &profile.not_checkable {
-        let _ = writeln!(out, "{} line {}: {}: {}", statement.id, statement.line, statement.title, statement.reason);
+        let _ = writeln!(
+            out,
+            "{} line {}: {}: {}",
+            statement.id, statement.line, statement.title, statement.reason
+        );
     }
     let lints = &profile.mud.as_ref().expect("a MUD file").lints;
     let _ = writeln!(out, "\nlints: {}", lints.len());
     for lint in lints {
-        let claims = if lint.claims.is_empty() { String::new() } else { format!(" {}", lint.claims.join(", ")) };
-        let _ = writeln!(out, "line {}: {}: {}{claims}: {}", lint.line, lint.severity, lint.code, lint.message);
+        let claims =
+            if lint.claims.is_empty() { String::new() } else { format!(" {}", lint.claims.join(", ")) };
+        let _ =
+            writeln!(out, "line {}: {}: {}{claims}: {}", lint.line, lint.severity, lint.code, lint.message);
     }
     out
 }

@@ -96,7 +96,9 @@ fn finding(
     finding.reference = String::from("RFC 9761 section 6");
     let (who, peer, claim) = (subject.who(), view.peer_port(), &bound.claim.id);
     finding.message = if first.known {
-        format!("{who} offers to {peer} ({{count connection}}) what {claim} does not declare: {noun} {listed}.")
+        format!(
+            "{who} offers to {peer} ({{count connection}}) what {claim} does not declare: {noun} {listed}."
+        )
     } else {
         finding.status = Status::Drift;
         finding.severity = Some(Severity::Info);
@@ -115,9 +117,16 @@ fn extras<'f>(subject: &Subject<'_>, view: &View<'f>, offer: &TlsOffer) -> Vec<E
             return;
         }
         for (code, fact) in offered {
-            let seen = extras.iter().any(|extra: &Extra<'_>| extra.kind == Some(kind) && extra.name == name(subject, kind, code));
+            let seen = extras
+                .iter()
+                .any(|extra: &Extra<'_>| extra.kind == Some(kind) && extra.name == name(subject, kind, code));
             if !declared.contains(&code) && !seen {
-                extras.push(Extra { kind: Some(kind), name: name(subject, kind, code), known: kind.is_known(code), fact });
+                extras.push(Extra {
+                    kind: Some(kind),
+                    name: name(subject, kind, code),
+                    known: kind.is_known(code),
+                    fact,
+                });
             }
         }
     };
@@ -136,7 +145,9 @@ fn extras<'f>(subject: &Subject<'_>, view: &View<'f>, offer: &TlsOffer) -> Vec<E
     compare(OfferKind::Extension, &offer.extensions, extensions(view));
     if !offer.alpn.is_empty() {
         for fact in view.flow.facts.of(&tls::OFFERED_ALPN) {
-            if let Some(name) = fact.value.as_str().filter(|name| !offer.alpn.iter().any(|known| known == name)) {
+            if let Some(name) =
+                fact.value.as_str().filter(|name| !offer.alpn.iter().any(|known| known == name))
+            {
                 extras.push(Extra { kind: None, name: name.to_owned(), known: true, fact });
             }
         }

@@ -67,7 +67,9 @@ pub(super) fn import(args: &ImportArgs) -> Result<Exit> {
     let name = args.file.display().to_string();
     let profile = if args.file.exists() { builtin::open(&name)? } else { return Err(missing(&args.file)) };
     let Some(extras) = &profile.mud else {
-        return Err(Error::Usage(format!("failed to import `{name}`: it is a profile already, not a MUD file")));
+        return Err(Error::Usage(format!(
+            "failed to import `{name}`: it is a profile already, not a MUD file"
+        )));
     };
     let text = write::yaml(&profile, &notes(&profile, &name));
     put(args.output.as_deref(), &text)?;
@@ -104,7 +106,11 @@ fn missing(path: &Path) -> Error {
 fn notes(profile: &Profile, name: &str) -> Notes {
     let mut notes = Notes::default();
     let Some(extras) = &profile.mud else { return notes };
-    notes.header.push(format!("Imported from the MUD file {}, which follows {}.", printable(name), extras.dialect));
+    notes.header.push(format!(
+        "Imported from the MUD file {}, which follows {}.",
+        printable(name),
+        extras.dialect
+    ));
     notes.header.push("Lines are those of that file.".to_owned());
     for lint in &extras.lints {
         let line = format!("line {}: {}: {}: {}", lint.line, lint.severity, lint.code, lint.message);

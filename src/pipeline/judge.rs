@@ -254,8 +254,13 @@ impl Case<'_> {
 
 /// Why a device is judged, with the descriptions that it names itself.
 fn with_mud_urls(why: &str, device: &Host) -> String {
-    let urls: Vec<String> =
-        device.mud_urls.iter().take(MAX_URLS).map(|url| printable(url)).filter(|url| !why.contains(url.as_str())).collect();
+    let urls: Vec<String> = device
+        .mud_urls
+        .iter()
+        .take(MAX_URLS)
+        .map(|url| printable(url))
+        .filter(|url| !why.contains(url.as_str()))
+        .collect();
     if urls.is_empty() { why.to_owned() } else { format!("{why}, MUD URL {}", urls.join(" and ")) }
 }
 

@@ -40,7 +40,11 @@ pub fn open(argument: &str) -> Result<Profile> {
     let path = Path::new(argument);
     if path.exists() {
         let text = load::text_of(path)?;
-        return if mud::is_mud(&text) { mud::import(&text, argument) } else { load::from_str(&text, argument) };
+        return if mud::is_mud(&text) {
+            mud::import(&text, argument)
+        } else {
+            load::from_str(&text, argument)
+        };
     }
     let hint = problem::near_or_all(argument, names());
     Err(Error::Usage(format!(

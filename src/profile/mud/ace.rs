@@ -62,8 +62,8 @@ pub(super) struct Parts {
 
 /// Containers that only group leaves, and whose leaves are told apart by it.
 const CONTAINERS: &[&str] = &[
-    "l1", "l2", "l3", "l4", "l5", "eth", "eth-acl", "ethernet", "ipv4", "ipv4-acl", "ipv6", "ipv6-acl", "tcp", "tcp-acl",
-    "udp", "udp-acl", "icmp", "icmp-acl", "icmpv6", "mud", "mud-acl",
+    "l1", "l2", "l3", "l4", "l5", "eth", "eth-acl", "ethernet", "ipv4", "ipv4-acl", "ipv6", "ipv6-acl",
+    "tcp", "tcp-acl", "udp", "udp-acl", "icmp", "icmp-acl", "icmpv6", "mud", "mud-acl",
 ];
 /// Leaves of RFC 8519 that narrow an entry and that no claim compares.
 const NARROWING: &[&str] = &[
@@ -137,15 +137,23 @@ impl Walk<'_, '_, '_> {
         match name {
             "protocol" | "next-header" => self.parts.protocol = self.number(at, protocol_by_name),
             "dst-dnsname" | "src-dnsname" => self.name(name, at),
-            "destination-ipv4-network" | "source-ipv4-network" | "destination-ipv6-network"
+            "destination-ipv4-network"
+            | "source-ipv4-network"
+            | "destination-ipv6-network"
             | "source-ipv6-network" => self.network(name, at),
-            "destination-port" | "source-port" | "destination-port-range" | "source-port-range"
-            | "destination-port-range-or-operator" | "source-port-range-or-operator" => self.port(name, at),
+            "destination-port"
+            | "source-port"
+            | "destination-port-range"
+            | "source-port-range"
+            | "destination-port-range-or-operator"
+            | "source-port-range-or-operator" => self.port(name, at),
             "direction-initiated" => self.direction(at),
             "type" | "code" if part.starts_with("icmp") => self.icmp(part, name, key, at),
             "ethertype" => self.parts.ethertype = self.ethertype(at),
             // Which host on the link it is, the address says better.
-            "destination-mac-address" | "source-mac-address" | "destination-mac-address-mask"
+            "destination-mac-address"
+            | "source-mac-address"
+            | "destination-mac-address-mask"
             | "source-mac-address-mask" => {}
             "local-networks" => self.parts.local |= self.empty_leaf(name, at),
             "same-manufacturer" => self.class(name, at, Class::SameManufacturer),
@@ -237,7 +245,11 @@ impl Walk<'_, '_, '_> {
             let message = format!("{text} has bits set below its prefix length; taken as {whole}");
             self.lints.add(&lints::ADDRESS, place, message);
         } else if !text.contains('/') {
-            self.lints.add(&lints::ADDRESS, place, format!("{text} has no prefix length; taken as {network}"));
+            self.lints.add(
+                &lints::ADDRESS,
+                place,
+                format!("{text} has no prefix length; taken as {network}"),
+            );
         } else if !text.eq_ignore_ascii_case(&network.to_string()) {
             self.lints.add(&lints::ADDRESS, place, format!("{text} is {network}, written another way"));
         }
@@ -250,8 +262,7 @@ impl Walk<'_, '_, '_> {
 
     fn port(&mut self, key: &str, at: &At<'_>) {
         let Some(ports) = self.ports(at) else { return };
-        let place =
-            if self.is_peers(key) { &mut self.parts.peer_ports } else { &mut self.parts.own_ports };
+        let place = if self.is_peers(key) { &mut self.parts.peer_ports } else { &mut self.parts.own_ports };
         *place = Some(ports);
     }
 
@@ -324,8 +335,7 @@ impl Walk<'_, '_, '_> {
             "from-device" => Some(Way::Out),
             "to-device" => Some(Way::In),
             other => {
-                let message =
-                    format!("expected `from-device` or `to-device`, got `{}`", shown(other, 40));
+                let message = format!("expected `from-device` or `to-device`, got `{}`", shown(other, 40));
                 self.reader.wrong(at, message);
                 None
             }

@@ -270,14 +270,13 @@ fn number(entries: &[Entry], rows: Vec<Row>, classes: &mut Classes, lints: &mut 
         one_sided: BTreeSet::new(),
         ids: BTreeMap::new(),
     };
-    let mut taken: BTreeSet<String> = BTreeSet::new();
+    let mut taken = Taken::default();
     for (nth, row) in rows.into_iter().enumerate() {
         let own = match &row {
             Row::Claim(group) => group.says.id.clone(),
             Row::Statement(at, ..) => entries.get(*at).and_then(own_id),
         };
-        let id = unique(own.unwrap_or_else(|| format!("MUD-{:0width$}", nth.saturating_add(1))), &taken);
-        taken.insert(id.clone());
+        let id = taken.name(own.unwrap_or_else(|| format!("MUD-{:0width$}", nth.saturating_add(1))), '-');
         match row {
             Row::Claim(group) => made.claim(id, group, entries, classes, lints),
             Row::Statement(at, title, reason) => made.statement(id, at, title, reason, entries),
@@ -288,18 +287,31 @@ fn number(entries: &[Entry], rows: Vec<Row>, classes: &mut Classes, lints: &mut 
         made.local_ntp(classes);
     }
     // A class that only infrastructure names needs nobody to bind it.
-    classes.names.retain(|_, name| made.slots.iter().any(|slot| slot.parameter == *name));
+    let used: BTreeSet<&String> = made.slots.iter().map(|slot| &slot.parameter).collect();
+    classes.names.retain(|_, name| used.contains(name));
     made.parameters = classes.parameters();
     made.classes = classes.names.iter().map(|(class, name)| (name.clone(), class.clone())).collect();
     made
 }
 
-fn unique(id: String, taken: &BTreeSet<String>) -> String {
-    if !taken.contains(&id) {
-        return id;
+/// Names that are given, each once; a second is numbered.
+#[derive(Default)]
+struct Taken {
+    names: BTreeSet<String>,
+    /// How often each was asked for: a file may ask for one a thousand times.
+    asked: BTreeMap<String, usize>,
+}
+
+impl Taken {
+    fn name(&mut self, wanted: String, between: char) -> String {
+        let asked = self.asked.entry(wanted.clone()).or_default();
+        let mut name = wanted.clone();
+        while !self.names.insert(name.clone()) {
+            *asked = asked.saturating_add(1);
+            name = format!("{wanted}{between}{}", asked.saturating_add(1));
+        }
+        name
     }
-    let other = (2..).map(|n: usize| format!("{id}-{n}")).find(|other| !taken.contains(other));
-    other.unwrap_or(id)
 }
 
 impl Made {
@@ -345,7 +357,8 @@ impl Made {
             self.one_sided.insert(id.clone());
             if !says.denies && has_way_back(&rule) {
                 let side = if group.sides.contains(&Side::From) { "from-device" } else { "to-device" };
-                let message = format!("only the {side} policy has this: no packet in the other direction is allowed");
+                let message =
+                    format!("only the {side} policy has this: no packet in the other direction is allowed");
                 lints.about(&lints::ONE_SIDED, line, vec![id.clone()], message);
             }
         }
@@ -387,7 +400,11 @@ impl Made {
     /// Local NTP is permitted by default.
     fn local_ntp(&mut self, classes: &mut Classes) {
         let parameter = classes.name(&Class::Controller(NTP.to_owned()));
-        self.slots.push(Slot { claim: self.claims.len(), part: SlotPart::Peers, parameter: parameter.clone() });
+        self.slots.push(Slot {
+            claim: self.claims.len(),
+            part: SlotPart::Peers,
+            parameter: parameter.clone(),
+        });
         let rule = FlowRule {
             way: Some(Way::Out),
             peers: vec![Peer::List(nothing(parameter))],
@@ -470,7 +487,8 @@ fn repeated(group: &[usize], entries: &[Entry], id: &str, lints: &mut Lints) {
     let mut seen: BTreeMap<(Side, &str, &Json), &str> = BTreeMap::new();
     for entry in group.iter().filter_map(|at| entries.get(*at)) {
         if let Some(first) = seen.insert((entry.side, &entry.list, &entry.matches), &entry.name) {
-            let message = format!("the entries {} and {} say the same", shown(first, 60), shown(&entry.name, 60));
+            let message =
+                format!("the entries {} and {} say the same", shown(first, 60), shown(&entry.name, 60));
             lints.about(&lints::REPEATED, entry.place.line, vec![id.to_owned()], message);
         }
     }
@@ -527,11 +545,13 @@ fn tell_baseline(entries: &[Entry], baseline: &BTreeMap<Baseline, Vec<usize>>, l
 #[derive(Default)]
 struct Classes {
     names: BTreeMap<Class, String>,
+    by_name: BTreeMap<String, Class>,
+    taken: Taken,
 }
 
 impl Classes {
     fn of(&self, name: &str) -> Option<Class> {
-        self.names.iter().find(|(_, known)| *known == name).map(|(class, _)| class.clone())
+        self.by_name.get(name).cloned()
     }
 
     /// The parameter of a class.
@@ -539,11 +559,9 @@ impl Classes {
         if let Some(name) = self.names.get(class) {
             return name.clone();
         }
-        let taken: BTreeSet<&String> = self.names.values().collect();
-        let base = base_name(class);
-        let numbered = (2..).map(|n: usize| format!("{base}_{n}")).find(|name| !taken.contains(name));
-        let name = if taken.contains(&base) { numbered.unwrap_or(base) } else { base };
+        let name = self.taken.name(base_name(class), '_');
         self.names.insert(class.clone(), name.clone());
+        self.by_name.insert(name.clone(), class.clone());
         name
     }
 
@@ -634,7 +652,9 @@ fn becomes(entry: &Entry, classes: &mut Classes, lints: &mut Lints) -> Becomes {
         Some(number) => {
             let title = format!("packets of protocol {number}{}", protocol_name(number));
             let reason = match number {
-                0 | 43 | 44 | 60 => "these are headers before the protocol that is compared, not one of their own",
+                0 | 43 | 44 | 60 => {
+                    "these are headers before the protocol that is compared, not one of their own"
+                }
                 _ => "a profile speaks of TCP, UDP and ICMP",
             };
             return Becomes::Statement(title, reason.to_owned());
@@ -729,13 +749,14 @@ fn who(entry: &Entry, classes: &mut Classes, lints: &mut Lints) -> Who {
 fn infrastructure(entry: &Entry, who: &Who) -> Option<Baseline> {
     let parts = &entry.parts;
     let class = |name: &str| parts.classes.first().is_some_and(|c| *c == Class::Controller(name.to_owned()));
-    let here = class(GATEWAY)
-        || *who == Who::Local
-        || matches!(who, Who::Network(network) if is_group(network));
+    let here =
+        class(GATEWAY) || *who == Who::Local || matches!(who, Who::Network(network) if is_group(network));
     let only = |ports: &Option<Ports>, number: u16| *ports == Some(Ports::Of(vec![(number, number)]));
     match parts.protocol? {
         2 => Some(Baseline::Igmp),
-        0 | 58 if here && !parts.networks.iter().any(|net| matches!(net, IpNet::V4(_))) => Some(Baseline::Ndp),
+        0 | 58 if here && !parts.networks.iter().any(|net| matches!(net, IpNet::V4(_))) => {
+            Some(Baseline::Ndp)
+        }
         17 if here && [67, 547].iter().any(|port| only(&parts.peer_ports, *port)) => Some(Baseline::Dhcp),
         6 | 17 if class(DNS) && only(&parts.peer_ports, 53) => Some(Baseline::Dns),
         _ => None,
@@ -775,9 +796,11 @@ fn service(entry: &Entry, transports: &[Transport], lints: &mut Lints) -> Result
         (None, None, Some(_)) => Ok((Begins::In, Ports::Any)),
         (None, None, None) => Ok((Begins::Sender, Ports::Any)),
         (Some(_), None, Some(_)) | (None, Some(_), Some(_)) => {
-            let message = "`direction-initiated` names the side whose port is given: the port of whoever begins";
+            let message =
+                "`direction-initiated` names the side whose port is given: the port of whoever begins";
             lints.add(&lints::DIRECTION, entry.place, message);
-            Err("it gives the port of whoever begins the connection, and a claim has that of the other side".to_owned())
+            Err("it gives the port of whoever begins the connection, and a claim has that of the other side"
+                .to_owned())
         }
     }
 }

@@ -15,8 +15,8 @@ use crate::model::Transport;
 use crate::model::finding::Way;
 use crate::profile::claim::DEVICE;
 use crate::profile::{
-    Baseline, BoundClaim, Claim, ClaimState, Condition, Declaration, FlowRule, Level, NamePattern, Peer, Ports, Profile,
-    Rule,
+    Baseline, BoundClaim, Claim, ClaimState, Condition, Declaration, FlowRule, Level, NamePattern, Peer,
+    Ports, Profile, Rule,
 };
 
 /// What the container says that a profile need not know; each has a stand-in.
@@ -45,7 +45,8 @@ const MAX_NAME: usize = 64;
 /// Writes what is declared for the device as a Manufacturer Usage Description.
 pub fn export(declaration: &Declaration, header: &Header) -> Exported {
     let profile = &declaration.profile;
-    let mut writer = Writer { extras: profile.mud.as_deref(), notes: Vec::new(), lists: BTreeMap::new(), tls: false };
+    let mut writer =
+        Writer { extras: profile.mud.as_deref(), notes: Vec::new(), lists: BTreeMap::new(), tls: false };
     // What denies stands first: the first entry that matches decides.
     let denies = |bound: &&BoundClaim| bound.claim.level == Level::Forbidden;
     let (first, then): (Vec<_>, Vec<_>) = declaration.claims.iter().partition(denies);
@@ -58,7 +59,8 @@ pub fn export(declaration: &Declaration, header: &Header) -> Exported {
     writer.statements(profile);
     let container = writer.container(profile, header);
     let mut root = vec![(CONTAINER.to_owned(), container)];
-    let lists: Vec<Json> = writer.lists.into_iter().map(|(key, entries)| list(profile, &key, entries)).collect();
+    let lists: Vec<Json> =
+        writer.lists.into_iter().map(|(key, entries)| list(profile, &key, entries)).collect();
     root.push(("ietf-access-control-list:acls".to_owned(), Json::map([("acl", Json::List(lists))])));
     root.extend(writer.extras.map(|extras| extras.others.clone()).unwrap_or_default());
     Exported { json: Json::Map(root).pretty(), notes: writer.notes }
@@ -105,13 +107,18 @@ impl Writer<'_> {
             return;
         };
         let open = |name: &String| {
-            rule.peers.iter().any(|peer| matches!(peer, Peer::List(set) if set.dated.is_empty() && set.name == *name))
+            rule.peers
+                .iter()
+                .any(|peer| matches!(peer, Peer::List(set) if set.dated.is_empty() && set.name == *name))
         };
         match &bound.state {
             ClaimState::Active | ClaimState::Noted(_) => {}
             ClaimState::Unbound(name) if open(name) => {}
             ClaimState::Unbound(name) => {
-                self.note(&claim.id, format!("is left out: it depends on `{name}`, which nobody bound (--set, --variant)"));
+                self.note(
+                    &claim.id,
+                    format!("is left out: it depends on `{name}`, which nobody bound (--set, --variant)"),
+                );
                 return;
             }
             ClaimState::Inactive(why) => {
@@ -119,7 +126,10 @@ impl Writer<'_> {
                 return;
             }
             ClaimState::OtherSubject => {
-                self.note(&claim.id, format!("is left out: it binds the {}, not the {DEVICE}", claim.subject));
+                self.note(
+                    &claim.id,
+                    format!("is left out: it binds the {}, not the {DEVICE}", claim.subject),
+                );
                 return;
             }
         }
@@ -148,8 +158,14 @@ impl Writer<'_> {
         say(rule.websocket, "the WebSocket upgrade");
         say(rule.encrypted, "that content is encrypted");
         if let Some(tls) = &rule.tls {
-            say(tls.min_version.is_some() || tls.max_version.is_some() || !tls.suites.is_empty(), "what TLS is to negotiate");
-            say(tls.min_rsa_bits.is_some() || !tls.signatures.is_empty(), "keys and signatures of certificates");
+            say(
+                tls.min_version.is_some() || tls.max_version.is_some() || !tls.suites.is_empty(),
+                "what TLS is to negotiate",
+            );
+            say(
+                tls.min_rsa_bits.is_some() || !tls.signatures.is_empty(),
+                "keys and signatures of certificates",
+            );
             say(!tls.issuers.is_empty() || !tls.pins.is_empty(), "issuers and pins");
             say(tls.mutual, "the client certificate");
             say(!tls.alpn.is_empty(), "the application protocol that is negotiated");
@@ -163,7 +179,8 @@ impl Writer<'_> {
     fn flow(&mut self, claim: &Claim, rule: &FlowRule) {
         let Some(ports) = self.ports(claim, rule) else { return };
         let way = rule.way.filter(|way| *way != Way::Local);
-        let transports: Vec<Option<Transport>> = match (rule.transports.is_empty(), rule.ports == Ports::Any) {
+        let transports: Vec<Option<Transport>> = match (rule.transports.is_empty(), rule.ports == Ports::Any)
+        {
             (false, _) => rule.transports.iter().copied().map(Some).collect(),
             (true, true) => vec![None],
             (true, false) => vec![Some(Transport::Tcp), Some(Transport::Udp)],
@@ -173,12 +190,19 @@ impl Writer<'_> {
             let mut nth = 0_usize;
             for (who, own_class) in self.whos(claim, rule, family) {
                 for transport in &transports {
-                    if matches!((transport, family), (Some(Transport::Icmp), "ipv6") | (Some(Transport::Icmpv6), "ipv4")) {
+                    if matches!(
+                        (transport, family),
+                        (Some(Transport::Icmp), "ipv6") | (Some(Transport::Icmpv6), "ipv4")
+                    ) {
                         continue;
                     }
                     for port in &ports {
                         // Where a port is given, only two entries say that either may begin.
-                        let ways = if way.is_none() && port.is_some() { vec![Some(Way::Out), Some(Way::In)] } else { vec![way] };
+                        let ways = if way.is_none() && port.is_some() {
+                            vec![Some(Way::Out), Some(Way::In)]
+                        } else {
+                            vec![way]
+                        };
                         for way in ways {
                             nth = nth.saturating_add(1);
                             let line = Line {
@@ -208,8 +232,12 @@ impl Writer<'_> {
         let directed = matches!(line.transport, Some(Transport::Tcp | Transport::Icmp | Transport::Icmpv6));
         if line.way.is_some() && line.port.is_none() && !directed {
             let one_sided = self.extras.is_some_and(|extras| extras.one_sided.contains(id));
-            if !one_sided && rule.peers.iter().any(|peer| !matches!(peer, Peer::Network(net) if is_group(net))) {
-                let what = line.transport.map_or_else(|| "any protocol".to_owned(), |transport| transport.to_string());
+            if !one_sided
+                && rule.peers.iter().any(|peer| !matches!(peer, Peer::Network(net) if is_group(net)))
+            {
+                let what = line
+                    .transport
+                    .map_or_else(|| "any protocol".to_owned(), |transport| transport.to_string());
                 self.note(id, format!("loses who begins: MUD cannot say that of {what} without a port"));
             }
         }
@@ -274,7 +302,12 @@ impl Writer<'_> {
     }
 
     /// The peers that MUD can name, with the class that they are of.
-    fn whos(&mut self, claim: &Claim, rule: &FlowRule, family: &str) -> Vec<(Option<Json>, Option<(String, Json)>)> {
+    fn whos(
+        &mut self,
+        claim: &Claim,
+        rule: &FlowRule,
+        family: &str,
+    ) -> Vec<(Option<Json>, Option<(String, Json)>)> {
         let local = || Some(("local-networks".to_owned(), Json::List(vec![Json::Null])));
         if rule.peers.is_empty() {
             return vec![(None, if rule.way == Some(Way::Local) { local() } else { None })];
@@ -285,7 +318,9 @@ impl Writer<'_> {
                 Peer::Name(NamePattern::Exact(name)) => {
                     whos.push((Some(Json::map([("name", Json::text(name))])), None));
                 }
-                Peer::Name(pattern) => self.note(&claim.id, format!("loses the peer {pattern}: MUD has no wildcards")),
+                Peer::Name(pattern) => {
+                    self.note(&claim.id, format!("loses the peer {pattern}: MUD has no wildcards"))
+                }
                 Peer::Network(network) => {
                     if matches!(network, IpNet::V4(_)) == (family == "ipv4") {
                         whos.push((Some(Json::map([("network", Json::text(network))])), None));
@@ -306,7 +341,8 @@ impl Writer<'_> {
     fn class(&self, parameter: &str) -> (String, Json) {
         let class = self.extras.and_then(|extras| extras.classes.get(parameter)).cloned();
         let set = || Json::List(vec![Json::Null]);
-        let (key, value) = match class.unwrap_or_else(|| Class::Controller(format!("{PARAMETER}{parameter}"))) {
+        let (key, value) = match class.unwrap_or_else(|| Class::Controller(format!("{PARAMETER}{parameter}")))
+        {
             Class::Controller(name) => ("controller", Json::Text(name)),
             Class::MyController => ("my-controller", set()),
             Class::SameManufacturer => ("same-manufacturer", set()),
@@ -337,7 +373,10 @@ impl Writer<'_> {
             },
             Ports::Fallback(ports) => ports.iter().map(|port| Some(one("eq", *port))).collect(),
             Ports::Unbound(name) => {
-                self.note(&claim.id, format!("is left out: its ports are those of `{name}`, which nobody bound (--set)"));
+                self.note(
+                    &claim.id,
+                    format!("is left out: its ports are those of `{name}`, which nobody bound (--set)"),
+                );
                 return None;
             }
         })
@@ -350,7 +389,8 @@ impl Writer<'_> {
             let kind = if kept.kind.is_empty() { "ethernet-acl-type" } else { kept.kind.as_str() };
             self.lists.entry((kept.side, bare(kind).to_owned())).or_default().push(entry);
         }
-        let other = profile.not_checkable.iter().filter(|statement| !kept.iter().any(|kept| kept.id == statement.id));
+        let other =
+            profile.not_checkable.iter().filter(|statement| !kept.iter().any(|kept| kept.id == statement.id));
         let ids: Vec<&str> = other.map(|statement| statement.id.as_str()).collect();
         if !ids.is_empty() {
             self.note("", format!("what packets cannot show is left out: {}", ids.join(", ")));
@@ -367,7 +407,11 @@ impl Writer<'_> {
         let class = |name: &str| ("controller".to_owned(), Json::text(name));
         let local = || ("local-networks".to_owned(), Json::List(vec![Json::Null]));
         let mut nth = 0_usize;
-        let mut add = |lists: &mut BTreeMap<Key, Vec<Json>>, family: &str, of: (String, Json), protocol: u8, port: Option<u16>| {
+        let mut add = |lists: &mut BTreeMap<Key, Vec<Json>>,
+                       family: &str,
+                       of: (String, Json),
+                       protocol: u8,
+                       port: Option<u16>| {
             nth = nth.saturating_add(1);
             for side in [Side::From, Side::To] {
                 let mut matches = Json::Map(Vec::new());
@@ -427,27 +471,37 @@ impl Writer<'_> {
     }
 
     fn container(&mut self, profile: &Profile, header: &Header) -> Json {
-        let mut leaves: Vec<(String, Json)> = self.extras.map(|extras| extras.leaves.clone()).unwrap_or_default();
-        let mut set = |key: &str, value: Json, replace: bool| {
-            match leaves.iter_mut().find(|(name, _)| bare(name) == key) {
-                Some((_, known)) if replace => *known = value,
-                Some(_) => {}
-                None => leaves.push((key.to_owned(), value)),
-            }
+        let mut leaves: Vec<(String, Json)> =
+            self.extras.map(|extras| extras.leaves.clone()).unwrap_or_default();
+        let mut set = |key: &str, value: Json, replace: bool| match leaves
+            .iter_mut()
+            .find(|(name, _)| bare(name) == key)
+        {
+            Some((_, known)) if replace => *known = value,
+            Some(_) => {}
+            None => leaves.push((key.to_owned(), value)),
         };
         set("mud-version", Json::bare(1), true);
         let known = self.extras.and_then(|extras| extras.url.clone());
         let own = profile.identify.mud_urls.iter().find(|url| !url.contains('*')).cloned();
         let url = header.url.clone().or(known).or(own);
         if url.is_none() {
-            self.notes.push((String::new(), "MUD needs the URL of the file: a stand-in is written (give it with --mud-url)".to_owned()));
+            self.notes.push((
+                String::new(),
+                "MUD needs the URL of the file: a stand-in is written (give it with --mud-url)".to_owned(),
+            ));
         }
         let url = url.unwrap_or_else(|| format!("https://mud.invalid/{}.json", profile.name));
         set("mud-url", Json::Text(url), true);
-        let has_date = self.extras.is_some_and(|extras| extras.leaves.iter().any(|(key, _)| bare(key) == "last-update"));
+        let has_date =
+            self.extras.is_some_and(|extras| extras.leaves.iter().any(|(key, _)| bare(key) == "last-update"));
         let date = header.updated.clone().or_else(|| profile.reviewed.clone().filter(|_| !has_date));
         if date.is_none() && !has_date {
-            self.notes.push((String::new(), "MUD needs the date of the last update: a stand-in is written (give it with --last-update)".to_owned()));
+            self.notes.push((
+                String::new(),
+                "MUD needs the date of the last update: a stand-in is written (give it with --last-update)"
+                    .to_owned(),
+            ));
         }
         let replace = date.is_some();
         let date = whole_date(&date.unwrap_or_default());
@@ -465,7 +519,10 @@ impl Writer<'_> {
                 .filter(|(of, _)| *of == side)
                 .map(|key| Json::map([("name", Json::Text(list_name(profile, key)))]))
                 .collect();
-            leaves.push((key.to_owned(), Json::map([("access-lists", Json::map([("access-list", Json::List(names))]))])));
+            leaves.push((
+                key.to_owned(),
+                Json::map([("access-lists", Json::map([("access-list", Json::List(names))]))]),
+            ));
         }
         Json::Map(leaves)
     }

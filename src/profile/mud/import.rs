@@ -223,7 +223,11 @@ fn list<'n>(
                     if bare(key) == "ace" {
                         list.entries.extend(reader.list(&at));
                     } else {
-                        lints.add(&lints::UNKNOWN, place, format!("the node `{}` is unknown", shown(key, 80)));
+                        lints.add(
+                            &lints::UNKNOWN,
+                            place,
+                            format!("the node `{}` is unknown", shown(key, 80)),
+                        );
                     }
                 }
             }
@@ -265,8 +269,11 @@ fn entries(
         }
     }
     for list in lists.iter().filter(|list| !used.contains(list.name.as_str())) {
-        let message =
-            format!("no policy names the list `{}` with its {} entries", shown(&list.name, 80), list.entries.len());
+        let message = format!(
+            "no policy names the list `{}` with its {} entries",
+            shown(&list.name, 80),
+            list.entries.len()
+        );
         lints.add(&lints::UNUSED, list.place, message);
     }
     let of = |side| entries.iter().any(|entry: &Entry| entry.side == side);
@@ -319,11 +326,14 @@ fn entry(
             _ => lints.add(&lints::UNKNOWN, place, format!("the node `{}` is unknown", shown(key, 80))),
         }
     }
-    let mut walk =
-        Walk { reader, lints, side, parts: ace::Parts::default(), actions: None, implied: None };
+    let mut walk = Walk { reader, lints, side, parts: ace::Parts::default(), actions: None, implied: None };
     let mut seen = Json::Map(Vec::new());
     if let Some(at) = matches {
-        let key = format!("{}.{}", shown(&list.name, 64), name.as_deref().map_or_else(|| at.key.clone(), |n| shown(n, 64)));
+        let key = format!(
+            "{}.{}",
+            shown(&list.name, 64),
+            name.as_deref().map_or_else(|| at.key.clone(), |n| shown(n, 64))
+        );
         walk.matches(&At::new(at.item, key), "");
         seen = Json::of(at.item);
     }
@@ -373,7 +383,8 @@ fn assembled(made: Made, mut extras: Extras, told: &Told, origin: &str) -> Profi
     extras.kept = made.kept;
     extras.rest = made.rest;
     extras.one_sided = made.one_sided;
-    let document = if told.url.is_empty() { "MUD file".to_owned() } else { format!("MUD file <{}>", told.url) };
+    let document =
+        if told.url.is_empty() { "MUD file".to_owned() } else { format!("MUD file <{}>", told.url) };
     let mud_urls = extras.url.iter().map(|url| url.to_lowercase()).collect();
     Profile {
         name,
@@ -408,7 +419,14 @@ fn name(url: &str, title: &str, origin: &str) -> String {
             .collect();
         let joined: String = words.join("-").chars().take(60).collect();
         let joined = joined.trim_end_matches('-');
-        if joined.starts_with(|c: char| c.is_ascii_digit()) { format!("mud-{joined}") } else { joined.to_owned() }
+        if joined.starts_with(|c: char| c.is_ascii_digit()) {
+            format!("mud-{joined}")
+        } else {
+            joined.to_owned()
+        }
     });
-    candidates.into_iter().find_map(|text| profile_name(&text).ok()).unwrap_or_else(|| "mud-device".to_owned())
+    candidates
+        .into_iter()
+        .find_map(|text| profile_name(&text).ok())
+        .unwrap_or_else(|| "mud-device".to_owned())
 }

@@ -100,11 +100,13 @@ impl Json {
                 let level = level.filter(|_| !flat);
                 between(out, ('[', ']'), level, items.iter(), |out, item, level| item.write(out, level))
             }
-            Self::Map(entries) => between(out, ('{', '}'), level, entries.iter(), |out, (key, value), level| {
-                quoted(out, key)?;
-                out.write_str(if level.is_some() { ": " } else { ":" })?;
-                value.write(out, level)
-            }),
+            Self::Map(entries) => {
+                between(out, ('{', '}'), level, entries.iter(), |out, (key, value), level| {
+                    quoted(out, key)?;
+                    out.write_str(if level.is_some() { ": " } else { ":" })?;
+                    value.write(out, level)
+                })
+            }
         }
     }
 }
@@ -161,7 +163,8 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_written_as_it_was() {
-        let text = r#"{"a":1,"b":[null, true, "x"],"c":{"d":"q\"\\\n\u0007é","e":[],"f":{}},"g":[{"h":-1.5}]}"#;
+        let text =
+            r#"{"a":1,"b":[null, true, "x"],"c":{"d":"q\"\\\n\u0007é","e":[],"f":{}},"g":[{"h":-1.5}]}"#;
         assert_eq!(Json::of(&yaml::parse(text).unwrap()).compact(), text);
     }
 

@@ -25,13 +25,7 @@ impl Lints {
         self.about(kind, place.line, Vec::new(), message);
     }
 
-    pub(super) fn about(
-        &mut self,
-        kind: &Kind,
-        line: u64,
-        claims: Vec<String>,
-        message: impl Into<String>,
-    ) {
+    pub(super) fn about(&mut self, kind: &Kind, line: u64, claims: Vec<String>, message: impl Into<String>) {
         let lint = Lint {
             line,
             code: kind.code,

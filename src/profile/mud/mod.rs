@@ -162,4 +162,7 @@ fn find<'n>(item: &'n Item, names: &[&str]) -> Option<(&'n str, &'n Item)> {
 }
 
 #[cfg(test)]
+#[path = "constructs_tests.rs"]
+mod constructs;
+#[cfg(test)]
 mod tests;

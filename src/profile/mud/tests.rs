@@ -23,7 +23,8 @@ fn files() -> Vec<PathBuf> {
 fn back(profile: &Profile) -> (Profile, Exported) {
     let declaration = bind::bind(&Arc::new(profile.clone()), &[], &[]).unwrap();
     let exported = export(&declaration, &Header::default());
-    let again = import(&exported.json, "exported").unwrap_or_else(|error| panic!("{error}\n{}", exported.json));
+    let again =
+        import(&exported.json, "exported").unwrap_or_else(|error| panic!("{error}\n{}", exported.json));
     (again, exported)
 }
 
@@ -57,7 +58,8 @@ fn sayable<'c>(claims: impl IntoIterator<Item = &'c Claim>, of: impl Fn(&str) ->
             transports.sort();
             let offers = rule.tls.as_ref().map(|tls| &tls.offers).filter(|offers| !offers.is_empty());
             let mut line = format!("{} {}", claim.id, claim.level == crate::profile::Level::Forbidden);
-            let _ = write!(line, " {:?} {peers:?} {transports:?} {} {offers:?}", rule.way, ports(&rule.ports));
+            let _ =
+                write!(line, " {:?} {peers:?} {transports:?} {} {offers:?}", rule.way, ports(&rule.ports));
             Some(line)
         })
         .collect();
@@ -80,7 +82,8 @@ fn every_known_file_survives_the_way_there_and_back() {
         assert_eq!(sayable(&again.claims, |_| true), sayable(&profile.claims, |_| true), "{shown}");
         assert!(exported.notes.iter().all(|(id, _)| id.is_empty()), "{shown}: {:?}", exported.notes);
         let ids = |profile: &Profile| {
-            let mut ids: Vec<String> = profile.not_checkable.iter().map(|s| format!("{} {}", s.id, s.title)).collect();
+            let mut ids: Vec<String> =
+                profile.not_checkable.iter().map(|s| format!("{} {}", s.id, s.title)).collect();
             ids.sort();
             ids
         };
@@ -94,7 +97,8 @@ fn every_known_file_survives_the_way_there_and_back() {
         }
         // In another order, where a claim is of one family of addresses.
         let sorted = |json: &str| {
-            let mut lines: Vec<String> = json.lines().map(|line| line.trim().trim_end_matches(',').to_owned()).collect();
+            let mut lines: Vec<String> =
+                json.lines().map(|line| line.trim().trim_end_matches(',').to_owned()).collect();
             lines.sort();
             lines
         };
@@ -109,8 +113,12 @@ fn what_a_shipped_profile_can_say_in_mud_comes_back() {
         let (again, exported) = back(&profile);
         let lossy = |id: &str| {
             exported.notes.iter().any(|(of, note)| {
-                of == id && (note.contains("left out") || note.contains("the peer") || note.contains("list")
-                    || note.contains("who begins") || note.contains("only the local"))
+                of == id
+                    && (note.contains("left out")
+                        || note.contains("the peer")
+                        || note.contains("list")
+                        || note.contains("who begins")
+                        || note.contains("only the local"))
             })
         };
         let bound = bind::bind(&Arc::new(profile.clone()), &[], &[]).unwrap();

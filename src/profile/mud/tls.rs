@@ -3,9 +3,9 @@
 //! The YANG module (`ietf-acl-tls@2025-04-18`) and the example in the RFC spell several names differently; both are read,
 //! and those of the module are written.
 
+use super::bare;
 use super::json::Json;
 use super::lints::{self, Lints, shown};
-use super::bare;
 use crate::profile::read::{At, Reader};
 use crate::profile::tls_policy::{is_grease, suite};
 use crate::profile::yaml::{Node, Place};
@@ -104,7 +104,9 @@ fn offer(
             "supported-group" => offer.groups = codes(&[], OfferKind::Group),
             "signature-algorithm" => offer.signatures = codes(&[], OfferKind::Signature),
             "signature-algorithm-cert" => offer.certificate_signatures = codes(&[], OfferKind::Signature),
-            "psk-key-exchange-mode" => offer.psk_modes = codes(&[("psk-ke", 0), ("psk-dhe-ke", 1)], OfferKind::PskMode),
+            "psk-key-exchange-mode" => {
+                offer.psk_modes = codes(&[("psk-ke", 0), ("psk-dhe-ke", 1)], OfferKind::PskMode)
+            }
             "application-protocol" => {
                 offer.alpn = reader.texts(&at).into_iter().map(|(text, _)| text).collect();
             }
