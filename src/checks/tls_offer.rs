@@ -216,7 +216,9 @@ fn name(subject: &Subject<'_>, kind: OfferKind, code: u16) -> String {
     match kind {
         OfferKind::Version => version_text(code),
         OfferKind::Suite => rating::suite(subject.policy, code).name,
-        OfferKind::Group => rating::group(subject.policy, code).name,
+        OfferKind::Group => {
+            subject.policy.group(code).map_or_else(|| format!("0x{code:04x}"), |known| known.name.clone())
+        }
         OfferKind::Extension => code.to_string(),
         OfferKind::Signature => format!("0x{code:04x}"),
         OfferKind::PskMode => match code {
