@@ -350,7 +350,7 @@ impl Walk<'_, '_, '_> {
         }
         let usual = if name == "type" { matches!(number, 0 | 8 | 128 | 129) } else { number == 0 };
         if !usual {
-            self.parts.rest.push(Rest { part: part.into(), key: key.into(), value: Json::bare(number) });
+            self.parts.rest.push(Rest { part: part.into(), key: key.into(), value: Json::bare(&number) });
             let message = format!("the ICMP {name} {number} is not compared: the claim is about all of ICMP");
             self.lints.add(&lints::NOT_COMPARED, at.place(), message);
         }

@@ -65,7 +65,7 @@ fn what_the_container_says_is_told_and_kept() {
     assert_eq!(profile.identify.mud_urls, ["https://lamp.example/lamp.json"]);
     let extras = profile.mud.as_ref().unwrap();
     assert_eq!(extras.url.as_deref(), Some("https://lamp.example/lamp.json"));
-    assert!(extras.leaves.contains(&("cache-validity".into(), Json::bare(48))));
+    assert!(extras.leaves.contains(&("cache-validity".into(), Json::bare(&48))));
     assert_eq!(codes(&profile), ["mud-no-acl"]);
 }
 

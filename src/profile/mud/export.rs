@@ -7,16 +7,18 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
-use super::claims::{DNS, GATEWAY, NTP_ID, NTP_PLACE, PARAMETER, is_group};
+use super::claims::{NTP_ID, NTP_PLACE};
+use super::classes::PARAMETER;
+use super::frame::{MAX_NAME, list};
 use super::json::Json;
-use super::lints::shown;
-use super::{CONTAINER, Class, Extras, NTH, OURS, Side, bare, tls};
+use super::says::is_group;
+use super::{CONTAINER, Class, Extras, NTH, Side, bare, tls};
 use crate::model::Transport;
 use crate::model::finding::Way;
 use crate::profile::claim::DEVICE;
 use crate::profile::{
-    Baseline, BoundClaim, Claim, ClaimState, Condition, Declaration, FlowRule, Level, NamePattern, Peer,
-    Ports, Profile, Rule,
+    BoundClaim, Claim, ClaimState, Condition, Declaration, FlowRule, Level, NamePattern, Peer, Ports,
+    Profile, Rule,
 };
 
 /// What the container says that a profile need not know; each has a stand-in.
@@ -36,11 +38,6 @@ pub struct Exported {
     /// What it cannot say: the id of the claim (empty for the whole profile) and a sentence.
     pub notes: Vec<(String, String)>,
 }
-
-/// Longest systeminfo (RFC 8520 section 3.7).
-const MAX_TITLE: usize = 60;
-/// Longest name of a list or an entry (RFC 8519 section 4.1).
-const MAX_NAME: usize = 64;
 
 /// Writes what is declared for the device as a Manufacturer Usage Description.
 pub fn export(declaration: &Declaration, header: &Header) -> Exported {
@@ -67,14 +64,17 @@ pub fn export(declaration: &Declaration, header: &Header) -> Exported {
 }
 
 /// A list: its policy and its type.
-type Key = (Side, String);
+pub(super) type Key = (Side, String);
 
-struct Writer<'p> {
-    extras: Option<&'p Extras>,
-    notes: Vec<(String, String)>,
-    lists: BTreeMap<Key, Vec<Json>>,
-    tls: bool,
+pub(super) struct Writer<'p> {
+    pub(super) extras: Option<&'p Extras>,
+    pub(super) notes: Vec<(String, String)>,
+    pub(super) lists: BTreeMap<Key, Vec<Json>>,
+    pub(super) tls: bool,
 }
+
+/// A peer as an entry names it: by name or network, or by a leaf of MUD.
+type Named = (Option<Json>, Option<(String, Json)>);
 
 /// What one entry is about; ports are those of the peer or of the device.
 struct Line<'c> {
@@ -89,7 +89,7 @@ struct Line<'c> {
 }
 
 impl Writer<'_> {
-    fn note(&mut self, id: &str, message: impl Into<String>) {
+    pub(super) fn note(&mut self, id: &str, message: impl Into<String>) {
         let note = (id.to_owned(), message.into());
         if !self.notes.contains(&note) {
             self.notes.push(note);
@@ -263,7 +263,7 @@ impl Writer<'_> {
             matches.object(CONTAINER).push((key.clone(), value.clone()));
         }
         if let Some(protocol) = line.transport.map(number) {
-            matches.object(line.family).push(("protocol".to_owned(), Json::bare(protocol)));
+            matches.object(line.family).push(("protocol".to_owned(), Json::bare(&protocol)));
         }
         if let Some(who) = &line.who {
             let end = if side == Side::From { "destination" } else { "source" };
@@ -302,12 +302,7 @@ impl Writer<'_> {
     }
 
     /// The peers that MUD can name, with the class that they are of.
-    fn whos(
-        &mut self,
-        claim: &Claim,
-        rule: &FlowRule,
-        family: &str,
-    ) -> Vec<(Option<Json>, Option<(String, Json)>)> {
+    fn whos(&mut self, claim: &Claim, rule: &FlowRule, family: &str) -> Vec<Named> {
         let local = || Some(("local-networks".to_owned(), Json::List(vec![Json::Null])));
         if rule.peers.is_empty() {
             return vec![(None, if rule.way == Some(Way::Local) { local() } else { None })];
@@ -319,7 +314,7 @@ impl Writer<'_> {
                     whos.push((Some(Json::map([("name", Json::text(name))])), None));
                 }
                 Peer::Name(pattern) => {
-                    self.note(&claim.id, format!("loses the peer {pattern}: MUD has no wildcards"))
+                    self.note(&claim.id, format!("loses the peer {pattern}: MUD has no wildcards"));
                 }
                 Peer::Network(network) => {
                     if matches!(network, IpNet::V4(_)) == (family == "ipv4") {
@@ -355,7 +350,7 @@ impl Writer<'_> {
     /// A port or a range for each entry; nothing of them for any port.
     fn ports(&mut self, claim: &Claim, rule: &FlowRule) -> Option<Vec<Option<Json>>> {
         let one = |operator: &str, port: u16| {
-            Json::map([("operator", Json::text(operator)), ("port", Json::bare(port))])
+            Json::map([("operator", Json::text(operator)), ("port", Json::bare(&port))])
         };
         let range = |(low, high): &(u16, u16)| {
             if low == high {
@@ -399,133 +394,6 @@ impl Writer<'_> {
             self.note("", format!("the TLS policy `{}` is left out: MUD has none", profile.tls_policy));
         }
     }
-
-    /// The entries that say what a baseline item does.
-    fn baseline(&mut self, item: Baseline) {
-        let name = format!("baseline-{item}");
-        let accept = || Json::map([("forwarding", Json::text("accept"))]);
-        let class = |name: &str| ("controller".to_owned(), Json::text(name));
-        let local = || ("local-networks".to_owned(), Json::List(vec![Json::Null]));
-        let mut nth = 0_usize;
-        let mut add = |lists: &mut BTreeMap<Key, Vec<Json>>,
-                       family: &str,
-                       of: (String, Json),
-                       protocol: u8,
-                       port: Option<u16>| {
-            nth = nth.saturating_add(1);
-            for side in [Side::From, Side::To] {
-                let mut matches = Json::Map(Vec::new());
-                matches.object(CONTAINER).push(of.clone());
-                matches.object(family).push(("protocol".to_owned(), Json::bare(protocol)));
-                if let Some(port) = port {
-                    let key = if side == Side::From { "destination-port" } else { "source-port" };
-                    let of = Json::map([("operator", Json::text("eq")), ("port", Json::bare(port))]);
-                    matches.object(if protocol == 6 { "tcp" } else { "udp" }).push((key.to_owned(), of));
-                }
-                let entry = ace(&self::name(&name, nth), matches, accept());
-                lists.entry((side, format!("{family}-acl-type"))).or_default().push(entry);
-            }
-        };
-        let lists = &mut self.lists;
-        match item {
-            Baseline::Arp => {
-                let matches = Json::map([("eth", Json::map([("ethertype", Json::text("0x0806"))]))]);
-                for side in [Side::From, Side::To] {
-                    let entry = ace(&name, matches.clone(), accept());
-                    lists.entry((side, "eth-acl-type".to_owned())).or_default().push(entry);
-                }
-            }
-            Baseline::Ndp => add(lists, "ipv6", local(), 58, None),
-            Baseline::Dhcp => {
-                add(lists, "ipv4", class(GATEWAY), 17, Some(67));
-                add(lists, "ipv4", local(), 17, Some(67));
-                add(lists, "ipv6", local(), 17, Some(547));
-            }
-            Baseline::Dns => {
-                for (family, protocol) in [("ipv4", 17), ("ipv4", 6), ("ipv6", 17), ("ipv6", 6)] {
-                    add(lists, family, class(DNS), protocol, Some(53));
-                }
-            }
-            Baseline::Icmp => {
-                add(lists, "ipv4", local(), 1, None);
-                add(lists, "ipv6", local(), 58, None);
-                self.note("", "the baseline item `icmp` loses echoes and errors beyond the local network");
-            }
-            Baseline::Igmp => add(lists, "ipv4", local(), 2, None),
-            Baseline::Mdns | Baseline::Llmnr | Baseline::Ssdp => {
-                let port = match item {
-                    Baseline::Mdns => 5353,
-                    Baseline::Llmnr => 5355,
-                    _ => 1900,
-                };
-                for family in ["ipv4", "ipv6"] {
-                    add(lists, family, local(), 17, Some(port));
-                }
-            }
-            Baseline::Netbios => {
-                for port in [137, 138] {
-                    add(lists, "ipv4", local(), 17, Some(port));
-                }
-            }
-        }
-    }
-
-    fn container(&mut self, profile: &Profile, header: &Header) -> Json {
-        let mut leaves: Vec<(String, Json)> =
-            self.extras.map(|extras| extras.leaves.clone()).unwrap_or_default();
-        let mut set = |key: &str, value: Json, replace: bool| match leaves
-            .iter_mut()
-            .find(|(name, _)| bare(name) == key)
-        {
-            Some((_, known)) if replace => *known = value,
-            Some(_) => {}
-            None => leaves.push((key.to_owned(), value)),
-        };
-        set("mud-version", Json::bare(1), true);
-        let known = self.extras.and_then(|extras| extras.url.clone());
-        let own = profile.identify.mud_urls.iter().find(|url| !url.contains('*')).cloned();
-        let url = header.url.clone().or(known).or(own);
-        if url.is_none() {
-            self.notes.push((
-                String::new(),
-                "MUD needs the URL of the file: a stand-in is written (give it with --mud-url)".to_owned(),
-            ));
-        }
-        let url = url.unwrap_or_else(|| format!("https://mud.invalid/{}.json", profile.name));
-        set("mud-url", Json::Text(url), true);
-        let has_date =
-            self.extras.is_some_and(|extras| extras.leaves.iter().any(|(key, _)| bare(key) == "last-update"));
-        let date = header.updated.clone().or_else(|| profile.reviewed.clone().filter(|_| !has_date));
-        if date.is_none() && !has_date {
-            self.notes.push((
-                String::new(),
-                "MUD needs the date of the last update: a stand-in is written (give it with --last-update)"
-                    .to_owned(),
-            ));
-        }
-        let replace = date.is_some();
-        let date = whole_date(&date.unwrap_or_default());
-        set("last-update", Json::Text(format!("{date}T00:00:00Z")), replace);
-        set("cache-validity", Json::bare(48), false);
-        set("is-supported", Json::bare(true), false);
-        set("systeminfo", Json::Text(shown(&profile.title, MAX_TITLE.saturating_sub(1))), false);
-        if self.tls {
-            set("ietf-mud-tls:is-tls-dtls-profile-supported", Json::bare(true), false);
-        }
-        for (key, side) in [("from-device-policy", Side::From), ("to-device-policy", Side::To)] {
-            let names: Vec<Json> = self
-                .lists
-                .keys()
-                .filter(|(of, _)| *of == side)
-                .map(|key| Json::map([("name", Json::Text(list_name(profile, key)))]))
-                .collect();
-            leaves.push((
-                key.to_owned(),
-                Json::map([("access-lists", Json::map([("access-list", Json::List(names))]))]),
-            ));
-        }
-        Json::Map(leaves)
-    }
 }
 
 /// Ports, and who begins, of the transport.
@@ -544,8 +412,8 @@ fn ends(matches: &mut Json, line: &Line<'_>, side: Side) {
                     (_, false) => 129,
                 };
                 let icmp = matches.object("icmp");
-                icmp.push(("type".to_owned(), Json::bare(kind)));
-                icmp.push(("code".to_owned(), Json::bare(0)));
+                icmp.push(("type".to_owned(), Json::bare(&kind)));
+                icmp.push(("code".to_owned(), Json::bare(&0)));
             }
             return;
         }
@@ -566,32 +434,15 @@ fn ends(matches: &mut Json, line: &Line<'_>, side: Side) {
     }
 }
 
-fn ace(name: &str, matches: Json, actions: Json) -> Json {
+pub(super) fn ace(name: &str, matches: Json, actions: Json) -> Json {
     Json::map([("name", Json::text(name)), ("matches", matches), ("actions", actions)])
 }
 
 /// `A-1` for the first, `A-1#2` for the second entry of a claim.
-fn name(id: &str, nth: usize) -> String {
+pub(super) fn name(id: &str, nth: usize) -> String {
     let number = if nth > 1 { format!("{NTH}{nth}") } else { String::new() };
     let room = MAX_NAME.saturating_sub(number.len());
     format!("{}{number}", id.chars().take(room).collect::<String>())
-}
-
-fn list(profile: &Profile, key: &Key, entries: Vec<Json>) -> Json {
-    Json::map([
-        ("name", Json::Text(list_name(profile, key))),
-        ("type", Json::text(&key.1)),
-        ("aces", Json::map([("ace", Json::List(entries))])),
-    ])
-}
-
-/// `wireclaim-farmbot-ipv4-from`, as long as a name may be.
-fn list_name(profile: &Profile, (side, kind): &Key) -> String {
-    let end = if *side == Side::From { "from" } else { "to" };
-    let kind = kind.strip_suffix("-acl-type").unwrap_or(kind);
-    let tail = format!("-{}-{end}", kind.chars().take(20).collect::<String>());
-    let room = MAX_NAME.saturating_sub(OURS.len()).saturating_sub(tail.len());
-    format!("{OURS}{}{tail}", profile.name.chars().take(room).collect::<String>())
 }
 
 fn number(transport: Transport) -> u8 {
@@ -616,14 +467,4 @@ fn others(ranges: &[(u16, u16)]) -> Vec<(u16, u16)> {
     }
     out.extend(next.map(|first| (first, u16::MAX)));
     out
-}
-
-/// A date that is known to the year or month, to the day.
-fn whole_date(text: &str) -> String {
-    match text.len() {
-        4 => format!("{text}-01-01"),
-        7 => format!("{text}-01"),
-        10 => text.to_owned(),
-        _ => "1970-01-01".to_owned(),
-    }
 }

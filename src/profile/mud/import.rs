@@ -141,13 +141,14 @@ fn leaf(reader: &mut Reader<'_>, name: &str, at: &At<'_>, told: &mut Told, lints
             let message = format!("`is-supported` is {}", shown(&text, 20));
             lints.add(&lints::UNSUPPORTED, at.place(), message);
         }
-        "last-update" => match text.get(..10).and_then(|date| value::date(date).ok()) {
-            Some(date) => told.updated = date,
-            None => {
+        "last-update" => {
+            if let Some(date) = text.get(..10).and_then(|date| value::date(date).ok()) {
+                told.updated = date;
+            } else {
                 let message = format!("`last-update` is no date: `{}`", shown(&text, 40));
                 lints.add(&lints::VALUE, at.place(), message);
             }
-        },
+        }
         "systeminfo" => told.title = shown(&text, 120),
         "mfg-name" => told.maker = shown(&text, 80),
         "model-name" if told.title.is_empty() => told.title = shown(&text, 80),

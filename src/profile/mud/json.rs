@@ -41,7 +41,7 @@ impl Json {
     }
 
     /// A number or a boolean.
-    pub(super) fn bare(value: impl ToString) -> Self {
+    pub(super) fn bare(value: &impl ToString) -> Self {
         Self::Bare(value.to_string())
     }
 
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn what_is_written_for_people_is_indented_and_reads_back() {
         let json = Json::map([
-            ("a", Json::List(vec![Json::bare(1), Json::text("x")])),
+            ("a", Json::List(vec![Json::bare(&1), Json::text("x")])),
             ("b", Json::map([("c", Json::Null)])),
             ("d", Json::Map(Vec::new())),
         ]);
@@ -184,8 +184,8 @@ mod tests {
     #[test]
     fn an_object_is_made_where_it_is_missing() {
         let mut json = Json::map([("a", Json::Null)]);
-        json.object("a").push(("x".into(), Json::bare(1)));
-        json.object("b").push(("y".into(), Json::bare(2)));
+        json.object("a").push(("x".into(), Json::bare(&1)));
+        json.object("b").push(("y".into(), Json::bare(&2)));
         assert_eq!(json.compact(), r#"{"a":{"x":1},"b":{"y":2}}"#);
     }
 }

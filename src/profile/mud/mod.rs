@@ -1,15 +1,19 @@
 //! Manufacturer Usage Descriptions (RFC 8520): a device's access lists as JSON, read as a [`Profile`] and written from
 //! one. Four generations of the schema occur in files that are in use; `docs/mud.md` says what becomes of what.
 //!
-//! `ace` turns one entry of an access list into an [`Entry`](ace::Entry), whatever its dialect; `claims` makes claims of
-//! all entries, a pair of both directions being one; `import` reads everything around them; `export` is the way back.
+//! `ace` turns one entry of an access list into plain values, whatever its dialect; `says` tells what it says, `groups`
+//! which entries are one claim, `claims` makes them; `import` reads everything around them; `export` is the way back.
 
 mod ace;
 mod claims;
+mod classes;
 mod export;
+mod frame;
+mod groups;
 mod import;
 mod json;
 mod lints;
+mod says;
 mod titles;
 mod tls;
 

@@ -51,9 +51,9 @@ fn peer_text(peer: &Peer, class: &impl Fn(&str) -> Option<Class>) -> String {
 pub(super) fn class_text(class: &Class) -> String {
     match class {
         Class::Controller(name) => match name.as_str() {
-            super::claims::DNS => "the DNS servers".to_owned(),
-            super::claims::NTP => "the NTP servers".to_owned(),
-            super::claims::GATEWAY => "the gateway".to_owned(),
+            super::classes::DNS => "the DNS servers".to_owned(),
+            super::classes::NTP => "the NTP servers".to_owned(),
+            super::classes::GATEWAY => "the gateway".to_owned(),
             name => format!("the controllers {}", shown(name, 100)),
         },
         Class::MyController => "its own controllers".to_owned(),

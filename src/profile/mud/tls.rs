@@ -105,7 +105,7 @@ fn offer(
             "signature-algorithm" => offer.signatures = codes(&[], OfferKind::Signature),
             "signature-algorithm-cert" => offer.certificate_signatures = codes(&[], OfferKind::Signature),
             "psk-key-exchange-mode" => {
-                offer.psk_modes = codes(&[("psk-ke", 0), ("psk-dhe-ke", 1)], OfferKind::PskMode)
+                offer.psk_modes = codes(&[("psk-ke", 0), ("psk-dhe-ke", 1)], OfferKind::PskMode);
             }
             "application-protocol" => {
                 offer.alpn = reader.texts(&at).into_iter().map(|(text, _)| text).collect();
