@@ -23,6 +23,8 @@ mod rating;
 mod sessions;
 pub mod subject;
 mod tls;
+mod tls_features;
+mod tls_handshake;
 mod tls_offer;
 mod websocket;
 
@@ -86,6 +88,8 @@ pub const REGISTRY: &[&Check] = &[
     &destination::CHECK,
     &protocol::CHECK,
     &tls::CHECK,
+    &tls_features::CHECK,
+    &tls_handshake::CHECK,
     &tls_offer::CHECK,
     &certificate::CHECK,
     &availability::CHECK,

@@ -6,13 +6,14 @@
 use super::matching::Match;
 use super::subject::{Subject, View, is_tls};
 use super::tls::{at_fact, version_text};
-use super::{Check, Code, Found, rating};
+use super::{Check, Code, Found};
 use crate::analyzers::tls;
 use crate::model::finding::{Severity, Status};
 use crate::model::observation::Fact;
 use crate::model::{Field, Finding, Value};
 use crate::profile::BoundClaim;
 use crate::profile::mud::{OfferKind, TlsOffer};
+use crate::profile::tls_policy::{Registry, group_names, suite_names};
 
 /// The check.
 pub(super) static CHECK: Check = Check { id: "tls-offer", codes: &[&UNDECLARED_TLS_OFFER], run };
@@ -55,7 +56,7 @@ fn judge(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
     // Of several profiles, the one that it comes nearest to.
     let nearest = declared
         .into_iter()
-        .map(|(bound, offer)| (bound, offer, extras(subject, view, offer)))
+        .map(|(bound, offer)| (bound, offer, extras(view, offer)))
         .min_by_key(|(.., extras)| (extras.iter().filter(|extra| extra.known).count(), extras.len()));
     let Some((bound, offer, extras)) = nearest else { return Vec::new() };
     let mut findings = Vec::new();
@@ -110,7 +111,7 @@ fn finding(
 }
 
 /// What `view` offers beyond `offer`. Of a kind that the profile does not list, nothing is said.
-fn extras<'f>(subject: &Subject<'_>, view: &View<'f>, offer: &TlsOffer) -> Vec<Extra<'f>> {
+fn extras<'f>(view: &View<'f>, offer: &TlsOffer) -> Vec<Extra<'f>> {
     let mut extras = Vec::new();
     let mut compare = |kind: OfferKind, declared: &[u16], offered: Vec<(u16, &'f Fact)>| {
         if declared.is_empty() {
@@ -119,11 +120,11 @@ fn extras<'f>(subject: &Subject<'_>, view: &View<'f>, offer: &TlsOffer) -> Vec<E
         for (code, fact) in offered {
             let seen = extras
                 .iter()
-                .any(|extra: &Extra<'_>| extra.kind == Some(kind) && extra.name == name(subject, kind, code));
+                .any(|extra: &Extra<'_>| extra.kind == Some(kind) && extra.name == name(kind, code));
             if !declared.contains(&code) && !seen {
                 extras.push(Extra {
                     kind: Some(kind),
-                    name: name(subject, kind, code),
+                    name: name(kind, code),
                     known: kind.is_known(code),
                     fact,
                 });
@@ -212,13 +213,11 @@ static SHOWN_BY: &[(u16, &Field)] = &[
     (51, &tls::OFFERED_KEY_SHARE),
 ];
 
-fn name(subject: &Subject<'_>, kind: OfferKind, code: u16) -> String {
+fn name(kind: OfferKind, code: u16) -> String {
     match kind {
         OfferKind::Version => version_text(code),
-        OfferKind::Suite => rating::suite(subject.policy, code).name,
-        OfferKind::Group => {
-            subject.policy.group(code).map_or_else(|| format!("0x{code:04x}"), |known| known.name.clone())
-        }
+        OfferKind::Suite => named(suite_names(), code),
+        OfferKind::Group => named(group_names(), code),
         OfferKind::Extension => code.to_string(),
         OfferKind::Signature => format!("0x{code:04x}"),
         OfferKind::PskMode => match code {
@@ -227,4 +226,8 @@ fn name(subject: &Subject<'_>, kind: OfferKind, code: u16) -> String {
             other => other.to_string(),
         },
     }
+}
+
+fn named(registry: &Registry, code: u16) -> String {
+    registry.get(code).map_or_else(|| format!("0x{code:04x}"), |known| known.name.to_owned())
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Profile, load, mud, problem};
+use super::{Profile, load, problem};
 use crate::error::{Error, Result};
 
 /// Names and texts of the shipped profiles, in alphabetical order.
@@ -39,12 +39,7 @@ pub fn open(argument: &str) -> Result<Profile> {
     }
     let path = Path::new(argument);
     if path.exists() {
-        let text = load::text_of(path)?;
-        return if mud::is_mud(&text) {
-            mud::import(&text, argument)
-        } else {
-            load::from_str(&text, argument)
-        };
+        return load::from_file(path);
     }
     let hint = problem::near_or_all(argument, names());
     Err(Error::Usage(format!(

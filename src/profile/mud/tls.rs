@@ -7,7 +7,7 @@ use super::bare;
 use super::json::Json;
 use super::lints::{self, Lints, shown};
 use crate::profile::read::{At, Reader};
-use crate::profile::tls_policy::{is_grease, suite};
+use crate::profile::tls_policy::{group_names, is_grease, suite};
 use crate::profile::yaml::{Node, Place};
 
 /// What a client may offer in its ClientHello. An empty list says nothing of its kind.
@@ -164,11 +164,7 @@ impl OfferKind {
             Self::Suite => suite(code).is_some() || matches!(code, 0x00ff | 0x5600),
             // IANA, TLS ExtensionType Values.
             Self::Extension => matches!(code, 0..=62 | 13172 | 17513 | 17613 | 30032 | 64768 | 65037 | 65281),
-            // IANA, TLS Supported Groups.
-            Self::Group => matches!(
-                code,
-                1..=41 | 256..=260 | 512..=514 | 4587..=4590 | 25497 | 25498 | 0xff01 | 0xff02
-            ),
+            Self::Group => group_names().get(code).is_some(),
             // IANA, TLS SignatureScheme and the pairs of hash and signature before it.
             Self::Signature => {
                 let [hash, signature] = code.to_be_bytes();
