@@ -136,6 +136,12 @@ fn a_group_of_peers_that_nobody_bound_is_unbound_and_no_violation() {
     let rows = check(URL, &DECLARED, &["--all"]).rows();
     let claim = |rows: &[Value]| rows.iter().find(|row| row["claim"] == "MUD-02").unwrap()["status"].clone();
     assert_eq!(claim(&rows), "unbound");
+    let row = rows.iter().find(|row| row["claim"] == "MUD-02").unwrap();
+    let message = row["message"].as_str().unwrap();
+    assert!(
+        message.contains("1 connection that nothing else declares may be of it, with 192.168.7.50"),
+        "{message}"
+    );
     let rows = check(URL, &DECLARED, &["--all", "--set", "my_controller=192.168.7.50"]).rows();
     assert_eq!(claim(&rows), "conforms");
     let rows = check(URL, &DECLARED, &["--all", "--set", "my_controller=192.168.7.51"]).rows();

@@ -37,7 +37,7 @@ pub(super) enum Command {
 pub(super) enum ProfileCommand {
     /// Print a profile in words: every claim with its quote, and what packets cannot show
     Show {
-        /// A built-in name or a YAML file
+        /// A built-in name, a YAML file or a MUD file
         profile: String,
     },
     /// Write a MUD file (RFC 8520 and the drafts before it) as a YAML profile, with what is odd in it as comments
@@ -46,7 +46,7 @@ pub(super) enum ProfileCommand {
     Export(super::mud::ExportArgs),
     /// Check profiles for errors
     Lint {
-        /// Built-in names or YAML files
+        /// Built-in names, YAML files or MUD files
         #[arg(required = true)]
         profiles: Vec<String>,
     },
@@ -117,7 +117,7 @@ pub(super) struct OutputArgs {
 pub(super) struct CheckArgs {
     #[command(flatten)]
     pub(super) input: InputArgs,
-    /// A built-in profile (farmbot, electric-imp, smartserver, fortrabbit) or a YAML file; repeatable
+    /// A built-in profile (farmbot, electric-imp, smartserver, fortrabbit), a YAML file or a MUD file; repeatable
     #[arg(short, long, required = true, value_name = "PROFILE")]
     pub(super) profile: Vec<String>,
     /// Take this variant of a profile; repeatable

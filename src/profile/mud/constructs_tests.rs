@@ -612,10 +612,15 @@ fn odd_structures_are_errors_and_never_panics() {
         let error = import(text, "odd").unwrap_err().to_string();
         assert!(error.contains("expected") || error.contains("missing"), "{text}: {error}");
     }
-    // Every beginning of a file is an error, not a panic.
+    // Every beginning of a file is an error, not a panic, and so is every other byte in its place.
     let whole = file(&[TLS_YANG], &[]);
     for end in (0..whole.len()).step_by(7) {
         let _ = import(whole.get(..end).unwrap_or_default(), "cut");
+    }
+    for (round, at) in (0..whole.len()).step_by(5).enumerate() {
+        let mut bytes = whole.clone().into_bytes();
+        bytes[at] = b"\"{}[]:,0n9-\\"[round % 12];
+        let _ = import(&String::from_utf8_lossy(&bytes), "changed");
     }
 }
 
