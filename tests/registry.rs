@@ -38,6 +38,8 @@ const CODES: &[&str] = &[
     "weak-tls-feature",
     "weak-cipher",
     "undeclared-cipher",
+    "undeclared-tls-offer",
+    "mud-url-mismatch",
     "weak-certificate-key",
     "weak-certificate-signature",
     "certificate-not-valid",

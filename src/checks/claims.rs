@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::subject::{Subject, View, flow_evidence};
+use super::matching::Match;
+use super::subject::{Subject, View, flow_evidence, peers_of};
 use super::{Code, dns, outcome};
 use crate::analyzers::tls;
 use crate::analyzers::websocket::fields as websocket;
@@ -132,9 +133,7 @@ fn standing(subject: &Subject<'_>, index: usize, bound: &BoundClaim) -> Standing
             none(Status::NotExercised, format!("This binds the {}, not the device.", bound.claim.subject))
         }
         ClaimState::Inactive(why) => none(Status::NotExercised, format!("Does not apply: {why}.")),
-        ClaimState::Unbound(what) => {
-            none(Status::Unbound, format!("Depends on `{what}`, which nobody bound (--variant or --set)."))
-        }
+        ClaimState::Unbound(what) => unbound(subject, index, what),
         ClaimState::Active | ClaimState::Noted(_) => match &bound.claim.rule {
             Rule::Flow(rule) => flow_standing(subject, index, bound, rule),
             Rule::Proxy(rule) => proxy_standing(subject, *rule),
@@ -151,6 +150,27 @@ fn standing(subject: &Subject<'_>, index: usize, bound: &BoundClaim) -> Standing
         },
     }
 }
+
+/// What depends on something that nobody bound may be what some connections are about, which nothing else declares.
+fn unbound(subject: &Subject<'_>, index: usize, what: &str) -> Standing {
+    let may_be = |view: &&View<'_>| view.matched == Match::Undetermined(index);
+    let touching: Vec<&View<'_>> = subject.views.iter().filter(may_be).collect();
+    let message = format!("Depends on `{what}`, which nobody bound (--variant or --set)");
+    match joined(&touching) {
+        Some(evidence) => {
+            let peers: Vec<String> = peers_of(touching.iter().copied()).into_iter().take(MAX_PEERS).collect();
+            let noun = if touching.len() == 1 { "connection" } else { "connections" };
+            let (count, peers) = (touching.len(), peers.join(", "));
+            let message =
+                format!("{message}; {count} {noun} that nothing else declares may be of it, with {peers}.");
+            (Status::Unbound, Some(evidence), message)
+        }
+        None => (Status::Unbound, None, format!("{message}.")),
+    }
+}
+
+/// Peers that a message names.
+const MAX_PEERS: usize = 3;
 
 fn flow_standing(subject: &Subject<'_>, index: usize, bound: &BoundClaim, rule: &FlowRule) -> Standing {
     let forbidden = bound.claim.level == Level::Forbidden;
@@ -245,6 +265,7 @@ fn only_hidden(rule: &TlsRule) -> bool {
         suites: rule.suites.clone(),
         alpn: rule.alpn.clone(),
         policy: rule.policy.clone(),
+        offers: rule.offers.clone(),
         ..TlsRule::default()
     };
     visible == TlsRule::default() && *rule != TlsRule::default()

@@ -308,9 +308,14 @@ fn undetermined(subject: &Subject<'_>, view: &View<'_>, candidates: &[u32]) -> O
         let fits = way_fits(rule.way, view)
             && transport_fits(rule, view.flow.key)
             && (unbound_port || port_fits(&rule.ports, view.port))
-            && width(subject, rule, view).is_some();
+            && (width(subject, rule, view).is_some() || rule.peers.iter().any(is_open));
         (open && fits).then_some(index)
     })
+}
+
+/// Whether a peer stands for whatever a parameter will be bound to.
+fn is_open(peer: &Peer) -> bool {
+    matches!(peer, Peer::List(set) if set.dated.is_empty() && set.networks.is_empty())
 }
 
 /// Active claims that name the peer of `view` with its direction, whatever port and protocol.

@@ -15,6 +15,7 @@ mod inside;
 mod lifetime;
 pub mod matching;
 mod mqtt;
+mod mud_url;
 mod ntp;
 pub mod outcome;
 mod protocol;
@@ -24,6 +25,7 @@ pub mod subject;
 mod tls;
 mod tls_features;
 mod tls_handshake;
+mod tls_offer;
 mod websocket;
 
 pub use claim_index::ClaimIndex;
@@ -89,6 +91,7 @@ pub const REGISTRY: &[&Check] = &[
     &tls::CHECK,
     &tls_features::CHECK,
     &tls_handshake::CHECK,
+    &tls_offer::CHECK,
     &certificate::CHECK,
     &availability::CHECK,
     &ntp::CHECK,
@@ -97,6 +100,7 @@ pub const REGISTRY: &[&Check] = &[
     &lifetime::CHECK,
     &mqtt::CHECK,
     &websocket::CHECK,
+    &mud_url::CHECK,
     &capture::CHECK,
 ];
 

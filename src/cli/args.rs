@@ -8,6 +8,7 @@ use super::diff::DiffArgs;
 use super::explain::ExplainArgs;
 use super::learn::LearnArgs;
 use super::lint::LintArgs;
+use super::mud::{ExportArgs, ImportArgs};
 use super::show::ShowArgs;
 use crate::model::Date;
 use crate::model::finding::{Confidence, Severity};
@@ -46,6 +47,10 @@ pub(super) enum ProfileCommand {
     Show(ShowArgs),
     /// Find what is wrong with profiles: errors, contradictions, what can never apply, what is out of date
     Lint(LintArgs),
+    /// Write a MUD file (RFC 8520 and the drafts before it) as a YAML profile, with what is odd in it as comments
+    Import(ImportArgs),
+    /// Write a profile as a MUD file (RFC 8520), and say what that cannot express
+    Export(ExportArgs),
 }
 
 /// What a profile leaves open, bound.
@@ -124,7 +129,7 @@ pub(super) struct OutputArgs {
 pub(super) struct CheckArgs {
     #[command(flatten)]
     pub(super) input: InputArgs,
-    /// A built-in profile (farmbot, electric-imp, smartserver, fortrabbit) or a YAML file; repeatable
+    /// A built-in profile (farmbot, electric-imp, smartserver, fortrabbit), a YAML file or a MUD file; repeatable
     #[arg(short, long, required = true, value_name = "PROFILE")]
     pub(super) profile: Vec<String>,
     #[command(flatten)]

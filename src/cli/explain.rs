@@ -9,7 +9,7 @@ use super::{Exit, explain_tls};
 use crate::checks::{self, Code};
 use crate::error::{Error, Result};
 use crate::model::finding::Status;
-use crate::profile::lint;
+use crate::profile::{lint, mud};
 use crate::report::read::{self, Row};
 use crate::report::summary::counted;
 
@@ -39,12 +39,13 @@ fn page(id: &str) -> Result<String> {
     let of_lints = lint::codes().map(|code| (code.id, code.title, code.severity, code.since, code.page));
     let known: Vec<_> = of_checks.chain(of_lints).collect();
     let Some((id, title, severity, since, page)) = known.iter().find(|(known, ..)| *known == id) else {
-        if let Some(text) = explain_tls::page(id) {
+        if let Some(text) = explain_tls::page(id).or_else(|| oddity(id)) {
             return Ok(text);
         }
         let near = known
             .iter()
             .map(|(known, ..)| *known)
+            .chain(mud::ODDITIES.iter().map(|kind| kind.code))
             .chain(explain_tls::names())
             .min_by_key(|known| distance(known, id))
             .filter(|known| distance(known, id) <= known.len() / 2);
@@ -58,6 +59,16 @@ fn page(id: &str) -> Result<String> {
         )));
     };
     Ok(format!("# {id}\n\n{title}. Default severity: {severity}. Since {since}.\n\n{}\n", page.trim_end()))
+}
+
+/// What is odd in a MUD file says itself what it is about.
+fn oddity(id: &str) -> Option<String> {
+    let kind = mud::ODDITIES.iter().find(|kind| kind.code == id)?;
+    Some(format!(
+        "# {id}\n\nSomething in a MUD file, which its message names. Severity: {}.\n\n## What to do\n\nTo put it right: {}.\n\n\
+         How MUD files are read: docs/mud.md\n",
+        kind.severity, kind.remedy
+    ))
 }
 
 fn is_hex(text: &str) -> bool {

@@ -13,6 +13,7 @@ mod explain_tls;
 mod flows;
 mod learn;
 mod lint;
+mod mud;
 mod profile;
 mod progress;
 mod settings;

@@ -8,5 +8,7 @@ pub(super) fn run(command: ProfileCommand) -> Result<Exit> {
     match command {
         ProfileCommand::Show(args) => super::show::run(&args),
         ProfileCommand::Lint(args) => super::lint::run(&args),
+        ProfileCommand::Import(args) => super::mud::import(&args),
+        ProfileCommand::Export(args) => super::mud::export(&args),
     }
 }

@@ -79,6 +79,7 @@ pub fn nothing() -> Result<Declaration> {
         not_checkable: Vec::new(),
         slots: Vec::new(),
         contradictions: Vec::new(),
+        mud: None,
     };
     bind::bind(&Arc::new(profile), &[], &[])
 }

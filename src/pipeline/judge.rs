@@ -14,6 +14,7 @@ use crate::checks::subject::Evidence;
 use crate::checks::{self, ClaimIndex, Coverage, Subject};
 use crate::error::{Error, Result};
 use crate::model::finding::{Confidence, DeviceLabel, Severity, Status};
+use crate::model::text::printable;
 use crate::model::{self, Finding, Flow, NameBinding, NameSource};
 use crate::naming::hosts::{Host, Hosts};
 use crate::naming::{self, Names, Resolver, Sightings};
@@ -226,6 +227,7 @@ impl Case<'_> {
             coverage: Coverage::default(),
         };
         let Some(device) = self.device.as_deref() else { return (Folder::default(), Vec::new(), verdict) };
+        let verdict = Verdict { why: with_mud_urls(&self.why, device), ..verdict };
         // Only as long as this device is judged are its flows there whole.
         let Room { flows: most, rows, .. } = scene.analysis.room;
         let (places, left_out) = scene.analysis.flows.most_telling(flows.of(device), most, &device.addresses);
@@ -245,6 +247,21 @@ impl Case<'_> {
         (findings, rows, verdict)
     }
 }
+
+/// Why a device is judged, with the descriptions that it names itself.
+fn with_mud_urls(why: &str, device: &Host) -> String {
+    let urls: Vec<String> = device
+        .mud_urls
+        .iter()
+        .take(MAX_URLS)
+        .map(|url| printable(url))
+        .filter(|url| !why.contains(url.as_str()))
+        .collect();
+    if urls.is_empty() { why.to_owned() } else { format!("{why}, MUD URL {}", urls.join(" and ")) }
+}
+
+/// MUD URLs of a device that are shown; it can send any number.
+const MAX_URLS: usize = 3;
 
 /// The rows of a device: of each code as many as there is room for, then one that stands for all others.
 struct Rows {

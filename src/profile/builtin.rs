@@ -40,7 +40,8 @@ fn origin(name: &str) -> String {
     format!("built-in {name}")
 }
 
-/// The profile that a command line names: a shipped one, else the file at that path.
+/// The profile that a command line names: a shipped one, else the file at that path, a profile or a MUD file by its
+/// content.
 ///
 /// # Errors
 /// [`Error::Usage`] with the near miss where it is neither; the errors of [`load::from_file`] else.

@@ -183,6 +183,7 @@ fn tls(reader: &mut Reader<'_>, at: &At<'_>) -> Option<TlsRule> {
         pins,
         alpn,
         policy: load::policy(reader, &map, "policy"),
+        offers: Vec::new(),
     };
     if let (Some(min), Some(max)) = (rule.min_version, rule.max_version)
         && min > max

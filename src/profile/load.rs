@@ -11,19 +11,22 @@ use super::schema::{self, UNBOUND};
 use super::yaml::{self, Place};
 use super::{
     Contradiction, Identify, Parameter, ParameterKind, Peer, Profile, Rule, Slot, Statement, VariantGroup,
-    tls_policy, value,
+    mud, tls_policy, value,
 };
 use crate::error::{Error, Result};
 
 /// The name of the policy that judges TLS where a profile names none.
 pub(super) const DEFAULT_POLICY: &str = tls_policy::DEFAULT;
 
-/// Reads a profile from a file.
+/// Reads a profile from a file: YAML, or by its content a Manufacturer Usage Description.
 ///
 /// # Errors
 /// [`Error::Io`] where it cannot be read, [`Error::Profile`] with every problem where it is no valid profile.
 pub fn from_file(path: &Path) -> Result<Profile> {
     let text = read_text(path, "profile")?;
+    if mud::is_mud(&text) {
+        return mud::import(&text, &path.display().to_string());
+    }
     let mut profile = from_str(&text, &path.display().to_string())?;
     policies_beside(&mut profile, path);
     // A policy in a file is part of the profile: what is wrong with it is told now.
@@ -128,6 +131,7 @@ fn profile(reader: &mut Reader<'_>, at: &At<'_>, origin: &str) -> Option<Profile
         not_checkable,
         slots,
         contradictions,
+        mud: None,
     })
 }
 
@@ -142,7 +146,7 @@ fn version(reader: &mut Reader<'_>, map: &Map<'_>) {
     }
 }
 
-fn profile_name(text: &str) -> std::result::Result<String, String> {
+pub(super) fn profile_name(text: &str) -> std::result::Result<String, String> {
     let valid = text.len() <= 64
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');

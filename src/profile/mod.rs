@@ -12,6 +12,7 @@ pub mod firewall;
 mod flow_rule;
 pub mod lint;
 pub mod load;
+pub mod mud;
 mod problem;
 mod read;
 mod schema;
@@ -61,6 +62,8 @@ pub struct Profile {
     pub slots: Vec<Slot>,
     /// Statements of the document that contradict each other, as its reader found them.
     pub contradictions: Vec<Contradiction>,
+    /// What a Manufacturer Usage Description says beside its claims, where the profile is from one.
+    pub mud: Option<Box<mud::Extras>>,
 }
 
 /// A place in a claim that a parameter fills.
@@ -371,6 +374,8 @@ pub struct TlsRule {
     pub alpn: Vec<String>,
     /// A policy other than the profile's.
     pub policy: Option<String>,
+    /// What the client may offer, one of these; empty for anything.
+    pub offers: Vec<mud::TlsOffer>,
 }
 
 /// What is declared of a flow's life.

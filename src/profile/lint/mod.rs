@@ -109,7 +109,8 @@ pub fn lint_on(profile: &Profile, terms: Terms<'_>) -> Vec<Lint> {
         places: terms.text.map(Places::of).unwrap_or_default(),
         as_of: terms.as_of.and_then(Month::read),
     };
-    let mut lints = Vec::new();
+    // A MUD file is odd in ways that its claims no longer show.
+    let mut lints = profile.mud.as_ref().map(|mud| mud.lints.clone()).unwrap_or_default();
     for family in REGISTRY {
         (family.find)(&subject, &mut lints);
     }
