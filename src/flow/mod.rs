@@ -25,6 +25,8 @@ mod state;
 mod table;
 mod tcp;
 #[cfg(test)]
+mod networks_tests;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
