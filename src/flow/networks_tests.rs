@@ -126,7 +126,7 @@ fn a_copy_with_another_tag_is_a_copy() {
     // Counted each, they are of one flow still.
     let limits = Limits { copies: Copies::Keep, ..Limits::default() };
     let kept = talk(&make, "mine", "yours", ONE).into_iter().flat_map(twice).collect::<Vec<_>>();
-    let flows = run_with(&kept, super::testing::Recorder::default(), limits);
+    let flows = run_with(&kept, testing::Recorder::default(), limits);
     assert_eq!(said(&flows), [("mine", "yours")]);
     assert_eq!(flows[0].1.packets, PerDirection { orig: 6, resp: 6 });
 }
