@@ -15,6 +15,8 @@ mod ends;
 mod entry;
 mod half;
 mod hash;
+#[cfg(test)]
+mod networks_tests;
 mod reassembly;
 mod repeats;
 mod roles;
@@ -24,8 +26,6 @@ mod slab;
 mod state;
 mod table;
 mod tcp;
-#[cfg(test)]
-mod networks_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
