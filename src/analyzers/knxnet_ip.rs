@@ -100,7 +100,7 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
     let is_whole = match input.transport {
         Transport::Udp => input.bytes.len() == length,
         _ => {
-            input.at_start
+            (input.at_start || input.port_in(PORTS))
                 && input.bytes.get(length..).is_some_and(|rest| rest.is_empty() || header(rest).is_some())
         }
     };

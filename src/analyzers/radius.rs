@@ -1,7 +1,7 @@
 //! RADIUS (RFC 2865, RFC 2866, RFC 5176): who may use a network.
 //!
 //! Read: message types. Recognised on its ports only, and even there it only may be: by a type that exists, a length that
-//! is the datagram's, and attributes that fill it. Not read: attributes; never kept: user names and what goes with them.
+//! fits in the datagram (what is behind it is padding), and attributes that fill it. Not read: attributes; never kept: user names and what goes with them.
 
 use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Transport, Value};
@@ -24,19 +24,17 @@ pub static DEFINITION: Definition = Definition {
     start,
 };
 
-/// Access, accounting, both as they were before they were registered, and changes by the server.
-const PORTS: &[u16] = &[1812, 1813, 1645, 1646, 3799];
+/// Access, accounting, both as they were before they were registered, and changes by the server, registered and Cisco's.
+const PORTS: &[u16] = &[1812, 1813, 1645, 1646, 3799, 1700];
 /// Type, identifier, length, authenticator.
 const HEADER: usize = 20;
 const MAX_LENGTH: usize = 4096;
 
 /// The type of a message, and who sends it.
 fn message(bytes: &[u8]) -> Option<(&'static str, Role)> {
-    let ([kind, _, hi, lo, ..], mut rest) = bytes.split_first_chunk::<HEADER>()?;
+    let [kind, _, hi, lo, ..] = bytes.first_chunk::<HEADER>()?;
     let length = usize::from(u16::from_be_bytes([*hi, *lo]));
-    if length != bytes.len() || length > MAX_LENGTH {
-        return None;
-    }
+    let mut rest = bytes.get(HEADER..length).filter(|_| length <= MAX_LENGTH)?;
     // Each has at least its type and its length.
     while let [kind, length, ..] = rest {
         let length = usize::from(*length);
@@ -115,6 +113,8 @@ mod tests {
         assert_eq!(ask_udp(&DEFINITION, &request, 50_000, 1812), Probe::Perhaps(C));
         assert_eq!(ask_udp(&DEFINITION, &message(5, &[]), 1813, 50_000), Probe::Perhaps(S));
         assert_eq!(ask_udp(&DEFINITION, &request, 50_000, 9), Probe::No);
+        // RFC 2865 section 3.
+        assert_eq!(ask_udp(&DEFINITION, &[&request[..], &[0; 2]].concat(), 50_000, 1812), Probe::Perhaps(C));
         for length in 0..request.len() {
             assert_eq!(ask_udp(&DEFINITION, &request[..length], 50_000, 1812), Probe::No, "{length}");
         }

@@ -1,8 +1,9 @@
 //! WireGuard (whitepaper section 5.4).
 //!
 //! Read: message types. Recognised by a handshake message: its type, three zero bytes, its length and, where no cookie was
-//! asked for, as nearly always, 16 zero bytes at its end. What is carried is encrypted and has no shape, so that a tunnel
-//! joined in the middle is not recognised before it shakes hands again (every two minutes).
+//! asked for, as nearly always, 16 zero bytes at its end. What is carried is encrypted and has next to no shape, so that a
+//! tunnel joined in the middle only may be one, on its port; elsewhere it is not recognised before it shakes hands again
+//! (every two minutes).
 
 use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Transport, Value};
@@ -17,13 +18,14 @@ pub static DEFINITION: Definition = Definition {
     id: "wireguard",
     title: "WireGuard",
     transports: &[Transport::Udp],
-    ports: &[51820],
+    ports: PORTS,
     fields: FIELDS,
     class: Class::Encrypted,
     probe,
     start,
 };
 
+const PORTS: &[u16] = &[51820];
 /// Length of a message authentication code; the second of the two that end a handshake message is for cookies.
 const MAC: usize = 16;
 
@@ -42,6 +44,9 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
     let role = match message(input.bytes) {
         Some("initiation") => Role::Client,
         Some("response") => Role::Server,
+        Some(_) if input.port_in(PORTS) && counts(input.bytes) => {
+            return Probe::Perhaps(input.role_by_port(PORTS));
+        }
         _ => return Probe::No,
     };
     let at = input.bytes.len().saturating_sub(MAC);
@@ -53,6 +58,11 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
         (true, false) => Probe::Perhaps(role),
         (false, _) => Probe::No,
     }
+}
+
+/// Whether the counter of a data message is one that may be reached; the others have none.
+fn counts(bytes: &[u8]) -> bool {
+    !matches!(bytes, [4, ..]) || bytes.get(13..16) == Some(&[0; 3])
 }
 
 fn start(_: &Context) -> Box<dyn Analyzer> {
@@ -117,5 +127,8 @@ mod tests {
         }
         assert_eq!(ask_udp(&DEFINITION, &[&[1, 0, 0, 0][..], &[0; 144]].concat(), 50_000, 51820), Probe::No);
         assert_eq!(ask_udp(&DEFINITION, &[&[4, 0, 0, 0][..], &[9; 28]].concat(), 50_000, 51820), Probe::No);
+        let data = [&[4, 0, 0, 0, 5, 5, 5, 5, 1, 0, 0, 0, 0, 0, 0, 0][..], &[9; 16]].concat();
+        assert_eq!(ask_udp(&DEFINITION, &data, 50_000, 51820), Probe::Perhaps(C));
+        assert_eq!(ask_udp(&DEFINITION, &data, 50_000, 9), Probe::No);
     }
 }
