@@ -26,11 +26,11 @@ const SAID: &[(&str, &[(&str, &str)])] = &[
     (
         "amqp",
         &[
-            ("amqp", "amqp.credentials true"),
-            ("amqp", "amqp.credentials true"),
-            ("amqp", "amqp.credentials true"),
-            ("amqp", "amqp.credentials true"),
-            ("amqp", "amqp.credentials true"),
+            ("amqp", "amqp.credentials yes"),
+            ("amqp", "amqp.credentials yes"),
+            ("amqp", "amqp.credentials yes"),
+            ("amqp", "amqp.credentials yes"),
+            ("amqp", "amqp.credentials yes"),
             ("amqp", ""),
         ],
     ),
