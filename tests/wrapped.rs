@@ -178,10 +178,12 @@ fn flows(frames: &[Vec<u8>]) -> Vec<String> {
     rows.iter().map(shown).collect()
 }
 
+/// What a frame is put in.
+type Wrap = fn(&[u8]) -> Vec<u8>;
+
 #[test]
 fn the_same_addresses_and_ports_in_two_networks_are_two_flows_with_facts_of_their_own() {
     let (one, other) = (web("one.example", 1_000, 2_000), web("other.example", 0x7000_0000, 0x5000_0000));
-    type Wrap = fn(&[u8]) -> Vec<u8>;
     let pairs: [(Wrap, Wrap); 5] = [
         (|frame| in_vxlan(1, frame), |frame| in_vxlan(2, frame)),
         (<[u8]>::to_vec, |frame| in_vxlan(2, frame)),

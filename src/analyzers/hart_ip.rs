@@ -64,12 +64,11 @@ fn header(bytes: &[u8]) -> Option<Message> {
 
 fn probe(input: &ProbeInput<'_>) -> Probe {
     let Some(message) = header(input.bytes).filter(|_| input.port_in(PORTS)) else { return Probe::No };
-    let is_whole = match input.transport {
-        Transport::Udp => input.bytes.len() == message.length,
-        _ => {
-            let rest = input.bytes.get(message.length..);
-            rest.is_some_and(|rest| rest.is_empty() || header(rest).is_some())
-        }
+    let is_whole = if input.transport == Transport::Udp {
+        input.bytes.len() == message.length
+    } else {
+        let rest = input.bytes.get(message.length..);
+        rest.is_some_and(|rest| rest.is_empty() || header(rest).is_some())
     };
     let role = if message.kind == REQUEST { Role::Client } else { Role::Server };
     if is_whole { Probe::Perhaps(role) } else { Probe::No }

@@ -31,13 +31,15 @@ const SERVER: u8 = 8 << 3;
 const OPENING: usize = 9;
 /// Replay protection: packet number and time.
 const REPLAY: usize = 8;
+/// What goes before a body that `tls-crypt` encrypts: that, and a code.
+const SEALED: usize = REPLAY + 32;
 
 /// Who resets with this message, as far as can be told.
 fn reset(bytes: &[u8]) -> Option<Role> {
-    let (role, acks) = match bytes.first()? {
-        &CLIENT => (Role::Client, 1),
+    let (role, body) = match *bytes.first()? {
+        CLIENT => (Role::Client, 5),
         // It acknowledges the client's one message, and names its session.
-        &SERVER => (Role::Server, 13),
+        SERVER => (Role::Server, 17),
         _ => return None,
     };
     let (session, rest) = bytes.get(1..)?.split_first_chunk::<8>()?;
@@ -48,11 +50,10 @@ fn reset(bytes: &[u8]) -> Option<Role> {
         _ => false,
     };
     let is_first = |replay: &[u8]| matches!(replay, [0, 0, 0, 1, time @ ..] if time != [0; 4]);
-    let body = acks + 4;
     let fits = match rest.len() {
         length if length == body => plain(rest),
         // `tls-crypt`: replay protection, a code of 32 bytes, and what is encrypted.
-        length if length == REPLAY + 32 + body => rest.get(..REPLAY).is_some_and(is_first),
+        length if length == body.saturating_add(SEALED) => rest.get(..REPLAY).is_some_and(is_first),
         _ => false,
     };
     // `tls-auth`: a code, of one of the usual hashes, before both.
