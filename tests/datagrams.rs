@@ -106,3 +106,14 @@ fn quic_is_encrypted_and_another_protocol_than_dtls() {
     let codes = check(recorded!("quic/testdata/plain"), 5684).codes();
     assert!(codes.iter().any(|code| code == "protocol-mismatch"), "{codes:?}");
 }
+
+/// As where two browsers or a camera look for a path first (RFC 7983).
+#[test]
+fn dtls_that_comes_after_stun_is_judged_like_any_other() {
+    let stun = "> 000100002112a442000102030405060708090a0b\n< 010100002112a442000102030405060708090a0b\n";
+    let keep_open = "> 001100002112a442000102030405060708090a0c\n";
+    let answer = check(&[stun, recorded!("dtls/testdata/dtls10"), keep_open].concat(), 5684);
+    let rows = answer.rows();
+    let weak = rows.iter().find(|row| row["code"] == "weak-tls-version").expect("a weak version");
+    assert_eq!((&weak["observed"], &weak["service"]), (&"dtls1.0".into(), &"stun/dtls".into()));
+}

@@ -23,6 +23,17 @@ use support::pcap::Pcap;
 /// By capture, the protocols of each connection in order, and by which field and value a secret was readable, or
 /// nothing: as the clients were told (`--ssl-reqd`, `sslmode`, `AUTH=CRAM-MD5`, community `s3cret`, …).
 const SAID: &[(&str, &[(&str, &str)])] = &[
+    (
+        "amqp",
+        &[
+            ("amqp", "amqp.credentials yes"),
+            ("amqp", "amqp.credentials yes"),
+            ("amqp", "amqp.credentials yes"),
+            ("amqp", "amqp.credentials yes"),
+            ("amqp", "amqp.credentials yes"),
+            ("amqp", ""),
+        ],
+    ),
     ("ftp", &[("ftp tls", ""), ("ftp", ""), ("ftp", "ftp.credentials PASS")]),
     ("imap", &[("imap tls", ""), ("imap", "imap.credentials PLAIN"), ("imap", "")]),
     ("ldap", &[("ldap tls", ""), ("ldap", "ldap.credentials simple")]),
@@ -89,6 +100,47 @@ fn no_secret_is_kept() {
             }
         }
     }
+}
+
+const PROFILE: &str = "version: 1
+profile: mine
+title: Mine
+claims:
+  - id: M-1
+    title: Its broker
+    allowed: {out: 198.51.100.20, tcp: 5672, service: amqp}
+    quote: It speaks AMQP.
+    source: Manual
+";
+
+/// As the clients were told: the first and the fifth connection were opened (in the latter a channel was closed), the second
+/// had a wrong password, the third a virtual host that is not there, the fourth a wrong password and no way to be told, the
+/// sixth another version.
+#[test]
+fn each_way_in_which_a_broker_refuses_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("mine.yaml");
+    std::fs::write(&profile, PROFILE).unwrap();
+    let (capture, profile) = (path("amqp"), profile.to_str().unwrap());
+    let capture = capture.to_str().unwrap();
+    let args = ["check", "-q", capture, "-p", profile, "--device", "mine=192.0.2.10", "--format", "ndjson"];
+    let rows = support::Answer::from(support::run(&args)).rows();
+    let of_it = rows.iter().filter(|row| row["code"] == "amqp-refused");
+    let mut found: Vec<String> = of_it
+        .map(|row| {
+            assert_eq!((row["count"].as_u64(), row["claim"].as_str()), (Some(1), Some("M-1")));
+            ["status", "severity", "confidence", "observed"].map(|key| row[key].as_str().unwrap()).join(" ")
+        })
+        .collect();
+    found.sort();
+    let expected = [
+        "obstructed error proven Connection.Close 403",
+        "obstructed error proven Connection.Close 530",
+        "obstructed error proven version 0-9-1",
+        "obstructed error strong closed after Start-Ok",
+    ];
+    assert_eq!(found, expected);
+    assert!(!rows.iter().any(|row| row.to_string().contains("guest")), "no user is named");
 }
 
 #[test]

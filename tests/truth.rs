@@ -152,7 +152,7 @@ const AT_LEAST: &[(&str, u64)] = &[
     ("quic.suite", 27),
     ("quic.tls_version", 27),
     ("s7comm.function", 3),
-    ("service", 349),
+    ("service", 396),
     ("socks.method", 3),
     ("socks.target", 2),
     ("ssdp.location", 10),

@@ -1,4 +1,5 @@
-//! A shipped capture says the same inside a tunnel, in fragments, and captured twice.
+//! A shipped capture says the same inside a tunnel, in fragments, and captured twice; connections with the same addresses
+//! and ports in two networks are two.
 
 #![allow(
     dead_code,
@@ -12,10 +13,11 @@
 
 mod support;
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use support::pcap::{Pcap, Record};
+use support::pcap::{ACK, End, FIN_ACK, Pcap, Record, SYN, SYN_ACK, Writer, tcp};
 use support::{Answer, root};
 
 fn case() -> PathBuf {
@@ -111,4 +113,121 @@ fn captured_twice_the_findings_are_the_same_and_the_copies_are_counted() {
     assert_eq!(rows(&twice, &without), rows(&plain, &without));
     assert!(twice.err.contains("were captured twice and are counted once"), "{}", twice.err);
     assert!(!plain.err.contains("captured twice"), "{}", plain.err);
+}
+
+const CLIENT: End = End(Ipv4Addr::new(192, 168, 1, 10), 40_000);
+const SERVER: End = End(Ipv4Addr::new(192, 168, 1, 20), 80);
+
+/// A connection that asks `host` for a page, with these initial numbers: whether the client sends, and each frame.
+fn web(host: &str, seq: u32, ack: u32) -> Vec<(bool, Vec<u8>)> {
+    let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    let response = format!("HTTP/1.1 200 OK\r\nServer: {host}\r\nContent-Length: 0\r\n\r\n");
+    let (sent, got) = (seq + 1 + request.len() as u32, ack + 1 + response.len() as u32);
+    vec![
+        (true, tcp(CLIENT, SERVER, SYN, seq, 0, b"")),
+        (false, tcp(SERVER, CLIENT, SYN_ACK, ack, seq + 1, b"")),
+        (true, tcp(CLIENT, SERVER, ACK, seq + 1, ack + 1, request.as_bytes())),
+        (false, tcp(SERVER, CLIENT, ACK, ack + 1, sent, response.as_bytes())),
+        (true, tcp(CLIENT, SERVER, FIN_ACK, sent, got, b"")),
+        (false, tcp(SERVER, CLIENT, FIN_ACK, got, sent + 1, b"")),
+        (true, tcp(CLIENT, SERVER, ACK, sent + 1, got + 1, b"")),
+    ]
+}
+
+fn in_vxlan(vni: u8, frame: &[u8]) -> Vec<u8> {
+    in_udp(4789, &[8, 0, 0, 0, 0, 0, vni, 0], frame)
+}
+
+/// With tags; zero is none.
+fn tagged(tags: &[u8], frame: &[u8]) -> Vec<u8> {
+    let tags: Vec<u8> = tags.iter().filter(|tag| **tag != 0).flat_map(|tag| [0x81, 0, 0, *tag]).collect();
+    [&frame[..12], &tags, &frame[12..]].concat()
+}
+
+/// The flows of these frames, each 10 ms after the one before, with host and packets, bytes that are missing and what was
+/// sent again.
+fn flows(frames: &[Vec<u8>]) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("capture.pcap");
+    let mut writer = Writer::create(&path, 1);
+    for (at, frame) in (0..).zip(frames) {
+        writer.frame(at * 10_000, frame.clone());
+    }
+    writer.finish();
+    let mut command = support::wireclaim();
+    let output = command.arg("flows").arg(&path).args(["--format", "ndjson", "-q"]).output().unwrap();
+    let rows = Answer::from(output).rows();
+    let shown = |row: &Value| {
+        let hosts: Vec<&str> = row["facts"]["http.host"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|v| v["value"].as_str())
+            .collect();
+        let number = |key: &str| row[key].as_u64().unwrap();
+        format!(
+            "{} {} {}+{} missed {} again {}",
+            hosts.join(","),
+            row["conn_state"].as_str().unwrap(),
+            number("orig_packets"),
+            number("resp_packets"),
+            number("orig_missed_bytes") + number("resp_missed_bytes"),
+            number("orig_retransmissions") + number("resp_retransmissions"),
+        )
+    };
+    rows.iter().map(shown).collect()
+}
+
+/// What a frame is put in.
+type Wrap = fn(&[u8]) -> Vec<u8>;
+
+#[test]
+fn the_same_addresses_and_ports_in_two_networks_are_two_flows_with_facts_of_their_own() {
+    let (one, other) = (web("one.example", 1_000, 2_000), web("other.example", 0x7000_0000, 0x5000_0000));
+    let pairs: [(Wrap, Wrap); 5] = [
+        (|frame| in_vxlan(1, frame), |frame| in_vxlan(2, frame)),
+        (<[u8]>::to_vec, |frame| in_vxlan(2, frame)),
+        (|frame| tagged(&[10], frame), |frame| tagged(&[20], frame)),
+        (|frame| tagged(&[10, 7], frame), |frame| tagged(&[10, 8], frame)),
+        (|frame| in_vxlan(1, &tagged(&[10], frame)), |frame| in_vxlan(1, &tagged(&[20], frame))),
+    ];
+    for (at, (wrap_one, wrap_other)) in pairs.into_iter().enumerate() {
+        let turns = one.iter().zip(&other);
+        let frames: Vec<_> = turns.flat_map(|((_, a), (_, b))| [wrap_one(a), wrap_other(b)]).collect();
+        let expected = ["one.example SF 4+3 missed 0 again 0", "other.example SF 4+3 missed 0 again 0"];
+        assert_eq!(flows(&frames), expected, "{at}");
+    }
+}
+
+#[test]
+fn a_connection_whose_directions_have_different_tags_is_one_flow() {
+    let one = web("one.example", 1_000, 2_000);
+    for (forth, back) in [(10, 0), (0, 10), (10, 20)] {
+        let frames: Vec<_> = one
+            .iter()
+            .map(|(by_client, frame)| tagged(&[if *by_client { forth } else { back }], frame))
+            .collect();
+        assert_eq!(flows(&frames), ["one.example SF 4+3 missed 0 again 0"], "{forth} {back}");
+        let frames: Vec<_> = one
+            .iter()
+            .map(|(by_client, frame)| in_vxlan(if *by_client { forth } else { back }, frame))
+            .collect();
+        assert_eq!(flows(&frames), ["one.example SF 4+3 missed 0 again 0"], "VNI {forth} {back}");
+    }
+}
+
+#[test]
+fn a_frame_with_and_without_tag_is_one_frame_captured_twice() {
+    let case = check(|record| {
+        let with = |tags: &[u8]| {
+            let data = tagged(tags, &record.data);
+            Record { orig_len: record.orig_len + 4 * tags.len() as u32, data, ..record.clone() }
+        };
+        vec![record.clone(), with(&[10]), with(&[10, 7])]
+    });
+    let plain = check(|record| vec![record.clone()]);
+    assert_eq!(case.status, plain.status);
+    let without = ["evidence", "message"];
+    assert_eq!(rows(&case, &without), rows(&plain, &without));
+    assert!(case.err.contains("were captured twice and are counted once"), "{}", case.err);
 }

@@ -80,16 +80,14 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
         _ => input.dst_port == PORT,
     };
     let role = if asks && status == 0 && input.src_port != PORT { Role::Client } else { Role::Server };
-    // A session's version is 1, and an answer to List … begins with a count of items.
-    let telling = match (command, body) {
-        (REGISTER, [1, 0, 0, 0, ..]) | (0x6f | 0x70, [0, 0, 0, 0, _, _, 1..=4, 0, ..]) => true,
-        _ if lists => matches!(body, [1..=8, 0, ..]),
-        _ => false,
-    };
-    match (input.port_in(&[PORT]), telling) {
-        (true, _) => Probe::Certainly(role),
-        (false, true) => Probe::Perhaps(role),
-        (false, false) => Probe::No,
+    // A session's version is 1; CIP has interface 0 and a count of items; an answer to List … has items of its own type.
+    match (command, body) {
+        (REGISTER, [1, 0, 0, 0, ..])
+        | (0x6f | 0x70, [0, 0, 0, 0, _, _, 1..=4, 0, ..])
+        | (0x04, [1..=8, 0, 0, 1, ..])
+        | (LIST_IDENTITY, [1..=8, 0, 0x0c, 0, ..]) => Probe::Certainly(role),
+        _ if lists && matches!(body, [1..=8, 0, ..]) || input.port_in(&[PORT]) => Probe::Perhaps(role),
+        _ => Probe::No,
     }
 }
 
@@ -217,11 +215,11 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_recognised_on_their_port_and_may_be_elsewhere() {
+    fn headers_are_recognised_by_what_they_announce() {
         let register = message(0x65, 0, 0, &[1, 0, 0, 0]);
         assert_eq!(ask(&DEFINITION, &register, 50_000, PORT), Probe::Certainly(C));
         assert_eq!(ask(&DEFINITION, &message(0x65, 7, 0, &[1, 0, 0, 0]), PORT, 50_000), Probe::Certainly(S));
-        assert_eq!(ask(&DEFINITION, &register, 50_000, 9999), Probe::Perhaps(C));
+        assert_eq!(ask(&DEFINITION, &register, 50_000, 9999), Probe::Certainly(C));
         for length in 0..HEADER {
             assert_eq!(ask(&DEFINITION, &register[..length], 50_000, PORT), Probe::More, "{length}");
             assert_eq!(ask(&DEFINITION, &register[..length], 50_000, 9999), Probe::No, "{length}");

@@ -39,11 +39,14 @@ pub mod dtls;
 pub mod enip;
 pub(crate) mod frames;
 pub mod ftp;
+pub mod hart_ip;
 pub mod http;
 pub mod http2;
 pub mod iec104;
+pub mod ike;
 pub mod imap;
 pub mod irc;
+pub mod knxnet_ip;
 pub mod ldap;
 pub(crate) mod lines;
 pub mod lon;
@@ -55,11 +58,13 @@ pub mod netbios_dgm;
 pub mod nntp;
 pub mod ntp;
 pub mod opcua;
+pub mod openvpn;
 pub(crate) mod period;
 pub(crate) mod pieces;
 pub mod pop3;
 pub mod postgresql;
 pub mod quic;
+pub mod radius;
 pub mod rdp;
 pub mod redis;
 pub mod rtsp;
@@ -74,6 +79,7 @@ pub mod ssdp;
 pub mod ssh;
 pub(crate) mod start_line;
 pub(crate) mod starttls;
+pub mod stun;
 pub mod syslog;
 #[cfg(test)]
 pub(crate) mod talk;
@@ -84,6 +90,7 @@ pub mod tftp;
 pub mod tls;
 pub mod vnc;
 pub mod websocket;
+pub mod wireguard;
 pub mod xmpp;
 
 use std::sync::Arc;
@@ -402,6 +409,10 @@ pub const REGISTRY: &[&Definition] = &[
     &websocket::DEFINITION,
     &bacnet::DEFINITION,
     &lon::IP852,
+    &stun::DEFINITION,
+    &knxnet_ip::DEFINITION,
+    &wireguard::DEFINITION,
+    &ike::DEFINITION,
     &dhcp::DHCP,
     &dhcp::v6::DHCPV6,
     &ssdp::DEFINITION,
@@ -415,6 +426,9 @@ pub const REGISTRY: &[&Definition] = &[
     &tftp::DEFINITION,
     &coap::DEFINITION,
     &mqtt_sn::DEFINITION,
+    &openvpn::DEFINITION,
+    &radius::DEFINITION,
+    &hart_ip::DEFINITION,
     &lon::IP70,
 ];
 

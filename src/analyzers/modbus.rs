@@ -84,9 +84,8 @@ enum Form {
     Either,
 }
 
-/// A whole message, whose length suits its function where that is a standard one. Off its port it
-/// must begin the stream and be all of it, or be followed by another header, and even then may be
-/// something else.
+/// A whole message, whose length suits its function where that is a standard one. It only may be one: off its port it
+/// must begin the stream too and be all of it, or be followed by another header.
 fn probe(input: &ProbeInput<'_>) -> Probe {
     let on_port = input.port_in(PORTS);
     let Some([_, _, protocol_hi, protocol_lo, hi, lo]) = input.bytes.first_chunk::<PREFIX>().copied() else {
@@ -116,7 +115,8 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
         (true, false, _) | (_, _, Form::Response) => Role::Server,
         _ => Role::Client,
     };
-    if on_port { Probe::Certainly(role) } else { Probe::Perhaps(role) }
+    // Two zero bytes and lengths that fit are no more than a shape, whatever the port.
+    Probe::Perhaps(role)
 }
 
 /// What a message is, judged by whether its length suits its function (V1.1b3 section 6); `body`
@@ -322,10 +322,10 @@ mod tests {
 
     #[test]
     fn messages_are_recognised_by_a_length_that_suits_their_function() {
-        assert_eq!(ask(&DEFINITION, READ, 50_000, 502), Probe::Certainly(C));
+        assert_eq!(ask(&DEFINITION, READ, 50_000, 502), Probe::Perhaps(C));
         assert_eq!(ask(&DEFINITION, READ, 50_000, 9999), Probe::Perhaps(C));
         assert_eq!(ask(&DEFINITION, ANSWER, 9999, 50_000), Probe::Perhaps(S));
-        assert_eq!(ask(&DEFINITION, REFUSAL, 502, 50_000), Probe::Certainly(S));
+        assert_eq!(ask(&DEFINITION, REFUSAL, 502, 50_000), Probe::Perhaps(S));
         assert_eq!(ask(&DEFINITION, &[READ, WRITE].concat(), 50_000, 9999), Probe::Perhaps(C));
         for length in 0..READ.len() {
             assert_eq!(ask(&DEFINITION, &READ[..length], 50_000, 502), Probe::More, "{length}");
@@ -333,7 +333,7 @@ mod tests {
         }
         // A vendor's function is taken on the port only.
         let umas = [0, 0, 0, 0, 0, 4, 0, 0x5a, 0, 2];
-        assert_eq!(ask(&DEFINITION, &umas, 50_000, 502), Probe::Certainly(C));
+        assert_eq!(ask(&DEFINITION, &umas, 50_000, 502), Probe::Perhaps(C));
         assert_eq!(ask(&DEFINITION, &umas, 50_000, 9999), Probe::No);
         // Length too long for the function; protocol not zero; more that is no header.
         assert_eq!(ask(&DEFINITION, &[0, 1, 0, 0, 0, 7, 1, 3, 0, 0, 0, 10, 0], 50_000, 9999), Probe::No);

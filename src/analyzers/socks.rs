@@ -6,7 +6,7 @@
 //! `socks.bound` and are not followed. With GSSAPI (RFC 1961) what follows the choice may be encrypted and is not read.
 //! Never kept: user names, passwords.
 //!
-//! A first message of SOCKS 5 is three bytes long as a rule, so off its port it only may be SOCKS.
+//! A first message of SOCKS 5 is three bytes long as a rule, so without a request behind it, it only may be SOCKS.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -71,18 +71,16 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
     if !input.at_start {
         return Probe::No;
     }
-    let may_be =
-        if input.port_in(PORTS) { Probe::Certainly(Role::Client) } else { Probe::Perhaps(Role::Client) };
     match input.bytes {
         [] => Probe::More,
-        [4, ..] => probe_4(input.bytes, may_be),
-        [5, ..] => probe_5(input.bytes, may_be),
+        [4, ..] => probe_4(input.bytes, input.port_in(PORTS)),
+        [5, ..] => probe_5(input.bytes),
         _ => Probe::No,
     }
 }
 
 /// The greeting, alone or with a request behind it.
-fn probe_5(bytes: &[u8], may_be: Probe) -> Probe {
+fn probe_5(bytes: &[u8]) -> Probe {
     let Some(([_, count], rest)) = bytes.split_first_chunk::<2>() else { return Probe::More };
     if !(1..=MAX_METHODS).contains(count) {
         return Probe::No;
@@ -97,12 +95,12 @@ fn probe_5(bytes: &[u8], may_be: Probe) -> Probe {
     match rest.get(usize::from(*count)..) {
         None => Probe::More,
         Some([5, 1..=3, 0, 1 | 3 | 4, ..]) => Probe::Certainly(Role::Client),
-        Some([] | [5] | [5, 1..=3] | [5, 1..=3, 0] | [1, ..]) => may_be,
+        Some([] | [5] | [5, 1..=3] | [5, 1..=3, 0] | [1, ..]) => Probe::Perhaps(Role::Client),
         Some(_) => Probe::No,
     }
 }
 
-fn probe_4(bytes: &[u8], may_be: Probe) -> Probe {
+fn probe_4(bytes: &[u8], on_port: bool) -> Probe {
     if !matches!(bytes, [_] | [_, 1 | 2, ..]) {
         return Probe::No;
     }
@@ -111,17 +109,11 @@ fn probe_4(bytes: &[u8], may_be: Probe) -> Probe {
         Read::Is(request, taken) if taken == bytes.len() => match request.target {
             // A name behind an address that cannot be: nothing else looks like this.
             Host::Name(name) if is_host_name(name) => Probe::Certainly(Role::Client),
-            Host::V4(ip) if !ip.is_unspecified() => may_be,
+            Host::V4(ip) if !ip.is_unspecified() => Probe::Perhaps(Role::Client),
             _ => Probe::No,
         },
-        Read::Is(..) => {
-            if matches!(may_be, Probe::Certainly(_)) {
-                may_be
-            } else {
-                Probe::No
-            }
-        }
-        Read::More | Read::Broken => Probe::No,
+        Read::Is(..) if on_port => Probe::Perhaps(Role::Client),
+        Read::Is(..) | Read::More | Read::Broken => Probe::No,
     }
 }
 
@@ -588,7 +580,7 @@ mod tests {
                 "socks.refused=91",
             ]
         );
-        assert_eq!(ask(&DEFINITION, four, 50_000, 1080), Probe::Certainly(C));
+        assert_eq!(ask(&DEFINITION, four, 50_000, 1080), Probe::Perhaps(C));
         assert_eq!(ask(&DEFINITION, four, 50_000, 9050), Probe::Perhaps(C));
         assert_eq!(ask(&DEFINITION, named, 50_000, 9050), Probe::Certainly(C));
         for length in 0..named.len() {
@@ -622,7 +614,7 @@ mod tests {
 
     #[test]
     fn a_greeting_alone_is_certain_on_its_port_only() {
-        assert_eq!(ask(&DEFINITION, &[5, 1, 0], 50_000, 1080), Probe::Certainly(C));
+        assert_eq!(ask(&DEFINITION, &[5, 1, 0], 50_000, 1080), Probe::Perhaps(C));
         assert_eq!(ask(&DEFINITION, &[5, 1, 0], 50_000, 9050), Probe::Perhaps(C));
         assert_eq!(ask(&DEFINITION, &[&[5, 1, 0], CONNECT].concat(), 50_000, 9050), Probe::Certainly(C));
         for more in [&[][..], &[5], &[5, 3], &[5, 3, 0, 1]] {

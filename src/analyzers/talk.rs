@@ -30,7 +30,12 @@ pub(super) fn run_with(definition: &Definition, talk: &[(Role, &[u8])]) -> (Fact
     play(definition, talk, Transport::Tcp)
 }
 
-fn play(definition: &Definition, talk: &[(Role, &[u8])], transport: Transport) -> (Facts, Vec<Sink>) {
+/// The same over either transport.
+pub(super) fn play(
+    definition: &Definition,
+    talk: &[(Role, &[u8])],
+    transport: Transport,
+) -> (Facts, Vec<Sink>) {
     let end = |port| Endpoint { ip: [192, 0, 2, 1].into(), port };
     let context = Context { transport, client: end(50_000), server: end(1), from_start: true, secrets: None };
     let mut analyzer = (definition.start)(&context);

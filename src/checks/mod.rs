@@ -3,6 +3,7 @@
 //! A check is a pure function of one [`Subject`] (a device, its bound profile and everything the capture shows of
 //! it) and gives findings. A new check is one file with its codes and one line in [`REGISTRY`].
 
+mod amqp;
 mod availability;
 mod capture;
 mod certificate;
@@ -99,6 +100,7 @@ pub const REGISTRY: &[&Check] = &[
     &inside::CHECK,
     &lifetime::CHECK,
     &mqtt::CHECK,
+    &amqp::CHECK,
     &websocket::CHECK,
     &mud_url::CHECK,
     &capture::CHECK,

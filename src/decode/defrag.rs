@@ -1,6 +1,7 @@
 //! Fragments of IP packets, put together (RFC 791 section 3.2, RFC 8200 section 4.5).
 //!
-//! Where fragments overlap, the byte that was captured first stays; that a later one differs is counted. A packet whose
+//! Where fragments overlap, the byte that was captured first stays, and so does the end that a last fragment said first,
+//! with nothing behind it; that a later one differs is counted. A packet whose
 //! fragments do not arrive within [`TIMEOUT`] of the first, by packet time, is given up, and so is the oldest when there
 //! are too many. Fragments that end up in no packet are counted as skipped.
 
@@ -37,6 +38,7 @@ struct FragmentKey {
     dst: IpAddr,
     id: u32,
     number: u8,
+    vlan: Option<u16>,
     outer: Outer,
 }
 
@@ -84,7 +86,7 @@ pub struct Defragmenter {
 #[derive(Debug)]
 struct Waiting {
     since: Timestamp,
-    /// By offset; they do not overlap.
+    /// By offset; they do not overlap, and end at `end`.
     pieces: BTreeMap<usize, Vec<u8>>,
     /// Bytes in them.
     have: usize,
@@ -117,7 +119,8 @@ impl Defragmenter {
     /// that it completes.
     pub fn add(&mut self, fragment: &Fragment<'_>, stats: &mut Stats) -> Option<Whole> {
         let Fragment { id, number, offset, more, ip } = *fragment;
-        let key = FragmentKey { src: ip.src, dst: ip.dst, id, number, outer: ip.around.outer };
+        let (vlan, outer) = (ip.around.link.vlan, ip.around.outer);
+        let key = FragmentKey { src: ip.src, dst: ip.dst, id, number, vlan, outer };
         let now = ip.around.seen.at;
         self.give_up(now, stats);
         let bytes = ip.payload.bytes;
@@ -151,11 +154,8 @@ impl Defragmenter {
         if offset == 0 {
             (waiting.number, waiting.hop_limit, waiting.link) = (ip.number, ip.hop_limit, ip.around.link);
         }
-        if !more {
-            waiting.end.get_or_insert(end);
-        }
-        let (added, differs) = waiting.insert(offset, bytes);
-        self.bytes = self.bytes.saturating_add(added);
+        let (added, freed, differs) = waiting.add(offset, bytes, more);
+        self.bytes = self.bytes.saturating_add(added).saturating_sub(freed);
         stats.fragments.conflicts = stats.fragments.conflicts.saturating_add(u64::from(differs));
         let whole = waiting.finish(&ip);
         if let Some(whole) = &whole {
@@ -223,6 +223,35 @@ impl Waiting {
         self.pieces.values().fold(0, |sum, piece| sum.saturating_add(piece.len()).saturating_add(EACH))
     }
 
+    /// Takes a fragment. Gives what it takes, what is free for it, and whether it says otherwise than those before.
+    fn add(&mut self, offset: usize, bytes: &[u8], more: bool) -> (usize, usize, bool) {
+        let end = offset.saturating_add(bytes.len());
+        let (mut freed, mut contradicts) = (0, false);
+        match self.end {
+            Some(said) => contradicts = end > said || !more && end < said,
+            None if more => {}
+            None => {
+                self.end = Some(end);
+                (freed, contradicts) = self.clip(end);
+            }
+        }
+        let room = self.end.map_or(usize::MAX, |end| end.saturating_sub(offset));
+        let (added, differs) = self.insert(offset, bytes.get(..room).unwrap_or(bytes));
+        (added, freed, contradicts || differs)
+    }
+
+    /// Drops what stands behind `end`. Gives what it took, and whether there was any.
+    fn clip(&mut self, end: usize) -> (usize, bool) {
+        let (held, had) = (self.held(), self.have);
+        self.pieces.split_off(&end);
+        if let Some(mut last) = self.pieces.last_entry() {
+            let room = end.saturating_sub(*last.key());
+            last.get_mut().truncate(room);
+        }
+        self.have = self.pieces.values().fold(0, |sum, piece| sum.saturating_add(piece.len()));
+        (held.saturating_sub(self.held()), self.have < had)
+    }
+
     /// Keeps what is new of `bytes`. Gives what that takes, and whether something that was there already differs.
     fn insert(&mut self, offset: usize, bytes: &[u8]) -> (usize, bool) {
         let end = offset.saturating_add(bytes.len());
@@ -262,21 +291,10 @@ impl Waiting {
 
     /// The whole packet, if nothing is missing. `last` is the fragment at hand.
     fn finish(&self, last: &Ip<'_>) -> Option<Whole> {
+        // Pieces neither overlap nor go beyond the end.
         let end = self.end.filter(|end| self.have >= *end)?;
-        let mut next = 0;
-        for (start, piece) in &self.pieces {
-            if *start != next {
-                return None;
-            }
-            next = start.saturating_add(piece.len());
-        }
-        if next < end {
-            return None;
-        }
-        let mut payload = Vec::with_capacity(next);
+        let mut payload = Vec::with_capacity(end);
         self.pieces.values().for_each(|piece| payload.extend_from_slice(piece));
-        // What stands behind the end that a last fragment said is not of this packet.
-        payload.truncate(end);
         Some(Whole {
             link: self.link,
             outer: last.around.outer,

@@ -113,6 +113,56 @@ fn the_bytes_captured_first_stay_and_a_difference_is_counted() {
 }
 
 #[test]
+fn the_end_that_was_said_first_stays_and_another_is_counted() {
+    let whole = datagram(b"as long as it says, whoever says more");
+    let (first, last) = (v4(1, 0, true, &whole[..24]), v4(1, 3, false, &whole[24..]));
+    for other in [v4(1, 3, false, &whole[24..32]), v4(1, 9, true, &[b'x'; 8])] {
+        let (found, stats) = run(&[last.clone(), other.clone(), first.clone()]);
+        assert_eq!((found, stats.fragments.conflicts), (vec![whole[8..].to_vec()], 1));
+    }
+    // What stands behind an end that is said later is not of the packet.
+    let (found, stats) = run(&[v4(1, 9, true, &[b'x'; 8]), last, first]);
+    assert_eq!((found, stats.fragments.conflicts), (vec![whole[8..].to_vec()], 1));
+}
+
+#[test]
+fn fragments_in_two_vlans_are_of_two_packets() {
+    let whole = datagram(&[7; 40]);
+    let tagged = |id: u8, ip: &[u8]| {
+        let link = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x81, 0, 0, id, 8, 0];
+        [&link[..], ip].concat()
+    };
+    let (mut defragmenter, mut stats) = (Defragmenter::default(), Stats::default());
+    let (first, last) = (v4(1, 0, true, &whole[..24]), v4(1, 3, false, &whole[24..]));
+    let frames = [tagged(1, &first), tagged(2, &last), tagged(1, &last)];
+    let complete: Vec<bool> = frames
+        .iter()
+        .zip(1..)
+        .map(|(data, no)| {
+            let (at, time) = (FrameRef::new(CaptureId(0), FrameNo(no)), Timestamp::new(no as i64, 0));
+            let (link_type, orig_len) = (LinkType::ETHERNET, data.len() as u32);
+            let Decoded::Fragment(fragment) = decode(&Frame { at, time, link_type, orig_len, data }) else {
+                panic!()
+            };
+            defragmenter.add(&fragment, &mut stats).is_some()
+        })
+        .collect();
+    assert_eq!(complete, [false, false, true]);
+}
+
+/// Behind a declared end nothing is kept, so that a flood of it costs no walk each.
+#[test]
+fn a_flood_behind_the_end_costs_nothing() {
+    let piece = [7; 8];
+    let mut frames: Vec<_> = (1..4_000).map(|at| v4(1, at, true, &piece)).collect();
+    frames.push(v4(1, 4_000, false, &piece));
+    let micros = |(frame, at): (Vec<u8>, u32)| (Timestamp::new(5, at * 1_000), frame);
+    let behind = std::iter::repeat_n(v4(1, 4_001, true, &piece), 200_000);
+    let (found, stats) = run_at(frames.into_iter().chain(behind).zip(0..).map(micros));
+    assert_eq!((found.len(), stats.fragments.conflicts, stats.fragments.incomplete), (0, 200_000, 1));
+}
+
+#[test]
 fn a_flood_of_first_fragments_is_bounded() {
     let mut defragmenter = Defragmenter::default();
     let mut stats = Stats::default();
@@ -140,21 +190,23 @@ struct Twin {
 
 impl Twin {
     fn add(&mut self, offset: usize, more: bool, payload: &[u8]) -> Option<Vec<u8>> {
-        let mut differs = false;
-        for (at, byte) in (offset..).zip(payload) {
+        let own_end = offset + payload.len();
+        if !more {
+            self.end.get_or_insert(own_end);
+        }
+        let end = self.end.unwrap_or(usize::MAX);
+        let mut differs = own_end > end || !more && own_end != end;
+        for behind in self.bytes.iter_mut().skip(end) {
+            differs |= behind.take().is_some();
+        }
+        for (at, byte) in (offset..end).zip(payload) {
             match &mut self.bytes[at] {
                 Some(old) => differs |= old != byte,
                 empty => *empty = Some(*byte),
             }
         }
         self.conflicts += u64::from(differs);
-        if !more {
-            self.end.get_or_insert(offset + payload.len());
-        }
-        let all: Option<Vec<u8>> = self.bytes[..self.end?].iter().copied().collect();
-        // Nothing may be missing before bytes behind the end either.
-        let last = self.bytes.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-        all.filter(|_| self.bytes[..last].iter().all(Option::is_some))
+        self.bytes[..self.end?].iter().copied().collect()
     }
 }
 

@@ -5,7 +5,7 @@ use super::tcp::Connection;
 use super::{FlowHead, roles};
 use crate::model::evidence::Seen;
 use crate::model::flow::{IcmpError, MAX_ICMP_ERRORS, RoleBasis};
-use crate::model::packet::Link;
+use crate::model::packet::{Link, Network};
 use crate::model::stats::ShedKind;
 use crate::model::{Direction, Facts, Flow, FlowId, FlowKey, Outline, Packet, PerDirection, Transport};
 
@@ -20,6 +20,8 @@ pub(super) struct Entry<S> {
     ip_bytes: PerDirection<u64>,
     /// Of the first packet from each side.
     link: PerDirection<Option<Link>>,
+    /// Of the first packet from each side; of a side that is still silent, the other's.
+    networks: PerDirection<Network>,
     /// What few flows have.
     rare: Option<Box<Rare>>,
     /// Made when the handler is first told something.
@@ -36,7 +38,12 @@ pub(super) struct Entry<S> {
 struct Rare {
     truncated_frames: u64,
     icmp_errors: Vec<IcmpError>,
+    /// Further networks that packets of it came in.
+    networks: Vec<Network>,
 }
+
+/// Further networks of a flow that are remembered: each leg of a path that a span port mirrors may be one.
+const MAX_NETWORKS: usize = 8;
 
 impl<S: Default> Entry<S> {
     /// The flow of which `packet` is the first, before counting it.
@@ -50,6 +57,7 @@ impl<S: Default> Entry<S> {
             bytes: PerDirection::default(),
             ip_bytes: PerDirection::default(),
             link: PerDirection::default(),
+            networks: PerDirection { orig: packet.network(), resp: packet.network() },
             rare: None,
             state: None,
             transport: key.transport,
@@ -71,6 +79,43 @@ impl<S: Default> Entry<S> {
     /// Which way a packet with `key` travels in this flow; `None` if it is not of this flow.
     pub(super) fn direction(&self, key: &FlowKey) -> Option<Direction> {
         if self.transport == key.transport { self.ends.direction(key) } else { None }
+    }
+
+    /// Whether its packets from this side are known to come in this network.
+    #[inline]
+    pub(super) fn is_in(&self, from: Direction, network: Network) -> bool {
+        *self.networks.of(from) == network
+            || self.rare.as_ref().is_some_and(|rare| rare.networks.contains(&network))
+    }
+
+    /// Whether this side is still silent.
+    pub(super) fn is_silent(&self, from: Direction) -> bool {
+        *self.packets.of(from) == 0
+    }
+
+    /// Whether this network and the one where its packets from this side come in differ in nothing but VLANs.
+    pub(super) fn differs_in_vlan(&self, from: Direction, network: Network) -> bool {
+        network.is_vlan() && self.networks.of(from).is_vlan()
+    }
+
+    /// Its packets from this side come in this network too.
+    pub(super) fn is_also_in(&mut self, from: Direction, network: Network) {
+        if self.is_silent(from) {
+            *self.networks.of_mut(from) = network;
+            return;
+        }
+        let networks = &mut self.rare.get_or_insert_default().networks;
+        if networks.len() < MAX_NETWORKS {
+            networks.push(network);
+        }
+    }
+
+    /// In this network its addresses and ports are another's. What came from the other side in it, and was taken for the
+    /// answer, is that one's too.
+    pub(super) fn is_not_in(&mut self, from: Direction, network: Network) {
+        if *self.networks.of(from.reverse()) == network {
+            *self.networks.of_mut(from.reverse()) = *self.networks.of(from);
+        }
     }
 
     /// Counts a packet.
@@ -98,6 +143,7 @@ impl<S: Default> Entry<S> {
     pub(super) fn swap_roles(&mut self) {
         self.ends.swap();
         self.link.swap();
+        self.networks.swap();
         self.packets.swap();
         self.bytes.swap();
         self.ip_bytes.swap();

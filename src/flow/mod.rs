@@ -3,6 +3,9 @@
 //!
 //! **No timer ever ends a flow**: how long connections live is what users ask about. A TCP 5-tuple is
 //! used anew when a SYN comes that its sequence numbers cannot explain; a UDP flow lives as long as the capture.
+//!
+//! **The same 5-tuple in two networks is two flows**, where their packets contradict each other: see
+//! [`Network`](crate::model::packet::Network) and `FlowTable::locate`. A flow whose directions come with different tags is one.
 
 #![warn(clippy::arithmetic_side_effects)]
 #![cfg_attr(
@@ -15,6 +18,8 @@ mod ends;
 mod entry;
 mod half;
 mod hash;
+#[cfg(test)]
+mod networks_tests;
 mod reassembly;
 mod repeats;
 mod roles;

@@ -8,7 +8,7 @@
 use std::hash::{BuildHasher, Hash, Hasher};
 
 use crate::model::Packet;
-use crate::model::packet::{Segment, TcpFlags, TcpHeader};
+use crate::model::packet::{Segment, TcpFlags, TcpHeader, WrapKind};
 
 /// How far apart two copies of a frame can be. Less than any retransmission timer.
 const WITHIN_MICROS: u32 = 5_000;
@@ -61,6 +61,11 @@ impl<const N: usize> Repeats<N> {
     pub(super) fn note_datagram(&mut self, packet: &Packet<'_>) -> Repeat {
         // Of ICMP and others not everything that tells packets apart is looked at.
         self.note_print(Print::of_datagram(packet), packet, || matches!(packet.segment, Segment::Udp { .. }))
+    }
+
+    /// Whether a packet that is no segment is the same as a recent one.
+    pub(super) fn holds_datagram(&self, packet: &Packet<'_>) -> bool {
+        self.age(Print::of_datagram(packet)).is_some()
     }
 
     /// Whether a segment is the same as a recent one.
@@ -124,9 +129,9 @@ impl Print {
 
     #[inline]
     fn new(mut hasher: impl Hasher, packet: &Packet<'_>) -> Self {
-        // What comes in two tunnels is of two networks.
-        if !packet.outer.is_empty() {
-            packet.outer.hash(&mut hasher);
+        // What comes in two tunnels is of two networks; a tag may come and go on the way.
+        for wrap in packet.outer.iter().filter(|wrap| wrap.kind != WrapKind::Qinq) {
+            wrap.hash(&mut hasher);
         }
         // Never the value of an empty slot.
         Self { hash: hasher.finish() as u32 | 1, micros: (packet.seen.at.nanos() / 1_000) as u32 }

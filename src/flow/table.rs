@@ -10,7 +10,7 @@ use super::tcp::Connection;
 use super::{Copies, FlowHead, Handler, Limits};
 use crate::model::evidence::Seen;
 use crate::model::flow::{IcmpError, RoleBasis};
-use crate::model::packet::{Segment, TcpFlags, TcpHeader};
+use crate::model::packet::{Network, Segment, TcpFlags, TcpHeader};
 use crate::model::stats::Shed;
 use crate::model::{Direction, Flow, FlowKey, Outline, Packet, Transport};
 
@@ -29,6 +29,8 @@ pub struct FlowTable<H: Handler> {
     pub(super) shed: Shed,
     /// Packets that were captured twice.
     copies: u64,
+    /// There are flows whose addresses and ports are also another's, in another network.
+    apart: bool,
 }
 
 /// Where a flow is, with the hash of its 5-tuple.
@@ -92,6 +94,7 @@ impl<H: Handler> FlowTable<H> {
             waiting: 0,
             shed: Shed::default(),
             copies: 0,
+            apart: false,
         }
     }
 
@@ -115,6 +118,78 @@ impl<H: Handler> FlowTable<H> {
             place.hash == hash && from.is_some()
         };
         self.open.find(Place::spread(hash), is_it).copied().zip(from)
+    }
+
+    /// The flow of a packet, which way it travels in it, and the hash to find it by, or to open it with. As a rule, that is
+    /// the hash of the 5-tuple.
+    #[inline]
+    fn locate(&mut self, packet: &Packet<'_>, key: &FlowKey, hash: u32) -> (Option<(Place, Direction)>, u32) {
+        let first = self.find(key, hash);
+        let is_it = match first {
+            Some((place, from)) => self.is_in(place, from, packet.network()),
+            None => !self.apart,
+        };
+        if is_it { (first, hash) } else { self.locate_apart(packet, key, hash, first) }
+    }
+
+    /// The same where the 5-tuple has been seen in another network than the packet's. Both directions of a connection are
+    /// in one network as a rule, but a span port may show one of them with a tag and one without, or both in two VLANs, before
+    /// and behind a router. So only packets that contradict those of the flow at hand are another flow's, which is found
+    /// by its network too.
+    #[cold]
+    fn locate_apart(
+        &mut self,
+        packet: &Packet<'_>,
+        key: &FlowKey,
+        hash: u32,
+        first: Option<(Place, Direction)>,
+    ) -> (Option<(Place, Direction)>, u32) {
+        let network = packet.network();
+        let own_hash = in_network(hash, network);
+        let own = self.find(key, own_hash).filter(|_| self.apart);
+        if own.is_some_and(|(place, from)| self.is_in(place, from, network)) {
+            return (own, own_hash);
+        }
+        let Some((place, from)) = first else { return (None, hash) };
+        let is_its = self.goes_on(place, from, packet, network);
+        let Some(entry) = self.entry_mut(place) else { return (None, hash) };
+        if is_its {
+            entry.is_also_in(from, network);
+            return (first, hash);
+        }
+        entry.is_not_in(from, network);
+        self.apart = true;
+        (None, own_hash)
+    }
+
+    /// Whether packets from this side are known to come in this network.
+    fn is_in(&self, place: Place, from: Direction, network: Network) -> bool {
+        self.entry(place).is_some_and(|entry| entry.is_in(from, network))
+    }
+
+    /// Whether a packet in another network than those before it from the same side is of their flow all the same. The first
+    /// from its side is, unless numbers of TCP contradict it. Later ones are if there are only other tags on them, and
+    /// numbers say so, or they are copies.
+    fn goes_on(&self, place: Place, from: Direction, packet: &Packet<'_>, network: Network) -> bool {
+        let Some(entry) = self.entry(place) else { return false };
+        let (is_first, vlan) = (entry.is_silent(from), entry.differs_in_vlan(from, network));
+        if let (Segment::Tcp(header), Some(tcp)) = (packet.segment, self.tcp.get(place.index())) {
+            match tcp.connection.is_near(from, &header) {
+                Some(near) => near && (is_first || vlan),
+                None => is_first,
+            }
+        } else {
+            let is_copy = |other: &OtherEntry<_>| other.repeats.holds_datagram(packet);
+            is_first || vlan && self.other.get(place.index()).is_some_and(is_copy)
+        }
+    }
+
+    fn entry_mut(&mut self, place: Place) -> Option<&mut Entry<H::State>> {
+        if place.is_tcp() {
+            self.tcp.get_mut(place.index()).map(|tcp| &mut tcp.entry)
+        } else {
+            self.other.get_mut(place.index()).map(|other| &mut other.entry)
+        }
     }
 
     pub(super) fn entry(&self, place: Place) -> Option<&Entry<H::State>> {
@@ -145,7 +220,7 @@ impl<H: Handler> FlowTable<H> {
     /// [`KeyHasher`](super::KeyHasher) for all packets.
     pub fn packet(&mut self, packet: &Packet<'_>, hash: u32, handler: &mut H) {
         let key = packet.key();
-        let mut found = self.find(&key, hash);
+        let (mut found, hash) = self.locate(packet, &key, hash);
         if let (Some((used, from)), Segment::Tcp(header)) = (found, packet.segment)
             && let Some(tcp) = self.tcp.get_mut(used.index())
             && tcp.connection.is_new_use(from, packet, &header)
@@ -236,13 +311,13 @@ impl<H: Handler> FlowTable<H> {
     /// known: an error about something that was not captured opens none.
     pub fn icmp_error(&mut self, packet: &Packet<'_>, quoted: &FlowKey, hash: u32) -> bool {
         let Segment::Icmp(icmp) = packet.segment else { return false };
-        let Some((place, about)) = self.find(quoted, hash) else { return false };
-        let entry = if place.is_tcp() {
-            self.tcp.get_mut(place.index()).map(|tcp| &mut tcp.entry)
-        } else {
-            self.other.get_mut(place.index()).map(|other| &mut other.entry)
-        };
-        let Some(entry) = entry else { return false };
+        let first = self.find(quoted, hash);
+        let network = packet.network();
+        let own = if self.apart { self.find(quoted, in_network(hash, network)) } else { None };
+        // It travels against what it quotes.
+        let is_its = |found: &(Place, Direction)| self.is_in(found.0, found.1.reverse(), network);
+        let Some((place, about)) = first.filter(is_its).or(own).or(first) else { return false };
+        let Some(entry) = self.entry_mut(place) else { return false };
         let (seen, from) = (packet.seen, packet.src);
         entry.icmp_error(IcmpError { seen, from, kind: icmp.kind, code: icmp.code, about });
         true
@@ -340,6 +415,13 @@ impl<S: Default> TcpEntry<S> {
         connection.finish(&mut outlet(entry, midstream, last, handler));
         over(entry, midstream, handler);
     }
+}
+
+/// By what a flow is found whose 5-tuple is another's too: another value for each network, and never that of the 5-tuple.
+fn in_network(hash: u32, network: Network) -> u32 {
+    /// The bits of no network.
+    const NONE: u32 = 0x7fff_ffff;
+    hash.wrapping_add((network.bits() ^ NONE).wrapping_mul(0x9e37_79b1))
 }
 
 /// A packet of a flow that is not TCP.

@@ -15,6 +15,10 @@ use crate::model::packet::{TcpFlags, TcpHeader};
 use crate::model::stats::ShedKind;
 use crate::model::{Direction, Packet, PerDirection};
 
+/// Numbers that are nearer to each other than this are of one connection: more than the capture may lack at a time, and
+/// one in a million for two that are not.
+const NEAR: u64 = 1 << 21;
+
 /// The state of a connection, from its first packet to its last.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -97,6 +101,22 @@ impl Connection {
             return differs && !answers && (over || half.base_is_sure);
         }
         differs || (over && self.established.is_some() && !half.repeats.holds(packet, tcp))
+    }
+
+    /// Whether the numbers of a segment are near those that this connection is at; `None` if none of them is known.
+    /// Of two connections with the same addresses and ports, numbers are as far from each other as chance will have it.
+    pub(super) fn is_near(&self, from: Direction, tcp: &TcpHeader) -> Option<bool> {
+        let near = |of: Direction, number: u32| {
+            let half = self.halves.of(of);
+            half.base?;
+            let position = half.sequence.position(SeqNum(number));
+            Some(position.is_some_and(|at| at.abs_diff(half.sequence.next()) < NEAR))
+        };
+        let ack = if tcp.flags.has(TcpFlags::ACK) { near(from.reverse(), tcp.ack) } else { None };
+        match (near(from, tcp.seq), ack) {
+            (Some(seq), Some(ack)) => Some(seq && ack),
+            (seq, ack) => seq.or(ack),
+        }
     }
 
     /// Exchanges the roles.

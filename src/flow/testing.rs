@@ -34,6 +34,7 @@ pub(super) struct Frames {
 pub(super) struct OwnedFrame {
     pub(super) seen: Seen,
     pub(super) link: Link,
+    pub(super) outer: Outer,
     pub(super) src: IpAddr,
     pub(super) dst: IpAddr,
     pub(super) hop_limit: u8,
@@ -61,6 +62,7 @@ impl Frames {
                 frame: FrameRef::new(CaptureId(0), FrameNo(no)),
             },
             link: Link { src: Some(MacAddr([2, 0, 0, 0, 0, 1])), dst: None, vlan: None },
+            outer: Outer::default(),
             src: from.ip,
             dst: to.ip,
             hop_limit: 64,
@@ -152,7 +154,7 @@ impl OwnedFrame {
         Packet {
             seen: self.seen,
             link: self.link,
-            outer: Outer::default(),
+            outer: self.outer,
             src: self.src,
             dst: self.dst,
             hop_limit: self.hop_limit,

@@ -98,6 +98,49 @@ impl std::fmt::Display for Outer {
     }
 }
 
+/// Which network a packet was in: its VLANs, and the virtual network of its tunnels. What two networks use the same
+/// addresses and ports for are two flows. Numbers that a tunnel has for each direction (GRE key, MPLS label, tunnel
+/// endpoint, session) say nothing of that.
+///
+/// In VLANs alone, these are told apart exactly up to two; else it is a hash, with the highest bit set in virtual networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Network(u32);
+
+impl Network {
+    /// Set in virtual networks.
+    const VIRTUAL: u32 = 1 << 31;
+
+    /// Of a packet in a tunnel or with more than one tag.
+    #[cold]
+    fn of(vlan: u32, outer: &Outer) -> Self {
+        let (mut tags, mut networks) = (vlan, None);
+        for wrap in outer.iter() {
+            if wrap.kind == WrapKind::Qinq {
+                tags = tags.rotate_left(12) ^ wrap.id;
+            } else if wrap.kind.is_network() {
+                // Tags before it are those of its carrier.
+                tags = vlan;
+                let around = networks.map_or(0, |networks: u32| networks.rotate_left(7));
+                networks = Some(around ^ wrap.id ^ ((wrap.kind as u32) << 26));
+            }
+        }
+        match networks {
+            None => Self(tags & !Self::VIRTUAL),
+            Some(networks) => Self(networks ^ tags.rotate_left(19) | Self::VIRTUAL),
+        }
+    }
+
+    /// Whether it has no other number than those of VLANs.
+    pub fn is_vlan(self) -> bool {
+        self.0 & Self::VIRTUAL == 0
+    }
+
+    /// The number, for hashing.
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+}
+
 /// One tunnel or stacked tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Wrap {
@@ -192,6 +235,11 @@ impl WrapKind {
             Self::Lisp => "LISP",
             Self::Tzsp => "TZSP",
         }
+    }
+
+    /// Whether its number is that of a network, the same in both directions.
+    fn is_network(self) -> bool {
+        matches!(self, Self::Pbb | Self::Nvgre | Self::Vxlan | Self::VxlanGpe | Self::Geneve)
     }
 
     /// Whether its number tells it from others of its kind.
@@ -296,6 +344,13 @@ impl Packet<'_> {
             orig: Endpoint { ip: self.src, port: src_port },
             resp: Endpoint { ip: self.dst, port: dst_port },
         }
+    }
+
+    /// The network it was in.
+    #[inline]
+    pub fn network(&self) -> Network {
+        let vlan = self.link.vlan.map_or(0, u32::from);
+        if self.outer.is_empty() { Network(vlan) } else { Network::of(vlan, &self.outer) }
     }
 
     /// Payload bytes on the wire that the capture does not hold.

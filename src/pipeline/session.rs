@@ -155,8 +155,11 @@ impl Session {
         listener: &mut dyn Listener,
     ) -> bool {
         let Some(mut run) = self.run(flow, from, seen, tools, listener) else { return false };
-        run.datagram(from, bytes, missed, seen);
-        run.tools.queue.clear();
+        run.datagram(0, from, bytes, missed, seen);
+        // What the outer one leaves to others is a datagram too.
+        while let Some(Work { layer, from, seen, bytes }) = run.tools.queue.pop_front() {
+            run.datagram(layer, from, &bytes, 0, seen);
+        }
         self.rest(flow, seen, tools, listener)
     }
 
@@ -271,24 +274,26 @@ impl Run<'_> {
         }
     }
 
-    fn datagram(&mut self, from: Direction, bytes: &[u8], missed: u32, seen: Seen) {
-        let Some(layer) = self.layers.get_mut(0) else { return };
+    fn datagram(&mut self, at: usize, from: Direction, bytes: &[u8], missed: u32, seen: Seen) {
+        let payload_wanted = self.layers.payload_wanted(at);
+        let Some(layer) = self.layers.get_mut(at) else { return };
         if layer.stage == Stage::Probing {
             layer.tries = layer.tries.saturating_add(1);
             let given_up = layer.tries >= PROBE_DATAGRAMS;
             match probe(self.flow, from, bytes, Beginning::Seen) {
-                Verdict::Is(number, role, basis) => self.start(0, number, direction(from, role), basis),
+                Verdict::Is(number, role, basis) => self.start(at, number, direction(from, role), basis),
                 _ if given_up => layer.set(Stage::Dead),
                 _ => {}
             }
         }
-        let Some(layer) = self.layers.get_mut(0) else { return };
+        let Some(layer) = self.layers.get_mut(at) else { return };
         if let (Stage::Active, Some(analyzer)) = (layer.stage, &mut layer.analyzer) {
             let who = role(layer.client, from);
             let sink = &mut self.tools.sink;
             sink.reset(seen);
+            sink.wants_payload = payload_wanted;
             let ok = guarded(|| analyzer.datagram(who, bytes, missed, sink));
-            self.settle(0, ok);
+            self.settle(at, ok);
         }
     }
 

@@ -435,3 +435,46 @@ fn random(body: &[u8]) -> Option<[u8; 32]> {
 
 /// RFC 6066 section 7.
 const TRUNCATED_HMAC: u16 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A record of early data with `length` bytes of body.
+    fn early(decryption: &mut Decryption, length: usize) -> Outcome {
+        let content = Content::ApplicationData;
+        let record = Record { content, version: 0x0303, length: u16::try_from(length).unwrap() };
+        decryption.begin(Role::Client, record, true);
+        decryption.body(Role::Client, &vec![7; length]);
+        decryption.end(Role::Client, record)
+    }
+
+    #[test]
+    fn records_that_wait_are_bounded_by_bytes_and_by_number() {
+        let most = usize::from(MAX_LENGTH);
+        for length in [0, 1, 100, 4_000] {
+            let mut decryption = Decryption::new(Arc::default());
+            let room = most / (length + EARLY_RECORD);
+            for n in 0..room {
+                assert!(matches!(early(&mut decryption, length), Outcome::Sealed), "{n} of {length}");
+            }
+            assert!(matches!(early(&mut decryption, length), Outcome::Cut), "{length}");
+            // One that would have room does not take the place of one that had none.
+            assert!(matches!(early(&mut decryption, 0), Outcome::Cut), "{length}");
+            assert!(decryption.held() >= room * (length + EARLY_RECORD));
+            assert_eq!(decryption.take_early().len(), room);
+        }
+    }
+
+    #[test]
+    fn behind_a_record_that_is_cut_none_waits() {
+        let mut decryption = Decryption::new(Arc::default());
+        assert!(matches!(early(&mut decryption, 10), Outcome::Sealed));
+        let record = Record { content: Content::ApplicationData, version: 0x0303, length: 10 };
+        decryption.begin(Role::Client, record, true);
+        decryption.cut(Role::Client);
+        assert!(matches!(decryption.end(Role::Client, record), Outcome::Cut));
+        assert!(matches!(early(&mut decryption, 10), Outcome::Cut));
+        assert_eq!(decryption.take_early().len(), 1);
+    }
+}
