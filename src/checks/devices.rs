@@ -75,10 +75,15 @@ impl Selector {
             Self::Network(net) => (net.network(), net.broadcast()),
             Self::Mac(_) | Self::Oui(_) | Self::Vlan(_) | Self::HostName(_) => return &[],
         };
-        let from = far.partition_point(|ip| *ip < first);
-        let to = far.partition_point(|ip| *ip <= last);
-        far.get(from..to).unwrap_or_default()
+        within(far, first, last)
     }
+}
+
+/// Which of these addresses, ascending, are from `first` to `last`.
+pub(super) fn within(far: &[IpAddr], first: IpAddr, last: IpAddr) -> &[IpAddr] {
+    let from = far.partition_point(|ip| *ip < first);
+    let to = far.partition_point(|ip| *ip <= last);
+    far.get(from..to).unwrap_or_default()
 }
 
 /// The devices to judge, with the reason for the user; empty if nobody fits. `talkers` are those of the same profile.
@@ -125,7 +130,7 @@ fn together(
 }
 
 /// What a host says it is, beside its name.
-fn in_own_words(host: &Host) -> Option<String> {
+pub fn in_own_words(host: &Host) -> Option<String> {
     let words = [&host.mud_urls, &host.descriptions, &host.vendor_classes];
     words.into_iter().find_map(|words| words.first()).cloned()
 }

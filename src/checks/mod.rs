@@ -19,6 +19,7 @@ mod ntp;
 mod outcome;
 mod protocol;
 mod rating;
+pub mod roster;
 mod sessions;
 pub mod subject;
 mod tls;
@@ -104,9 +105,19 @@ pub static INTERNAL_ERROR: Code = Code {
     page: include_str!("pages/internal-error.md"),
 };
 
+/// A device that the inventory knows nothing of.
+pub static UNLISTED_DEVICE: Code = Code {
+    id: "unlisted-device",
+    title: "A device that no entry of the inventory matches",
+    severity: Severity::Info,
+    since: "0.1",
+    page: include_str!("pages/unlisted-device.md"),
+};
+
 /// Every code, by family.
 pub fn codes() -> impl Iterator<Item = &'static Code> {
-    REGISTRY.iter().flat_map(|check| check.codes.iter().copied()).chain([&INTERNAL_ERROR])
+    let of_checks = REGISTRY.iter().flat_map(|check| check.codes.iter().copied());
+    of_checks.chain([&UNLISTED_DEVICE, &INTERNAL_ERROR])
 }
 
 /// Runs every check on one device, and gives `take` each finding.

@@ -114,8 +114,12 @@ pub(super) struct CheckArgs {
     #[command(flatten)]
     pub(super) input: InputArgs,
     /// A built-in profile (farmbot, electric-imp, smartserver, fortrabbit) or a YAML file; repeatable
-    #[arg(short, long, required = true, value_name = "PROFILE")]
+    #[arg(short, long, required_unless_present = "inventory", value_name = "PROFILE")]
     pub(super) profile: Vec<String>,
+    /// Judge a whole fleet: this file says which device is judged by which profile (docs/fleet.md); takes the place of -p,
+    /// --device, --variant and --set
+    #[arg(long, value_name = "FILE")]
+    pub(super) inventory: Option<PathBuf>,
     /// Take this variant of a profile; repeatable
     #[arg(long, value_name = "[PROFILE=]NAME")]
     pub(super) variant: Vec<String>,

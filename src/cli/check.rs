@@ -5,30 +5,34 @@ use std::mem::ManuallyDrop;
 
 use super::Exit;
 use super::args::CheckArgs;
-use super::settings::{self, Target};
+use super::fleet;
+use super::settings::{self, Order, Target};
 use crate::error::Result;
 use crate::model::Finding;
 use crate::model::finding::{Confidence, Severity};
 use crate::pipeline::Analysis;
-use crate::pipeline::judge::{self, Judgement, Scene, Show, Verdict};
-use crate::report::summary::{Coverage, Summary};
+use crate::pipeline::judge::{Judgement, Scene, Show, Verdict};
+use crate::report::summary::{Coverage, Summary, counted};
 use crate::report::{self, Content};
 
 pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
-    let tasks = settings::tasks(args)?;
+    let order = Order::of(args)?;
     let target = Target::open(&args.output, Content::Findings)?;
     let (analysis, names) = settings::analyse(&args.input)?;
     // The process ends with this command: giving back millions of pieces one by one would only take time.
     let analysis = ManuallyDrop::new(analysis);
-    let scene = Scene::new(&analysis, &names, &tasks);
-    let Judgement { findings, rows, verdicts } =
-        judge::judge(&scene, if args.all { Show::EveryClaim } else { Show::Discrepancies });
-    let exit = status(args, &analysis, &findings, &verdicts);
+    let scene = Scene::new(&analysis, &names, order.tasks());
+    let show = if args.all { Show::EveryClaim } else { Show::Discrepancies };
+    let Judgement { findings, rows, verdicts, roll } = order.judge(&scene, show)?;
+    let nobody = roll.as_ref().is_some_and(|roll| roll.judged == 0)
+        || verdicts.iter().any(|verdict| verdict.device.is_none());
+    let exit = status(args, &analysis, &findings, nobody);
     let shown = if args.all { report::fold(findings.into_iter().chain(rows)) } else { findings };
     let (format, view, output) = target.parts(&analysis.captures);
     format.write_findings(&shown, &view, output)?;
     if !args.input.quiet {
-        eprint!("{}", summary(&analysis, &verdicts, &shown, args.input.verbose));
+        let fleet = roll.as_ref().map(|roll| fleet::lines(roll, args.input.verbose)).unwrap_or_default();
+        eprint!("{}", Summary { fleet, ..summary(&analysis, &verdicts, &shown, args.input.verbose) });
     }
     for verdict in verdicts.iter().filter(|verdict| verdict.device.is_none()) {
         eprintln!(
@@ -36,12 +40,15 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
             verdict.profile, verdict.why
         );
     }
+    if let Some(roll) = roll.filter(|roll| roll.judged == 0) {
+        super::complain(&format!("no device of the inventory `{}` is in the capture", roll.inventory));
+    }
     super::flows::tell_read_error(&analysis);
     Ok(exit)
 }
 
 /// The gate, as the exit status.
-fn status(args: &CheckArgs, analysis: &Analysis, findings: &[Finding], verdicts: &[Verdict]) -> Exit {
+fn status(args: &CheckArgs, analysis: &Analysis, findings: &[Finding], nobody: bool) -> Exit {
     if !analysis.internal_errors.is_empty() {
         return Exit::Internal;
     }
@@ -60,44 +67,72 @@ fn status(args: &CheckArgs, analysis: &Analysis, findings: &[Finding], verdicts:
         findings.iter().any(|finding| about_capture(finding) && finding.severity == Some(Severity::Error));
     let damaged =
         analysis.read_error.is_some() || analysis.captures.iter().any(|capture| capture.damage.is_some());
-    let nobody = verdicts.iter().any(|verdict| verdict.device.is_none());
     if damaged || poor || nobody { Exit::Incomplete } else { Exit::Clean }
 }
 
 fn summary(analysis: &Analysis, verdicts: &[Verdict], shown: &[Finding], verbose: bool) -> Summary {
-    let devices = verdicts
-        .iter()
-        .filter_map(|verdict| {
-            let label = verdict.device.as_ref()?;
-            let ip = label.ip.map(|ip| format!(", {ip}")).unwrap_or_default();
-            Some(format!("{} ({}{ip}): {}", label.name, label.key, verdict.why))
-        })
-        .collect();
-    let coverage = verdicts
-        .iter()
-        .map(|verdict| {
-            let counts = verdict.coverage;
-            let who =
-                verdict.device.as_ref().map_or_else(String::new, |label| format!(" for {}", label.name));
-            let variant =
-                if verdict.variant.is_empty() { String::new() } else { format!(" ({})", verdict.variant) };
-            let title =
-                if verdicts.len() > 1 { format!("{}{variant}{who}", verdict.profile) } else { String::new() };
-            Coverage {
-                title,
-                declared: counts.declared as u64,
-                checkable: counts.checkable as u64,
-                exercised: counts.exercised as u64,
-                conform: counts.conform as u64,
-                discrepancies: counts.discrepancies as u64,
-                not_exercised: counts.not_exercised as u64,
-                not_visible: counts.not_visible as u64,
-                unbound: counts.unbound as u64,
-            }
-        })
-        .collect();
+    let most = if verbose { usize::MAX } else { MANY_DEVICES };
+    let mut devices: Vec<String> = verdicts.iter().filter_map(device).take(most).collect();
+    let mut coverage: Vec<Coverage> =
+        verdicts.iter().take(most).map(|verdict| covered(verdict, verdicts.len())).collect();
+    let more = verdicts.len().saturating_sub(most);
+    if more > 0 {
+        devices.push(format!(
+            "{} (--verbose names them, and the coverage of each)",
+            counted(more as u64, "more device")
+        ));
+    }
+    if verdicts.len() > 1 {
+        coverage.push(of_all(verdicts));
+    }
     let facts = super::flows::facts(analysis);
     Summary { devices, coverage, findings: tally(shown), every_capture: verbose, ..facts }
+}
+
+/// So many devices have their lines in the summary without being asked for.
+const MANY_DEVICES: usize = 50;
+
+/// Who was judged, and how it was found.
+fn device(verdict: &Verdict) -> Option<String> {
+    let label = verdict.device.as_ref()?;
+    let ip = label.ip.map(|ip| format!(", {ip}")).unwrap_or_default();
+    Some(format!("{} ({}{ip}): {}", label.name, label.key, verdict.why))
+}
+
+/// The coverage line of one of `count` verdicts.
+fn covered(verdict: &Verdict, count: usize) -> Coverage {
+    let who = verdict.device.as_ref().map_or_else(String::new, |label| format!(" for {}", label.name));
+    let variant = if verdict.variant.is_empty() { String::new() } else { format!(" ({})", verdict.variant) };
+    let title = if count > 1 { format!("{}{variant}{who}", verdict.profile) } else { String::new() };
+    let counts = verdict.coverage;
+    Coverage {
+        title,
+        declared: counts.declared as u64,
+        checkable: counts.checkable as u64,
+        exercised: counts.exercised as u64,
+        conform: counts.conform as u64,
+        discrepancies: counts.discrepancies as u64,
+        not_exercised: counts.not_exercised as u64,
+        not_visible: counts.not_visible as u64,
+        unbound: counts.unbound as u64,
+    }
+}
+
+/// The coverage line of all: each device's claims count.
+fn of_all(verdicts: &[Verdict]) -> Coverage {
+    let judged = verdicts.iter().filter(|verdict| verdict.device.is_some()).count() as u64;
+    let mut all = Coverage { title: format!("all {}", counted(judged, "device")), ..Coverage::default() };
+    for one in verdicts.iter().map(|verdict| covered(verdict, 1)) {
+        all.declared += one.declared;
+        all.checkable += one.checkable;
+        all.exercised += one.exercised;
+        all.conform += one.conform;
+        all.discrepancies += one.discrepancies;
+        all.not_exercised += one.not_exercised;
+        all.not_visible += one.not_visible;
+        all.unbound += one.unbound;
+    }
+    all
 }
 
 /// Discrepancies by severity, worst first.

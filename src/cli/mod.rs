@@ -7,6 +7,7 @@
 mod args;
 mod check;
 mod explain;
+mod fleet;
 mod flows;
 mod profile;
 mod progress;

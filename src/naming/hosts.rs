@@ -45,6 +45,8 @@ pub struct Host {
     pub booted: Option<Seen>,
     /// VLANs of its frames.
     pub vlans: BTreeSet<u16>,
+    /// Whether it is a router: its MAC address carries what others send, or DHCP hands it out as one.
+    pub is_router: bool,
 }
 
 /// Every host that sent something on the link, or was named by DHCP or neighbour discovery.
@@ -114,6 +116,19 @@ impl Hosts {
         self.busiest
     }
 
+    /// Marks those whose MAC address is a router's, and those that DHCP hands out as routers.
+    fn tell_routers(&mut self, macs: &HashSet<MacAddr>, traits: &[HostTrait]) {
+        for host in &mut self.known {
+            host.is_router = host.mac.is_some_and(|mac| macs.contains(&mac));
+        }
+        for item in traits {
+            let TraitKind::Router(ip) = item.kind else { continue };
+            if let Some(host) = self.by_address.get(&ip).and_then(|at| self.known.get_mut(*at)) {
+                host.is_router = true;
+            }
+        }
+    }
+
     fn add(&mut self, mac: Option<MacAddr>) -> usize {
         self.known.push(Host { mac, ..Host::default() });
         self.known.len().saturating_sub(1)
@@ -170,6 +185,7 @@ impl Sightings {
                 host.take(item);
             }
         }
+        hosts.tell_routers(&routers, traits);
         let everybody = traits.iter().filter(|item| item.mac.is_none() && item.ip.is_none());
         let advertised: BTreeSet<IpAddr> = everybody
             .filter_map(|item| match item.kind {

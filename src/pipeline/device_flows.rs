@@ -48,14 +48,19 @@ impl DeviceFlows {
 
     /// The flows of one of the devices.
     pub(super) fn of(&self, device: &Host) -> &[FlowAt] {
-        let number = device.addresses.first().and_then(|ip| self.ends.by_address.get(ip));
+        let by_mac = || device.mac.and_then(|mac| self.ends.by_mac.get(&mac));
+        // Who has no address yet is known by what it sent to get one.
+        let number = device.addresses.first().map_or_else(by_mac, |ip| self.ends.by_address.get(ip));
         number.and_then(|number| self.places.get(*number as usize)).map_or(&[], Vec::as_slice)
     }
 }
 
 impl Ends {
     fn add(&mut self, device: &Host) {
-        if device.addresses.first().is_some_and(|ip| self.by_address.contains_key(ip)) {
+        let known = |mac| device.addresses.is_empty() && self.by_mac.contains_key(&mac);
+        if device.addresses.first().is_some_and(|ip| self.by_address.contains_key(ip))
+            || device.mac.is_some_and(known)
+        {
             return;
         }
         device.addresses.iter().for_each(|ip| self.sieve.add(*ip));

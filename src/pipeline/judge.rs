@@ -7,8 +7,9 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use super::device_flows::DeviceFlows;
+use super::fleet::Roll;
 use super::spread::spread;
-use super::{Analysis, Room};
+use super::{Analysis, Flows, Room};
 use crate::checks::devices::{self, Selector, Talkers};
 use crate::checks::subject::Evidence;
 use crate::checks::{self, ClaimIndex, Coverage, Subject};
@@ -18,6 +19,7 @@ use crate::model::{self, Finding, Flow, NameBinding, NameSource};
 use crate::naming::hosts::{Host, Hosts};
 use crate::naming::{self, Names, Resolver, Sightings};
 use crate::profile::Declaration;
+use crate::profile::inventory::Site;
 use crate::profile::tls_policy::TlsPolicy;
 use crate::report::{FlowRow, Folder};
 
@@ -54,6 +56,8 @@ pub struct Judgement {
     pub rows: Vec<Finding>,
     /// Per profile and device.
     pub verdicts: Vec<Verdict>,
+    /// What the inventory came to, where there is one.
+    pub roll: Option<Roll>,
 }
 
 /// The analysis, named: what checks and reports look at.
@@ -110,12 +114,18 @@ impl<'a> Scene<'a> {
         flows.iter().map(row).collect()
     }
 
-    fn evidence(&self) -> Evidence<'_> {
+    /// The flows of the run.
+    pub(super) fn flows(&self) -> &'a Flows {
+        &self.analysis.flows
+    }
+
+    fn evidence(&self, site: &'a Site) -> Evidence<'_> {
         Evidence {
             names: &self.names,
             stats: &self.analysis.stats,
             captures: &self.analysis.captures,
             span: self.analysis.flows.span(),
+            site,
         }
     }
 }
@@ -134,6 +144,7 @@ pub fn read_names(path: &Path) -> Result<Vec<NameBinding>> {
 
 /// Judges every device of every task.
 pub fn judge(scene: &Scene<'_>, show: Show) -> Judgement {
+    static UNSAID: Site = Site::unsaid();
     let mut cases: Vec<Case<'_>> = Vec::new();
     for (task, talkers) in scene.tasks.iter().zip(&scene.talkers) {
         let profile = &task.declaration.profile;
@@ -145,6 +156,8 @@ pub fn judge(scene: &Scene<'_>, show: Show) -> Judgement {
             policy,
             index: Arc::clone(&index),
             device,
+            name: None,
+            site: &UNSAID,
             why: why.clone(),
         };
         if devices.is_empty() {
@@ -152,6 +165,16 @@ pub fn judge(scene: &Scene<'_>, show: Show) -> Judgement {
         }
         cases.extend(devices.into_iter().map(|device| case(Some(device))));
     }
+    judge_all(scene, &cases, show, Vec::new())
+}
+
+/// Judges every case; `others` are findings about no device of theirs.
+pub(super) fn judge_all(
+    scene: &Scene<'_>,
+    cases: &[Case<'_>],
+    show: Show,
+    others: Vec<Finding>,
+) -> Judgement {
     let flows =
         DeviceFlows::find(&scene.analysis.flows, cases.iter().filter_map(|case| case.device.as_deref()));
     let mut kept = Kept::new(scene.analysis.room);
@@ -164,8 +187,13 @@ pub fn judge(scene: &Scene<'_>, show: Show) -> Judgement {
             verdicts.push(verdict);
         }
     }
+    for other in others {
+        let mut one = Folder::default();
+        one.add(other);
+        kept.add(one, Vec::new());
+    }
     scene.analysis.internal_errors.iter().map(internal_error).for_each(|error| kept.findings.add(error));
-    Judgement { findings: kept.findings.finish(), rows: kept.rows.finish(), verdicts }
+    Judgement { findings: kept.findings.finish(), rows: kept.rows.finish(), verdicts, roll: None }
 }
 
 /// Devices that are judged before their rows are put with those of all.
@@ -209,14 +237,17 @@ impl Kept {
     }
 }
 
-/// One device under one task.
-struct Case<'a> {
-    declaration: &'a Declaration,
-    policy: &'a LazyLock<TlsPolicy>,
-    index: Arc<ClaimIndex>,
+/// One device under one declaration.
+pub(super) struct Case<'a> {
+    pub(super) declaration: &'a Declaration,
+    pub(super) policy: &'a LazyLock<TlsPolicy>,
+    pub(super) index: Arc<ClaimIndex>,
     /// `None` if nobody was found.
-    device: Option<Cow<'a, Host>>,
-    why: String,
+    pub(super) device: Option<Cow<'a, Host>>,
+    /// What the user calls it; `None` to go by what it calls itself.
+    pub(super) name: Option<&'a str>,
+    pub(super) site: &'a Site,
+    pub(super) why: String,
 }
 
 impl Case<'_> {
@@ -238,8 +269,11 @@ impl Case<'_> {
         if left_out.total() > 0 {
             stats.to_mut().shed.merge(&left_out);
         }
-        let evidence = Evidence { stats: &stats, ..scene.evidence() };
-        let subject = Subject::new(self.declaration, self.policy, &self.index, device, &flows, evidence);
+        let evidence = Evidence { stats: &stats, ..scene.evidence(self.site) };
+        let mut subject = Subject::new(self.declaration, self.policy, &self.index, device, &flows, evidence);
+        if let Some(name) = self.name {
+            name.clone_into(&mut subject.label.name);
+        }
         let mut rows = Rows { most: rows, by_code: BTreeMap::new(), folded: Folder::default() };
         checks::run(&subject, |finding| rows.add(finding));
         let findings = rows.folded;

@@ -8,6 +8,7 @@ pub mod bind;
 pub mod builtin;
 mod claim;
 mod flow_rule;
+pub mod inventory;
 pub mod lint;
 pub mod load;
 mod problem;
