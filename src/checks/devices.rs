@@ -99,7 +99,11 @@ pub fn choose<'a>(
         return (together(hosts, near, far), String::from("selected by --device"));
     }
     let near = |host: &Host| {
-        identified(&profile.identify, host) || host.addresses.iter().any(|ip| talkers.contains(*ip))
+        let talks = |ip: &IpAddr| match host.mac.filter(|_| hosts.is_shared(*ip)) {
+            Some(mac) => talkers.senders.contains(&(*ip, mac)),
+            None => talkers.contains(*ip),
+        };
+        identified(&profile.identify, host) || host.addresses.iter().any(talks)
     };
     let far = talkers.iter().filter(|ip| hosts.far().binary_search(ip).is_ok());
     let recognised = together(hosts, near, far);
@@ -152,12 +156,14 @@ fn identified(identify: &Identify, host: &Host) -> bool {
 pub struct Talkers<'p> {
     identify: &'p Identify,
     addresses: HashSet<IpAddr>,
+    /// With who sent from them, which may be several one after the other.
+    senders: HashSet<(IpAddr, MacAddr)>,
 }
 
 impl<'p> Talkers<'p> {
     /// None yet.
     pub fn new(identify: &'p Identify) -> Self {
-        Self { identify, addresses: HashSet::new() }
+        Self { identify, addresses: HashSet::new(), senders: HashSet::new() }
     }
 
     /// Looks at a flow.
@@ -174,14 +180,21 @@ impl<'p> Talkers<'p> {
             })
         };
         // Whoever is known needs no more to show it.
-        if by_port() || (flow.facts.is_some() && !self.contains(orig) && by_name()) {
+        let sender = flow.link.orig.and_then(|link| link.src).map(|mac| (orig, mac));
+        let known = |talkers: &Self| match sender {
+            Some(sender) => talkers.senders.contains(&sender),
+            None => talkers.contains(orig),
+        };
+        if by_port() || (flow.facts.is_some() && !known(self) && by_name()) {
             self.addresses.insert(orig);
+            self.senders.extend(sender);
         }
     }
 
     /// Takes what others have found.
     pub fn merge(&mut self, other: Self) {
         self.addresses.extend(other.addresses);
+        self.senders.extend(other.senders);
     }
 
     /// Whether `ip` is one.

@@ -56,7 +56,10 @@ pub struct Host {
 pub struct Hosts {
     /// Those of which more is known than one address; by their first one, those without address last.
     known: Vec<Host>,
+    /// Of an address that several had one after the other, the last.
     by_address: HashMap<IpAddr, usize>,
+    /// Such addresses.
+    shared: HashSet<IpAddr>,
     /// Addresses of the others, ascending.
     far: Vec<IpAddr>,
     busiest: Option<(IpAddr, u64)>,
@@ -111,6 +114,11 @@ impl Hosts {
         }
     }
 
+    /// Whether several of the known hosts had this address, one after the other.
+    pub fn is_shared(&self, ip: IpAddr) -> bool {
+        self.shared.contains(&ip)
+    }
+
     /// The private address that opens most flows (of several the smallest), and how many.
     pub fn busiest(&self) -> Option<(IpAddr, u64)> {
         self.busiest
@@ -138,22 +146,22 @@ impl Hosts {
 impl Sightings {
     /// The hosts, which `traits` (in order of time) say more of.
     pub fn hosts(self, traits: &[HostTrait]) -> Hosts {
-        let mut claimed: HashMap<IpAddr, MacAddr> = HashMap::new();
+        let mut claims = Claims::default();
         let mut named: HashSet<IpAddr> = HashSet::new();
         for item in traits {
             named.extend(item.ip);
             if let (TraitKind::Lease(_) | TraitKind::Neighbour, Some(ip), Some(mac)) =
                 (&item.kind, item.ip, item.mac)
             {
-                claimed.insert(ip, mac);
+                claims.add(ip, mac);
             }
         }
-        let rows = self.sorted(claimed.keys().copied());
-        let routers = routers(&rows, &claimed);
+        let rows = self.sorted(claims.last.keys().copied());
+        let routers = routers(&rows, &claims);
         let mut hosts = Hosts { busiest: busiest(&rows), ..Hosts::default() };
         let mut by_mac: HashMap<MacAddr, usize> = HashMap::new();
         for (ip, sighting) in rows {
-            let own = match claimed.get(&ip) {
+            let own = match claims.last.get(&ip) {
                 Some(mac) => Some(*mac),
                 None if matches!(scope(ip), Scope::Group | Scope::Unspecified) => continue,
                 None => sighting.macs().filter(|mac| !routers.contains(mac)).min(),
@@ -170,6 +178,13 @@ impl Sightings {
             if let Some(host) = hosts.known.get_mut(at) {
                 host.addresses.insert(ip);
                 host.vlans.extend(sighting.vlans());
+            }
+            for mac in claims.earlier(ip, &sighting).filter(|mac| !routers.contains(mac)) {
+                let at = *by_mac.entry(mac).or_insert_with(|| hosts.add(Some(mac)));
+                hosts.shared.insert(ip);
+                if let Some(host) = hosts.known.get_mut(at) {
+                    host.addresses.insert(ip);
+                }
             }
         }
         for item in traits {
@@ -266,9 +281,36 @@ impl Host {
     }
 }
 
+/// Who claims which address: by DHCP lease, ARP and neighbour discovery, in order of time.
+#[derive(Debug, Default)]
+struct Claims {
+    last: HashMap<IpAddr, MacAddr>,
+    /// Those before, where there are several.
+    before: HashMap<IpAddr, BTreeSet<MacAddr>>,
+}
+
+impl Claims {
+    fn add(&mut self, ip: IpAddr, mac: MacAddr) {
+        if let Some(other) = self.last.insert(ip, mac).filter(|other| *other != mac) {
+            self.before.entry(ip).or_default().insert(other);
+        }
+    }
+
+    /// Who had `ip` before the last one: those who claimed it and sent from it. A claim alone is easily made.
+    fn earlier(&self, ip: IpAddr, sighting: &Sighting) -> impl Iterator<Item = MacAddr> {
+        let last = self.last.get(&ip);
+        let before = self.before.get(&ip).into_iter().flatten().copied();
+        before.filter(move |mac| last != Some(mac) && sighting.macs().any(|sender| sender == *mac))
+    }
+
+    fn has(&self, ip: IpAddr, mac: MacAddr) -> bool {
+        self.last.get(&ip) == Some(&mac) || self.before.get(&ip).is_some_and(|macs| macs.contains(&mac))
+    }
+}
+
 /// MAC addresses that carry unclaimed addresses of more than one network, or of another network than the
 /// addresses they claim. `rows` are by address, so that those of a network are neighbours.
-fn routers(rows: &[(IpAddr, Sighting)], claimed: &HashMap<IpAddr, MacAddr>) -> HashSet<MacAddr> {
+fn routers(rows: &[(IpAddr, Sighting)], claims: &Claims) -> HashSet<MacAddr> {
     #[derive(Default)]
     struct Carried {
         last: Option<IpNet>,
@@ -290,7 +332,7 @@ fn routers(rows: &[(IpAddr, Sighting)], claimed: &HashMap<IpAddr, MacAddr>) -> H
                 seen.last = Some(net);
                 *if ip.is_ipv4() { &mut seen.v4 } else { &mut seen.v6 } += 1;
             }
-            seen.foreign |= claimed.get(ip) != Some(&mac);
+            seen.foreign |= !claims.has(*ip, mac);
             if seen.foreign && (seen.v4 > 1 || seen.v6 > 2) {
                 routers.insert(mac);
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::{HashMap, HashMapExt, HashSet};
 
 use super::Flows;
 use super::judge::{Case, Judgement, Scene, Show, judge_all};
@@ -15,8 +15,8 @@ use crate::checks::{ClaimIndex, UNLISTED_DEVICE};
 use crate::error::{Error, Result};
 use crate::model::finding::{Confidence, DeviceLabel, Severity, Status};
 use crate::model::text::printable;
-use crate::model::{Evidence, Finding, NameSource, Outline, Seen};
-use crate::naming::hosts::Host;
+use crate::model::{Evidence, Finding, MacAddr, NameSource, Outline, Seen};
+use crate::naming::hosts::{Host, Hosts};
 use crate::profile::inventory::{Choice, Inventory};
 use crate::profile::tls_policy::TlsPolicy;
 
@@ -53,7 +53,7 @@ pub fn judge(scene: &Scene<'_>, inventory: &Inventory, show: Show) -> Result<Jud
     let choices = bind_kin(inventory, &call)?;
     let indices: Vec<_> =
         choices.iter().map(|choice| Arc::new(ClaimIndex::new(&choice.declaration))).collect();
-    let unlisted = unlisted(scene.flows(), &call);
+    let unlisted = unlisted(&scene.hosts, scene.flows(), &call);
     let rows = inventory.unlisted.map(|severity| {
         unlisted.iter().map(|stranger| stranger.finding(&inventory.name, severity)).collect()
     });
@@ -150,42 +150,53 @@ impl Presence {
 }
 
 /// Everybody of the site who is in no entry, in the order of their addresses.
-fn unlisted<'h>(flows: &Flows, call: &RollCall<'h>) -> Vec<Stranger<'h>> {
+fn unlisted<'h>(hosts: &Hosts, flows: &Flows, call: &RollCall<'h>) -> Vec<Stranger<'h>> {
     let near = call.unlisted.iter().flat_map(|host| &host.addresses);
-    let wanted: HashMap<IpAddr, ()> = near.chain(&call.unlisted_far).map(|ip| (*ip, ())).collect();
-    let mut presence: HashMap<IpAddr, Presence> = HashMap::new();
-    if !wanted.is_empty() {
-        let parts = flows.fold(HashMap::<IpAddr, Presence>::new, |seen, _, flow| {
-            let (orig, resp) = (flow.key.orig.ip, flow.key.resp.ip);
-            for (ip, opened) in [(orig, true), (resp, false)] {
-                if wanted.contains_key(&ip) && (opened || orig != resp) {
-                    add(seen, ip, Presence::of(flow, opened));
-                }
-            }
-        });
-        for part in parts {
-            #[expect(clippy::iter_over_hash_type, reason = "joining them is the same in any order")]
-            for (ip, more) in part {
-                add(&mut presence, ip, more);
-            }
-        }
-    }
+    let wanted: HashSet<IpAddr> = near.chain(&call.unlisted_far).copied().collect();
+    let presence = if wanted.is_empty() { HashMap::new() } else { presence(hosts, flows, &wanted) };
     let of = |host: &Host| {
-        let seen = host.addresses.iter().filter_map(|ip| presence.get(ip)).copied();
+        let seen = host.addresses.iter().filter_map(|ip| presence.get(&end(hosts, *ip, host.mac))).copied();
         seen.reduce(Presence::and)
     };
     let near = call.unlisted.iter().map(|host| Stranger { host: Cow::Borrowed(host), presence: of(host) });
-    let far = call.unlisted_far.iter().filter_map(|ip| {
-        let presence = presence.get(ip).copied().filter(|presence| presence.opened)?;
-        Some(Stranger { host: Cow::Owned(Host::far(*ip)), presence: Some(presence) })
+    let far = call.unlisted_far.iter().map(|ip| Host::far(*ip)).filter_map(|host| {
+        let presence = of(&host).filter(|presence| presence.opened)?;
+        Some(Stranger { host: Cow::Owned(host), presence: Some(presence) })
     });
     let mut all: Vec<_> = near.chain(far).collect();
     all.sort_by_key(|stranger| (stranger.host.addresses.first().copied(), stranger.host.mac));
     all
 }
 
-fn add(all: &mut HashMap<IpAddr, Presence>, ip: IpAddr, more: Presence) {
-    all.entry(ip).and_modify(|known| *known = known.and(more)).or_insert(more);
+/// An address, with who sent from it where several had it.
+type End = (IpAddr, Option<MacAddr>);
+
+fn end(hosts: &Hosts, ip: IpAddr, mac: Option<MacAddr>) -> End {
+    (ip, mac.filter(|_| hosts.is_shared(ip)))
+}
+
+/// When and how often each of the addresses `wanted` takes part in flows.
+fn presence(hosts: &Hosts, flows: &Flows, wanted: &HashSet<IpAddr>) -> HashMap<End, Presence> {
+    let parts = flows.fold(HashMap::<End, Presence>::new, |seen, _, flow| {
+        let (orig, resp) = (flow.key.orig.ip, flow.key.resp.ip);
+        for (ip, link, opened) in [(orig, flow.link.orig, true), (resp, flow.link.resp, false)] {
+            if wanted.contains(&ip) && (opened || orig != resp) {
+                add(seen, end(hosts, ip, link.and_then(|link| link.src)), Presence::of(flow, opened));
+            }
+        }
+    });
+    let mut all = HashMap::new();
+    for part in parts {
+        #[expect(clippy::iter_over_hash_type, reason = "joining them is the same in any order")]
+        for (end, more) in part {
+            add(&mut all, end, more);
+        }
+    }
+    all
+}
+
+fn add(all: &mut HashMap<End, Presence>, end: End, more: Presence) {
+    all.entry(end).and_modify(|known| *known = known.and(more)).or_insert(more);
 }
 
 impl Stranger<'_> {
