@@ -24,7 +24,10 @@ pub(super) fn lines(roll: &Roll, verbose: bool) -> Vec<String> {
     }
     if roll.unlisted_count > 0 {
         let count = counted(roll.unlisted_count as u64, "device");
-        lines.push(format!("{count} in no entry: {}", named(&roll.unlisted, roll.unlisted_count, FEW)));
+        lines.push(format!(
+            "{count} that no entry matches: {}",
+            named(&roll.unlisted, roll.unlisted_count, FEW)
+        ));
     }
     lines.extend(roll.notes.iter().cloned());
     lines

@@ -10,11 +10,11 @@ use ipnet::IpNet;
 
 use super::sightings::{Sighting, Sightings};
 
-use crate::model::MacAddr;
 use crate::model::address::{Scope, scope};
 use crate::model::evidence::Seen;
 use crate::model::finding::DeviceLabel;
 use crate::model::observation::{HostTrait, TraitKind};
+use crate::model::{MacAddr, Timestamp};
 
 /// A host of the capture.
 #[derive(Debug, Clone, Default)]
@@ -58,8 +58,8 @@ pub struct Hosts {
     known: Vec<Host>,
     /// Of an address that several had one after the other, the last.
     by_address: HashMap<IpAddr, usize>,
-    /// Such addresses.
-    shared: HashSet<IpAddr>,
+    /// Such addresses, with who claimed them and from when on, in order of time.
+    shared: HashMap<IpAddr, Vec<(Timestamp, MacAddr)>>,
     /// Addresses of the others, ascending.
     far: Vec<IpAddr>,
     busiest: Option<(IpAddr, u64)>,
@@ -116,7 +116,14 @@ impl Hosts {
 
     /// Whether several of the known hosts had this address, one after the other.
     pub fn is_shared(&self, ip: IpAddr) -> bool {
-        self.shared.contains(&ip)
+        self.shared.contains_key(&ip)
+    }
+
+    /// Who had an address that is shared at this time, by the claim before it, else by the first one.
+    pub fn holder(&self, ip: IpAddr, at: Timestamp) -> Option<MacAddr> {
+        let claims = self.shared.get(&ip)?;
+        let next = claims.partition_point(|(since, _)| *since <= at);
+        claims.get(next.saturating_sub(1)).map(|(_, mac)| *mac)
     }
 
     /// The private address that opens most flows (of several the smallest), and how many.
@@ -153,7 +160,7 @@ impl Sightings {
             if let (TraitKind::Lease(_) | TraitKind::Neighbour, Some(ip), Some(mac)) =
                 (&item.kind, item.ip, item.mac)
             {
-                claims.add(ip, mac);
+                claims.add(ip, mac, item.seen.at);
             }
         }
         let rows = self.sorted(claims.last.keys().copied());
@@ -179,9 +186,9 @@ impl Sightings {
                 host.addresses.insert(ip);
                 host.vlans.extend(sighting.vlans());
             }
-            for mac in claims.earlier(ip, &sighting).filter(|mac| !routers.contains(mac)) {
+            for mac in claims.earlier(ip, &sighting, &routers) {
                 let at = *by_mac.entry(mac).or_insert_with(|| hosts.add(Some(mac)));
-                hosts.shared.insert(ip);
+                hosts.shared.entry(ip).or_insert_with(|| claims.of(ip));
                 if let Some(host) = hosts.known.get_mut(at) {
                     host.addresses.insert(ip);
                 }
@@ -281,30 +288,38 @@ impl Host {
     }
 }
 
-/// Who claims which address: by DHCP lease, ARP and neighbour discovery, in order of time.
+/// Who claims which address: by DHCP lease, ARP and neighbour discovery.
 #[derive(Debug, Default)]
 struct Claims {
     last: HashMap<IpAddr, MacAddr>,
-    /// Those before, where there are several.
-    before: HashMap<IpAddr, BTreeSet<MacAddr>>,
+    /// Where there are several claimants: each of their first claims after another's, in order of time.
+    all: HashMap<IpAddr, Vec<(Timestamp, MacAddr)>>,
 }
 
 impl Claims {
-    fn add(&mut self, ip: IpAddr, mac: MacAddr) {
+    fn add(&mut self, ip: IpAddr, mac: MacAddr, at: Timestamp) {
         if let Some(other) = self.last.insert(ip, mac).filter(|other| *other != mac) {
-            self.before.entry(ip).or_default().insert(other);
+            // The first claim needs no time: nobody is before it.
+            self.all.entry(ip).or_insert_with(|| vec![(Timestamp::default(), other)]).push((at, mac));
         }
     }
 
-    /// Who had `ip` before the last one: those who claimed it and sent from it. A claim alone is easily made.
-    fn earlier(&self, ip: IpAddr, sighting: &Sighting) -> impl Iterator<Item = MacAddr> {
+    fn of(&self, ip: IpAddr) -> Vec<(Timestamp, MacAddr)> {
+        self.all.get(&ip).cloned().unwrap_or_default()
+    }
+
+    /// Who had `ip` beside the last one: those who claimed it and sent from it. A claim alone is easily made.
+    fn earlier(&self, ip: IpAddr, sighting: &Sighting, routers: &HashSet<MacAddr>) -> BTreeSet<MacAddr> {
+        let Some(all) = self.all.get(&ip) else { return BTreeSet::new() };
         let last = self.last.get(&ip);
-        let before = self.before.get(&ip).into_iter().flatten().copied();
-        before.filter(move |mac| last != Some(mac) && sighting.macs().any(|sender| sender == *mac))
+        let claimed: BTreeSet<MacAddr> = all.iter().map(|(_, mac)| *mac).collect();
+        let senders = sighting.macs().filter(|mac| last != Some(mac) && !routers.contains(mac));
+        senders.filter(|mac| claimed.contains(mac)).collect()
     }
 
     fn has(&self, ip: IpAddr, mac: MacAddr) -> bool {
-        self.last.get(&ip) == Some(&mac) || self.before.get(&ip).is_some_and(|macs| macs.contains(&mac))
+        self.last.get(&ip) == Some(&mac)
+            || self.all.get(&ip).is_some_and(|all| all.iter().any(|(_, other)| *other == mac))
     }
 }
 

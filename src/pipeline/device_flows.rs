@@ -1,6 +1,5 @@
 //! Which flows are those of the devices to judge.
 
-use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 
 use foldhash::HashMap;
@@ -8,7 +7,7 @@ use foldhash::HashMap;
 use super::flows::{FlowAt, Flows};
 use crate::model::packet::Link;
 use crate::model::{MacAddr, Outline};
-use crate::naming::hosts::Host;
+use crate::naming::hosts::{Host, Hosts};
 
 /// Where the flows of some devices are.
 #[derive(Debug)]
@@ -22,7 +21,7 @@ pub(super) struct DeviceFlows {
 #[derive(Debug, Default)]
 struct Ends {
     by_address: HashMap<IpAddr, u32>,
-    /// The others, where several had an address one after the other: by who sent from it.
+    /// Those with an address that several had one after the other.
     by_sender: HashMap<(IpAddr, MacAddr), u32>,
     /// Each device once.
     numbers: HashMap<Identity, u32>,
@@ -42,13 +41,14 @@ fn identity(device: &Host) -> Identity {
 
 impl DeviceFlows {
     /// Looks through all flows once. The same device may be given twice.
-    pub(super) fn find<'d>(flows: &Flows, devices: impl Iterator<Item = &'d Host>) -> Self {
+    pub(super) fn find<'d>(flows: &Flows, hosts: &Hosts, devices: impl Iterator<Item = &'d Host>) -> Self {
         let mut ends = Ends::default();
-        devices.for_each(|device| ends.add(device));
+        devices.for_each(|device| ends.add(hosts, device));
         let mut places = vec![Vec::new(); ends.devices as usize];
         if !places.is_empty() {
-            let found =
-                flows.fold(Vec::new, |found, at, flow| ends.each_of(flow, |device| found.push((device, at))));
+            let found = flows.fold(Vec::new, |found, at, flow| {
+                ends.each_of(hosts, flow, |device| found.push((device, at)))
+            });
             for (device, at) in found.into_iter().flatten() {
                 if let Some(places) = places.get_mut(device as usize) {
                     places.push(at);
@@ -66,18 +66,16 @@ impl DeviceFlows {
 }
 
 impl Ends {
-    fn add(&mut self, device: &Host) {
+    fn add(&mut self, hosts: &Hosts, device: &Host) {
         if self.numbers.contains_key(&identity(device)) {
             return;
         }
         self.numbers.insert(identity(device), self.devices);
         for ip in &device.addresses {
             self.sieve.add(*ip);
-            match self.by_address.entry(*ip) {
-                Entry::Vacant(new) => {
-                    new.insert(self.devices);
-                }
-                Entry::Occupied(_) => self.by_sender.extend(device.mac.map(|mac| ((*ip, mac), self.devices))),
+            self.by_address.insert(*ip, self.devices);
+            if hosts.is_shared(*ip) {
+                self.by_sender.extend(device.mac.map(|mac| ((*ip, mac), self.devices)));
             }
         }
         self.by_mac.extend(device.mac.map(|mac| (mac, self.devices)));
@@ -86,11 +84,14 @@ impl Ends {
 
     /// Calls `tell` with each device that `flow` is one of, once.
     #[inline]
-    fn each_of(&self, flow: &Outline<'_>, mut tell: impl FnMut(u32)) {
+    fn each_of(&self, hosts: &Hosts, flow: &Outline<'_>, mut tell: impl FnMut(u32)) {
         let device = |ip, link: Option<Link>| {
-            let first = if self.sieve.passes(ip) { self.by_address.get(&ip).copied() } else { None }?;
-            let sender = link.and_then(|link| link.src).filter(|_| !self.by_sender.is_empty());
-            Some(sender.and_then(|mac| self.by_sender.get(&(ip, mac))).copied().unwrap_or(first))
+            let device = if self.sieve.passes(ip) { self.by_address.get(&ip).copied() } else { None }?;
+            if self.by_sender.is_empty() || !hosts.is_shared(ip) {
+                return Some(device);
+            }
+            let sender = link.and_then(|link| link.src).or_else(|| hosts.holder(ip, flow.first.at))?;
+            self.by_sender.get(&(ip, sender)).copied()
         };
         let orig = device(flow.key.orig.ip, flow.link.orig);
         let resp = device(flow.key.resp.ip, flow.link.resp).filter(|resp| orig != Some(*resp));

@@ -1,14 +1,13 @@
 //! Judges a whole inventory in one run: calls the roll, binds what only the capture tells, and lists who is not in it.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt, HashSet};
 
-use super::Flows;
 use super::judge::{Case, Judgement, Scene, Show, judge_all};
+use super::{Flows, kin};
 use crate::checks::devices::in_own_words;
 use crate::checks::roster::{RollCall, Roster, Tie};
 use crate::checks::{ClaimIndex, UNLISTED_DEVICE};
@@ -17,7 +16,7 @@ use crate::model::finding::{Confidence, DeviceLabel, Severity, Status};
 use crate::model::text::printable;
 use crate::model::{Evidence, Finding, MacAddr, NameSource, Outline, Seen};
 use crate::naming::hosts::{Host, Hosts};
-use crate::profile::inventory::{Choice, Inventory};
+use crate::profile::inventory::Inventory;
 use crate::profile::tls_policy::TlsPolicy;
 
 /// Who of an inventory was there, and who else.
@@ -50,7 +49,7 @@ pub fn judge(scene: &Scene<'_>, inventory: &Inventory, show: Show) -> Result<Jud
     let call = Roster::new(&inventory.entries)
         .call(&scene.hosts, &inventory.site)
         .map_err(|tie| told_apart(inventory, &tie))?;
-    let choices = bind_kin(inventory, &call)?;
+    let choices = kin::bind(inventory, &call)?;
     let indices: Vec<_> =
         choices.iter().map(|choice| Arc::new(ClaimIndex::new(&choice.declaration))).collect();
     let unlisted = unlisted(&scene.hosts, scene.flows(), &call);
@@ -181,7 +180,8 @@ fn presence(hosts: &Hosts, flows: &Flows, wanted: &HashSet<IpAddr>) -> HashMap<E
         let (orig, resp) = (flow.key.orig.ip, flow.key.resp.ip);
         for (ip, link, opened) in [(orig, flow.link.orig, true), (resp, flow.link.resp, false)] {
             if wanted.contains(&ip) && (opened || orig != resp) {
-                add(seen, end(hosts, ip, link.and_then(|link| link.src)), Presence::of(flow, opened));
+                let sender = link.and_then(|link| link.src).or_else(|| hosts.holder(ip, flow.first.at));
+                add(seen, end(hosts, ip, sender), Presence::of(flow, opened));
             }
         }
     });
@@ -250,117 +250,3 @@ impl Stranger<'_> {
         }
     }
 }
-
-/// Binds the parameters that stand for other devices of the inventory, by manufacturer or model (RFC 8520), where nobody
-/// has: to the addresses that these have in the capture.
-fn bind_kin<'i>(inventory: &'i Inventory, call: &RollCall<'_>) -> Result<Vec<Cow<'i, Choice>>> {
-    let wanted = |choice: &Choice| choice.open_parameters().any(|name| Kin::of(name).is_some());
-    let mut choices: Vec<Cow<'_, Choice>> = inventory.choices.iter().map(Cow::Borrowed).collect();
-    if !choices.iter().any(|choice| wanted(choice)) {
-        return Ok(choices);
-    }
-    let families = Families::new(inventory, call);
-    for (at, choice) in choices.iter_mut().enumerate() {
-        let open = choice.open_parameters();
-        let sets: Vec<(String, String)> = open
-            .filter_map(|name| Some((name.to_owned(), families.addresses(&Kin::of(name)?, at)?)))
-            .collect();
-        if !sets.is_empty() {
-            *choice = Cow::Owned(choice.with(sets)?);
-        }
-    }
-    Ok(choices)
-}
-
-/// What a parameter of an imported profile stands for.
-enum Kin<'n> {
-    /// Devices whose MUD URLs have the same authority.
-    SameManufacturer,
-    /// Devices whose MUD URLs have this authority, as a word.
-    Manufacturer(&'n str),
-    /// Devices with this MUD URL, as a word.
-    Model(&'n str),
-}
-
-impl<'n> Kin<'n> {
-    fn of(parameter: &'n str) -> Option<Self> {
-        if parameter == "same_manufacturer" {
-            return Some(Self::SameManufacturer);
-        }
-        let manufacturer = parameter.strip_prefix("manufacturer_").map(Self::Manufacturer);
-        manufacturer.or_else(|| parameter.strip_prefix("model_").map(Self::Model))
-    }
-}
-
-/// Addresses of the inventory's devices in the capture, by what their MUD URLs say.
-#[derive(Default)]
-struct Families {
-    by_authority: BTreeMap<String, BTreeSet<IpAddr>>,
-    by_url: BTreeMap<String, BTreeSet<IpAddr>>,
-    /// Authorities by choice.
-    of_choice: BTreeMap<usize, BTreeSet<String>>,
-}
-
-impl Families {
-    fn new(inventory: &Inventory, call: &RollCall<'_>) -> Self {
-        let mut families = Self::default();
-        for (host, at) in &call.present {
-            let Some(entry) = inventory.entries.get(*at) else { continue };
-            let profile = inventory.choices.get(entry.choice).map(|choice| &choice.profile.identify.mud_urls);
-            for url in host.mud_urls.iter().chain(profile.into_iter().flatten()) {
-                let Some(authority) = authority(url) else { continue };
-                families.of_choice.entry(entry.choice).or_default().insert(authority.clone());
-                families.by_authority.entry(authority).or_default().extend(&host.addresses);
-                families.by_url.entry(url.to_ascii_lowercase()).or_default().extend(&host.addresses);
-            }
-        }
-        families
-    }
-
-    /// The addresses that a parameter of the choice at `at` stands for; `None` where there are none.
-    fn addresses(&self, kin: &Kin<'_>, at: usize) -> Option<String> {
-        let found: BTreeSet<IpAddr> = match kin {
-            Kin::SameManufacturer => {
-                let own = self.of_choice.get(&at).into_iter().flatten();
-                own.filter_map(|authority| self.by_authority.get(authority)).flatten().copied().collect()
-            }
-            Kin::Manufacturer(word) => {
-                let fitting = self.by_authority.iter().filter(|(authority, _)| as_word(authority) == *word);
-                fitting.flat_map(|(_, addresses)| addresses).copied().collect()
-            }
-            Kin::Model(word) => {
-                let fits = |url: &str| {
-                    let bare = url.split_once("://").map_or(url, |(_, rest)| rest);
-                    [url, bare].into_iter().any(|text| as_word(text) == *word)
-                };
-                let fitting = self.by_url.iter().filter(|(url, _)| fits(url));
-                fitting.flat_map(|(_, addresses)| addresses).copied().collect()
-            }
-        };
-        let texts: Vec<String> = found.iter().map(ToString::to_string).collect();
-        (!texts.is_empty()).then(|| texts.join(","))
-    }
-}
-
-/// The authority of a URL, lower case, without user and port; none of a pattern that leaves it open.
-fn authority(url: &str) -> Option<String> {
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let host = authority.rsplit('@').next()?;
-    let host = host
-        .rsplit_once(':')
-        .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
-        .map_or(host, |(host, _)| host);
-    (!host.is_empty() && !host.contains('*')).then(|| host.to_ascii_lowercase())
-}
-
-/// A text as the end of a parameter's name: runs of other characters than letters and digits are one underscore.
-fn as_word(text: &str) -> String {
-    let lower = text.to_ascii_lowercase();
-    let parts = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
-    parts.collect::<Vec<_>>().join("_")
-}
-
-#[cfg(test)]
-#[path = "fleet_tests.rs"]
-mod tests;

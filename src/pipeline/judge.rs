@@ -175,8 +175,8 @@ pub(super) fn judge_all(
     show: Show,
     others: Vec<Finding>,
 ) -> Judgement {
-    let flows =
-        DeviceFlows::find(&scene.analysis.flows, cases.iter().filter_map(|case| case.device.as_deref()));
+    let devices = cases.iter().filter_map(|case| case.device.as_deref());
+    let flows = DeviceFlows::find(&scene.analysis.flows, &scene.hosts, devices);
     let mut kept = Kept::new(scene.analysis.room);
     let mut verdicts = Vec::new();
     for some in cases.chunks(AT_ONCE) {

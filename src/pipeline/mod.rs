@@ -7,6 +7,7 @@ pub mod fleet;
 mod flows;
 pub mod judge;
 mod kept;
+mod kin;
 mod lanes;
 mod layers;
 mod memory;

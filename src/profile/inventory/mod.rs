@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{Declaration, Profile, bind};
+use super::{Declaration, Parameter, Profile, bind};
 use crate::error::Result;
 use crate::model::MacAddr;
 use crate::model::finding::Severity;
@@ -116,11 +116,11 @@ impl Choice {
         Self::new(Arc::clone(&self.profile), self.variants.clone(), sets)
     }
 
-    /// The parameters that nobody has bound, by name.
-    pub fn open_parameters(&self) -> impl Iterator<Item = &str> {
-        let is_open = |name: &str| !self.sets.iter().any(|(set, _)| set == name);
-        let parameters = self.profile.parameters.iter().filter(|parameter| parameter.default.is_none());
-        parameters.map(|parameter| parameter.name.as_str()).filter(move |name| is_open(name))
+    /// The parameters that nobody has bound.
+    pub fn open_parameters(&self) -> impl Iterator<Item = &Parameter> {
+        let is_set = |name: &str| self.sets.iter().any(|(set, _)| set == name);
+        let parameters = self.profile.parameters.iter();
+        parameters.filter(move |parameter| parameter.default.is_none() && !is_set(&parameter.name))
     }
 }
 
