@@ -69,6 +69,7 @@ const CODES: &[&str] = &[
     "websocket-refused",
     "websocket-abnormal-close",
     "websocket-protocol-error",
+    "unlisted-device",
     "internal-error",
     "capture-loss",
     "capture-truncated",

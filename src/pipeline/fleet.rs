@@ -71,7 +71,7 @@ pub fn judge(scene: &Scene<'_>, inventory: &Inventory, show: Show) -> Result<Jud
             device: Some(device),
             name: entry.name.as_deref().filter(|_| entry.fits.is_one_device()),
             site: &inventory.site,
-            why: format!("by line {} of the inventory, {}", entry.line, entry.fits),
+            why: format!("line {} of the inventory ({})", entry.line, entry.fits),
         });
     }
     roll.judged = cases.len();
