@@ -98,7 +98,21 @@ fn the_documented_inventory_gives_each_device_the_rows_of_its_own_run() {
     let shown = &blocks(&page, "text")[0];
     let said =
         answer.err.lines().filter(|line| !line.starts_with("capture: ") && !line.starts_with("time: "));
-    assert_eq!(said.map(|line| format!("{line}\n")).collect::<String>(), *shown, "docs/fleet.md shows it");
+    assert_eq!(said.collect::<Vec<_>>(), shown.lines().collect::<Vec<_>>(), "docs/fleet.md shows it");
+}
+
+#[test]
+fn profiles_recognise_their_devices_at_an_address_that_both_had() {
+    let cases = ["farmbot-faults", "imp-bad"];
+    let captures = cases.map(capture).join(" ");
+    let answer = say(&format!("check --format ndjson -p farmbot -p electric-imp {captures}"));
+    let ids: BTreeSet<String> =
+        answer.rows().iter().map(|row| row["finding_id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids, expected(&cases, "finding_id"), "{}", answer.err);
+    for device in ["farmbot-1234 (02:fa:b0:00:12:34", "imp-c0c0c0 (02:1a:69:00:00:07"] {
+        assert_eq!(answer.err.matches(device).count(), 1, "{device} in {}", answer.err);
+    }
+    assert!(answer.err.contains("claims of all 2 devices: 38 declared"), "{}", answer.err);
 }
 
 #[test]

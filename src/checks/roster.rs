@@ -120,17 +120,15 @@ impl<'i> Roster<'i> {
                 None => {}
             }
         }
+        let mut taken = BTreeSet::new();
         for ip in self.named_far(hosts.far()) {
             let host = Host::far(ip);
             if let Some(entry) = self.best(&host, &mut seen)? {
+                taken.insert(ip);
                 call.present.push((Cow::Owned(host), entry));
             }
         }
-        let of_site = |ip: IpAddr| match has_link {
-            true => is_stated(ip, site),
-            false => is_stated(ip, site) || scope(ip) == Scope::Private,
-        };
-        let taken: BTreeSet<IpAddr> = call.present.iter().filter_map(|(host, _)| far_address(host)).collect();
+        let of_site = |ip| is_stated(ip, site) || !has_link && scope(ip) == Scope::Private;
         let others = hosts.far().iter().copied();
         call.unlisted_far = others.filter(|ip| of_site(*ip) && !taken.contains(ip)).collect();
         call.present
@@ -259,14 +257,6 @@ fn is_of_site(host: &Host, site: &Site) -> bool {
 /// Whether `ip` is on a network that the site calls local.
 fn is_stated(ip: IpAddr, site: &Site) -> bool {
     site.local_networks.iter().any(|net| net.contains(&ip))
-}
-
-/// The address of a host of which nothing else is known.
-fn far_address(host: &Cow<'_, Host>) -> Option<IpAddr> {
-    match host {
-        Cow::Owned(host) => host.addresses.first().copied(),
-        Cow::Borrowed(_) => None,
-    }
 }
 
 /// Patterns by what stands before their first `*`: few have nothing there.

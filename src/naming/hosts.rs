@@ -197,7 +197,10 @@ impl Sightings {
         for item in traits {
             let at = match (item.mac, item.ip) {
                 (Some(mac), _) if by_mac.contains_key(&mac) => by_mac.get(&mac).copied(),
-                (_, Some(ip)) if hosts.by_address.contains_key(&ip) => hosts.by_address.get(&ip).copied(),
+                (_, Some(ip)) if hosts.by_address.contains_key(&ip) => {
+                    let holder = hosts.holder(ip, item.seen.at).and_then(|mac| by_mac.get(&mac));
+                    holder.or_else(|| hosts.by_address.get(&ip)).copied()
+                }
                 (Some(mac), _) if !mac.is_group() => {
                     Some(*by_mac.entry(mac).or_insert_with(|| hosts.add(Some(mac))))
                 }

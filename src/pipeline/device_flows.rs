@@ -47,7 +47,7 @@ impl DeviceFlows {
         let mut places = vec![Vec::new(); ends.devices as usize];
         if !places.is_empty() {
             let found = flows.fold(Vec::new, |found, at, flow| {
-                ends.each_of(hosts, flow, |device| found.push((device, at)))
+                ends.each_of(hosts, flow, |device| found.push((device, at)));
             });
             for (device, at) in found.into_iter().flatten() {
                 if let Some(places) = places.get_mut(device as usize) {
