@@ -16,7 +16,7 @@ use super::{
 use crate::error::{Error, Result};
 
 /// The name of the policy that judges TLS where a profile names none.
-const DEFAULT_POLICY: &str = "default";
+pub(super) const DEFAULT_POLICY: &str = "default";
 
 /// Reads a profile from a file.
 ///

@@ -17,6 +17,7 @@ mod schema;
 mod show;
 pub mod tls_policy;
 mod value;
+pub mod write;
 mod yaml;
 
 use std::time::Duration;
