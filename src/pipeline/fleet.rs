@@ -16,7 +16,7 @@ use crate::model::finding::{Confidence, DeviceLabel, Severity, Status};
 use crate::model::text::printable;
 use crate::model::{Evidence, Finding, MacAddr, NameSource, Outline, Seen};
 use crate::naming::hosts::{Host, Hosts};
-use crate::profile::inventory::Inventory;
+use crate::profile::inventory::{Entry, Inventory};
 use crate::profile::tls_policy::TlsPolicy;
 
 /// Who of an inventory was there, and who else.
@@ -71,12 +71,22 @@ pub fn judge(scene: &Scene<'_>, inventory: &Inventory, show: Show) -> Result<Jud
             device: Some(device),
             name: entry.name.as_deref().filter(|_| entry.fits.is_one_device()),
             site: &inventory.site,
-            why: format!("line {} of the inventory ({})", entry.line, entry.fits),
+            why: why(entry),
         });
     }
     roll.judged = cases.len();
     let judgement = judge_all(scene, &cases, show, rows.unwrap_or_default());
     Ok(Judgement { roll: Some(roll), ..judgement })
+}
+
+/// How a device was found: by which entry.
+fn why(entry: &Entry) -> String {
+    let place = format!("line {} of the inventory ({})", entry.line, entry.fits);
+    // Devices of a class keep their own names.
+    match entry.name.as_ref().filter(|_| !entry.fits.is_one_device()) {
+        Some(name) => format!("{name}, {place}"),
+        None => place,
+    }
 }
 
 /// What to say of a tie.

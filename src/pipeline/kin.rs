@@ -137,6 +137,71 @@ const MAX_WORD: usize = 60;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checks::roster::Roster;
+    use crate::model::evidence::Seen;
+    use crate::model::observation::{HostTrait, TraitKind};
+    use crate::model::{FrameRef, MacAddr, Timestamp};
+    use crate::naming::Sightings;
+
+    const PROFILE: &str = "version: 1\nprofile: open\ntitle: Open\nparameters:
+  same_manufacturer: {kind: peers, help: h}
+  manufacturer_other_example: {kind: peers, help: h}
+  manufacturer_nobody_example: {kind: peers, help: h}
+  model_bulb: {kind: peers, help: devices with the MUD URL https://lamp.example/bulb}
+claims:
+  - {id: A, title: t, allowed: {out: [$same_manufacturer, $manufacturer_other_example, $manufacturer_nobody_example, $model_bulb]}}
+";
+
+    #[test]
+    fn kin_are_the_devices_of_the_inventory_that_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("open.yaml"), PROFILE).unwrap();
+        let text = "version: 1\ninventory: i\ndevices:\n  - {match: {mud_url: 'https://lamp.example/*'}, profile: open.yaml}\n  \
+                    - {match: {mud_url: 'https://other.example/*'}, profile: open.yaml, set: {model_bulb: 10.0.0.9}}\n";
+        let inventory =
+            Inventory::from_str(text, "i", folder.path()).unwrap_or_else(|error| panic!("{error}"));
+        let urls = [
+            "https://lamp.example/bulb",
+            "https://Lamp.example/strip",
+            "https://other.example/bulb",
+            "https://x.example/",
+        ];
+        let traits: Vec<HostTrait> = (1_u8..)
+            .zip(urls)
+            .flat_map(|(n, url)| {
+                let (mac, ip) = (Some(MacAddr([2, 0, 0, 0, 0, n])), Some([10, 0, 0, n].into()));
+                let seen = Seen { at: Timestamp::default(), frame: FrameRef::default() };
+                let kinds = [TraitKind::Neighbour, TraitKind::MudUrl(url.into())];
+                kinds.map(|kind| HostTrait { mac, ip, kind, seen })
+            })
+            .collect();
+        let hosts = Sightings::default().hosts(&traits);
+        let roster = Roster::new(&inventory.entries);
+        let call = roster.call(&hosts, &inventory.site).unwrap();
+        let sets = |at: usize| -> BTreeMap<String, String> {
+            let choices = bind(&inventory, &call).unwrap();
+            choices[at].sets.iter().cloned().collect()
+        };
+        let pairs =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        // Not the one that is in no entry; what the file sets stays; who has no kin stays open.
+        assert_eq!(
+            sets(0),
+            pairs(&[
+                ("same_manufacturer", "10.0.0.1,10.0.0.2"),
+                ("manufacturer_other_example", "10.0.0.3"),
+                ("model_bulb", "10.0.0.1")
+            ])
+        );
+        assert_eq!(
+            sets(1),
+            pairs(&[
+                ("same_manufacturer", "10.0.0.3"),
+                ("manufacturer_other_example", "10.0.0.3"),
+                ("model_bulb", "10.0.0.9")
+            ])
+        );
+    }
 
     #[test]
     fn authorities_are_those_of_whole_urls() {

@@ -301,24 +301,30 @@ struct Choices<'p, 'f> {
     all: Vec<Choice>,
 }
 
-/// Profile, variants, and the entry's own parameters.
-type Key = (String, Vec<String>, Vec<(String, String)>);
+/// What an entry says of how its devices are judged.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    profile: String,
+    subject: String,
+    variants: Vec<String>,
+    sets: Vec<(String, String)>,
+}
 
 impl Choices<'_, '_> {
     /// What the entry `map` chooses, as an index.
     fn choose(&mut self, reader: &mut Reader<'_>, map: &Map<'_>) -> Option<usize> {
-        subject(reader, map);
+        let subject = subject(reader, map);
         let variants = map.get("variant").map(|at| reader.texts(&at)).unwrap_or_default();
         let variants: Vec<String> = variants.into_iter().map(|(text, _)| text).collect();
         let own = sets(reader, map);
         let at = reader.required(map, "profile")?;
         let name = reader.text(&at)?;
         let pairs = own.iter().map(|set| (set.name.clone(), set.value.clone())).collect();
-        let key = (name, variants, pairs);
+        let key = Key { profile: name, subject, variants, sets: pairs };
         if let Some(known) = self.known.get(&key) {
             return Some(*known);
         }
-        let profile = self.profiles.get(reader, &at, &key.0)?;
+        let profile = self.profiles.get(reader, &at, &key.profile)?;
         let before = reader.problems.len();
         own.iter().for_each(|set| check(reader, &profile, set));
         let site: Vec<&Set> =
@@ -337,7 +343,7 @@ impl Choices<'_, '_> {
         );
         sets.extend(site.into_iter().chain(&own).map(|set| (set.name.as_str(), set.value.as_str())));
         let sets = sets.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        match Choice::new(profile, key.1.clone(), sets) {
+        match Choice::new(profile, key.subject.clone(), key.variants.clone(), sets) {
             Ok(choice) => self.all.push(choice),
             Err(error) => {
                 reader.wrong(&map.get("variant").unwrap_or(at), error.to_string());
@@ -366,15 +372,18 @@ impl Choices<'_, '_> {
     }
 }
 
-/// Only the device itself is judged.
-fn subject(reader: &mut Reader<'_>, map: &Map<'_>) {
-    let Some(at) = map.get("subject") else { return };
-    if let Some(other) = reader.text(&at).filter(|subject| subject != "device") {
+/// As whom an entry's devices are judged: the device itself.
+fn subject(reader: &mut Reader<'_>, map: &Map<'_>) -> String {
+    let device = "device";
+    if let Some(at) = map.get("subject")
+        && let Some(other) = reader.text(&at).filter(|subject| subject != device)
+    {
         reader.wrong(
             &at,
-            format!("expected `device`, whose claims are the only ones that are judged, got `{other}`"),
+            format!("expected `{device}`, whose claims are the only ones that are judged, got `{other}`"),
         );
     }
+    device.to_owned()
 }
 
 fn parameter<'p>(profile: &'p Profile, name: &str) -> Option<&'p Parameter> {

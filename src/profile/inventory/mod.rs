@@ -86,6 +86,8 @@ pub struct Fits {
 pub struct Choice {
     /// The profile.
     pub profile: Arc<Profile>,
+    /// As whom its devices are judged.
+    pub subject: String,
     /// Options of its variants.
     pub variants: Vec<String>,
     /// Names and values of its parameters: the site's and the entry's.
@@ -102,9 +104,14 @@ impl Site {
 }
 
 impl Choice {
-    fn new(profile: Arc<Profile>, variants: Vec<String>, sets: Vec<(String, String)>) -> Result<Self> {
+    fn new(
+        profile: Arc<Profile>,
+        subject: String,
+        variants: Vec<String>,
+        sets: Vec<(String, String)>,
+    ) -> Result<Self> {
         let declaration = bind::bind(&profile, &variants, &sets)?;
-        Ok(Self { profile, variants, sets, declaration })
+        Ok(Self { profile, subject, variants, sets, declaration })
     }
 
     /// The same with more parameters bound, as addresses that only the capture tells.
@@ -113,7 +120,7 @@ impl Choice {
     /// Those of [`bind::bind`].
     pub fn with(&self, more: Vec<(String, String)>) -> Result<Self> {
         let sets = self.sets.iter().cloned().chain(more).collect();
-        Self::new(Arc::clone(&self.profile), self.variants.clone(), sets)
+        Self::new(Arc::clone(&self.profile), self.subject.clone(), self.variants.clone(), sets)
     }
 
     /// The parameters that nobody has bound.
