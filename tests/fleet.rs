@@ -333,3 +333,23 @@ fn the_site_says_what_is_local_and_whom_to_ask_for_names() {
     assert_eq!(way(&with("{}")), ["in"]);
     assert_eq!(way(&with("{local_networks: [203.0.113.0/24, '2001:db8::/32']}")), ["local"]);
 }
+
+/// Whatever happens to the captures, the fleet is judged or the run says why not.
+#[test]
+fn spoilt_captures_are_judged_or_refused() {
+    let page = fs::read_to_string(support::root().join("docs/fleet.md")).unwrap();
+    let site = Site::new(&blocks(&page, "yaml")[0]);
+    let mut random = support::random::Random::new(5);
+    for way in support::damage::WAYS {
+        let spoilt = ["farmbot-faults", "smartserver-standard"].map(|case| {
+            let mut pcap = support::pcap::Pcap::read(&support::root().join(capture(case)), 400).unwrap();
+            (way.apply)(&mut pcap, &mut random);
+            let path = site.folder.path().join(format!("{case}.pcap"));
+            pcap.write(&path);
+            path.display().to_string()
+        });
+        let answer = site.check(&spoilt.join(" "));
+        assert!([0, 1, 3].contains(&answer.status), "{}: {}", way.name, answer.err);
+        assert!(answer.err.contains("inventory: campus: 5 entries, "), "{}: {}", way.name, answer.err);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::finding::{Confidence, Severity};
 use crate::pipeline::LEAST_MAX_MEMORY;
@@ -110,11 +110,12 @@ pub(super) struct OutputArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("declared").args(["profile", "inventory"]).required(true).multiple(true))]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     pub(super) input: InputArgs,
     /// A built-in profile (farmbot, electric-imp, smartserver, fortrabbit) or a YAML file; repeatable
-    #[arg(short, long, required_unless_present = "inventory", value_name = "PROFILE")]
+    #[arg(short, long, value_name = "PROFILE")]
     pub(super) profile: Vec<String>,
     /// Judge a whole fleet: this file says which device is judged by which profile (docs/fleet.md); takes the place of -p,
     /// --device, --variant and --set

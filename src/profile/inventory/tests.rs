@@ -146,3 +146,23 @@ fn ten_thousand_devices_are_read() {
     let inventory = read(&text).unwrap();
     assert_eq!((inventory.entries.len(), inventory.choices.len()), (10_000, 1));
 }
+
+/// A file that was cut or spoilt is read or refused; nothing else happens.
+#[test]
+fn spoilt_files_are_read_or_refused() {
+    let text = format!(
+        "{HEAD}unlisted: error\nsite: {{local_networks: [10.0.0.0/8], resolvers: 10.0.0.53, set: {{ssh_key: false}}}}\n\
+         devices:\n  - {{name: bot, match: {{mac: '02:00:5e:10:00:01', vlan: [3, 4]}}, profile: farmbot}}\n"
+    );
+    let mut refused = 0;
+    for end in (0..text.len()).step_by(3) {
+        refused += usize::from(read(&text[..end]).is_err());
+    }
+    for (at, by) in
+        (0..text.len()).step_by(5).flat_map(|at| [(at, ":"), (at, "\u{0}"), (at, "[\n"), (at, "\u{e9}*")])
+    {
+        let spoilt = format!("{}{by}{}", &text[..at], &text[at + 1..]);
+        refused += usize::from(read(&spoilt).is_err());
+    }
+    assert!(refused > text.len() / 3, "{refused} of {}", text.len());
+}
