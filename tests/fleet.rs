@@ -334,6 +334,22 @@ fn the_site_says_what_is_local_and_whom_to_ask_for_names() {
     assert_eq!(way(&with("{local_networks: [203.0.113.0/24, '2001:db8::/32']}")), ["local"]);
 }
 
+#[test]
+fn one_tls_policy_may_judge_the_whole_fleet() {
+    let captures = ["farmbot-faults", "imp-bad"].map(capture).join(" ");
+    let site = Site::of(&[
+        &format!("match: {{{BOT}}}, profile: farmbot"),
+        "match: {oui: '02:1a:69'}, profile: electric-imp",
+    ]);
+    let policies = |answer: &Answer| -> BTreeSet<String> {
+        let rows = answer.rows().into_iter().filter_map(|row| row["policy"].as_str().map(str::to_owned));
+        rows.filter(|policy| !policy.is_empty()).collect()
+    };
+    assert_eq!(policies(&site.check(&captures)), BTreeSet::from([String::from("bcp195")]));
+    let other = site.check(&format!("{captures} --tls-policy pci-dss-4"));
+    assert_eq!(policies(&other), BTreeSet::from([String::from("pci-dss-4")]), "{}", other.err);
+}
+
 /// Whatever happens to the captures, the fleet is judged or the run says why not.
 #[test]
 fn spoilt_captures_are_judged_or_refused() {

@@ -23,6 +23,8 @@ pub mod roster;
 mod sessions;
 pub mod subject;
 mod tls;
+mod tls_features;
+mod tls_handshake;
 mod websocket;
 
 pub use claim_index::ClaimIndex;
@@ -85,6 +87,8 @@ pub const REGISTRY: &[&Check] = &[
     &destination::CHECK,
     &protocol::CHECK,
     &tls::CHECK,
+    &tls_features::CHECK,
+    &tls_handshake::CHECK,
     &certificate::CHECK,
     &availability::CHECK,
     &ntp::CHECK,

@@ -8,15 +8,21 @@ use super::args::CheckArgs;
 use super::fleet;
 use super::settings::{self, Order, Target};
 use crate::error::Result;
-use crate::model::Finding;
 use crate::model::finding::{Confidence, Severity};
+use crate::model::text::printable;
+use crate::model::{Finding, Timestamp};
 use crate::pipeline::Analysis;
 use crate::pipeline::judge::{Judgement, Scene, Show, Verdict};
+use crate::profile::Declaration;
+use crate::profile::tls_policy::PolicyRef;
 use crate::report::summary::{Coverage, Summary, counted};
 use crate::report::{self, Content};
 
 pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
-    let order = Order::of(args)?;
+    let mut order = Order::of(args)?;
+    if let Some(policy) = &args.tls_policy {
+        order.judge_tls_by(&PolicyRef::open(policy)?);
+    }
     let target = Target::open(&args.output, Content::Findings)?;
     let (analysis, names) = settings::analyse(&args.input)?;
     // The process ends with this command: giving back millions of pieces one by one would only take time.
@@ -33,6 +39,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
     if !args.input.quiet {
         let fleet = roll.as_ref().map(|roll| fleet::lines(roll, args.input.verbose)).unwrap_or_default();
         eprint!("{}", Summary { fleet, ..summary(&analysis, &verdicts, &shown, args.input.verbose) });
+        tell_old_policies(&order.declarations(), analysis.flows.span().1);
     }
     for verdict in verdicts.iter().filter(|verdict| verdict.device.is_none()) {
         eprintln!(
@@ -45,6 +52,31 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
     }
     super::flows::tell_read_error(&analysis);
     Ok(exit)
+}
+
+/// Advice ages: what was known of TLS more than a year before the last packet may have been overtaken.
+fn tell_old_policies(declarations: &[&Declaration], last: Timestamp) {
+    let last = last.to_string();
+    let policies = declarations.iter().flat_map(|declaration| declaration.policies.all());
+    let old: BTreeMap<&str, &str> = policies
+        .filter(|policy| is_a_year_before(policy.dated(), &last))
+        .map(|policy| (policy.name(), policy.dated()))
+        .collect();
+    for (name, dated) in old {
+        let day = last.get(..10).unwrap_or(&last);
+        eprintln!(
+            "wireclaim: the TLS policy `{}` is of {dated} and the last packet of {day}: newer advice may exist",
+            printable(name)
+        );
+    }
+}
+
+/// Whether `last` (RFC 3339) is more than twelve months after a date that may be a year or a month only.
+fn is_a_year_before(dated: &str, last: &str) -> bool {
+    let (year, rest) = dated.split_at_checked(4).unwrap_or((dated, ""));
+    let Ok(year) = year.parse::<u16>() else { return false };
+    let limit = format!("{:04}{rest}", year.saturating_add(1));
+    last.get(..limit.len()).is_some_and(|last| last > limit.as_str())
 }
 
 /// The gate, as the exit status.
@@ -142,4 +174,24 @@ fn tally(shown: &[Finding]) -> Vec<(Severity, u64)> {
         *counts.entry(severity).or_default() += 1;
     }
     counts.into_iter().rev().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_old_after_twelve_months_of_packets() {
+        for (dated, last, old) in [
+            ("2026-08", "2027-08-31T23:59:59.000000Z", false),
+            ("2026-08", "2027-09-01T00:00:00.000000Z", true),
+            ("2026-08", "2019-01-01T00:00:00.000000Z", false),
+            ("2026", "2027-12-31T00:00:00.000000Z", false),
+            ("2026", "2028-01-01T00:00:00.000000Z", true),
+            ("2026-08-15", "2027-08-16T00:00:00.000000Z", true),
+            ("", "2027-08-16T00:00:00.000000Z", false),
+        ] {
+            assert_eq!(is_a_year_before(dated, last), old, "{dated} {last}");
+        }
+    }
 }

@@ -16,7 +16,8 @@ use crate::model::{NameBinding, Secrets};
 use crate::pipeline::judge::{self, Judgement, Scene, Show, Task};
 use crate::pipeline::{self, Analysis, Copies, Input, Options, Terms, fleet};
 use crate::profile::inventory::Inventory;
-use crate::profile::{bind, builtin};
+use crate::profile::tls_policy::{Policies, PolicyRef};
+use crate::profile::{Declaration, bind, builtin};
 use crate::report::{self, Content, Format, Output};
 
 /// Threads to use.
@@ -123,6 +124,27 @@ impl Order {
                 Inventory::open(path).map(Box::new).map(Self::Fleet)
             }
             None => tasks(args).map(Self::Tasks),
+        }
+    }
+
+    /// What was declared, each profile as it is bound.
+    pub(super) fn declarations(&self) -> Vec<&Declaration> {
+        match self {
+            Self::Tasks(tasks) => tasks.iter().map(|task| &task.declaration).collect(),
+            Self::Fleet(inventory) => inventory.choices.iter().map(|choice| &choice.declaration).collect(),
+        }
+    }
+
+    /// Lets this TLS policy judge in the place of all that profiles name.
+    pub(super) fn judge_tls_by(&mut self, policy: &PolicyRef) {
+        let declarations: Vec<&mut Declaration> = match self {
+            Self::Tasks(tasks) => tasks.iter_mut().map(|task| &mut task.declaration).collect(),
+            Self::Fleet(inventory) => {
+                inventory.choices.iter_mut().map(|choice| &mut choice.declaration).collect()
+            }
+        };
+        for declaration in declarations {
+            declaration.policies = Policies::only(policy.clone());
         }
     }
 

@@ -17,7 +17,6 @@ use crate::model::text::printable;
 use crate::model::{Evidence, Finding, MacAddr, NameSource, Outline, Seen};
 use crate::naming::hosts::{Host, Hosts};
 use crate::profile::inventory::{Entry, Inventory};
-use crate::profile::tls_policy::TlsPolicy;
 
 /// Who of an inventory was there, and who else.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,10 +62,8 @@ pub fn judge(scene: &Scene<'_>, inventory: &Inventory, show: Show) -> Result<Jud
         let (Some(choice), Some(index)) = (choices.get(entry.choice), indices.get(entry.choice)) else {
             continue;
         };
-        let Some(policy) = TlsPolicy::named(&choice.profile.tls_policy) else { continue };
         cases.push(Case {
             declaration: &choice.declaration,
-            policy,
             index: Arc::clone(index),
             device: Some(device),
             name: entry.name.as_deref().filter(|_| entry.fits.is_one_device()),
@@ -252,6 +249,8 @@ impl Stranger<'_> {
             reference: String::new(),
             evidence,
             inside: String::new(),
+            policy: String::new(),
+            normative: "",
             message: format!(
                 "{}{words} is in the capture {seen}, and no entry of the inventory {inventory} matches it: nothing was judged.",
                 device.name

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use super::device_flows::DeviceFlows;
 use super::fleet::Roll;
@@ -20,7 +20,6 @@ use crate::naming::hosts::{Host, Hosts};
 use crate::naming::{self, Names, Resolver, Sightings};
 use crate::profile::Declaration;
 use crate::profile::inventory::Site;
-use crate::profile::tls_policy::TlsPolicy;
 use crate::report::{FlowRow, Folder};
 
 /// Who is judged by what.
@@ -148,12 +147,10 @@ pub fn judge(scene: &Scene<'_>, show: Show) -> Judgement {
     let mut cases: Vec<Case<'_>> = Vec::new();
     for (task, talkers) in scene.tasks.iter().zip(&scene.talkers) {
         let profile = &task.declaration.profile;
-        let Some(policy) = TlsPolicy::named(&profile.tls_policy) else { continue };
         let (devices, why) = devices::choose(&scene.hosts, talkers, profile, &task.selectors);
         let index = Arc::new(ClaimIndex::new(&task.declaration));
         let case = |device| Case {
             declaration: &task.declaration,
-            policy,
             index: Arc::clone(&index),
             device,
             name: None,
@@ -240,7 +237,6 @@ impl Kept {
 /// One device under one declaration.
 pub(super) struct Case<'a> {
     pub(super) declaration: &'a Declaration,
-    pub(super) policy: &'a LazyLock<TlsPolicy>,
     pub(super) index: Arc<ClaimIndex>,
     /// `None` if nobody was found.
     pub(super) device: Option<Cow<'a, Host>>,
@@ -270,7 +266,7 @@ impl Case<'_> {
             stats.to_mut().shed.merge(&left_out);
         }
         let evidence = Evidence { stats: &stats, ..scene.evidence(self.site) };
-        let mut subject = Subject::new(self.declaration, self.policy, &self.index, device, &flows, evidence);
+        let mut subject = Subject::new(self.declaration, &self.index, device, &flows, evidence);
         if let Some(name) = self.name {
             name.clone_into(&mut subject.label.name);
         }
@@ -361,6 +357,8 @@ fn internal_error(error: &super::InternalError) -> Finding {
             "wireclaim's own analyzer {} failed on the flow {}; the rest is judged. Please report it with this capture.",
             error.analyzer, error.flow
         ),
+        policy: String::new(),
+        normative: "",
     }
 }
 

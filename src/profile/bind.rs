@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::claim::DEVICE;
 use super::problem::{near_or_all, quoted};
 use super::schema::UNBOUND;
+use super::tls_policy::Policies;
 use super::{
     AddressSet, BoundClaim, Claim, ClaimState, Condition, Declaration, FlowRule, Parameter, Peer, Ports,
     Profile, Rule, Slot, SlotPart, load, value,
@@ -20,7 +21,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Usage`] for an unknown option or parameter (with the near miss), two options of one group, a parameter set
-/// twice, and a value that is not of its parameter's kind.
+/// twice, and a value that is not of its parameter's kind; those of [`Policies::of`].
 pub fn bind(profile: &Arc<Profile>, variants: &[String], sets: &[(String, String)]) -> Result<Declaration> {
     let chosen = choose(profile, variants)?;
     let values = values(profile, sets)?;
@@ -45,7 +46,12 @@ pub fn bind(profile: &Arc<Profile>, variants: &[String], sets: &[(String, String
         })
         .collect::<Result<Vec<_>>>()?;
     let bound = profile.variants.iter().filter_map(|group| chosen.get(group.name.as_str()).copied());
-    Ok(Declaration { profile: Arc::clone(profile), variant: bound.collect::<Vec<_>>().join("+"), claims })
+    Ok(Declaration {
+        profile: Arc::clone(profile),
+        variant: bound.collect::<Vec<_>>().join("+"),
+        claims,
+        policies: Policies::of(profile)?,
+    })
 }
 
 /// Group to option.

@@ -10,32 +10,52 @@ use super::read::{At, Map, Reader};
 use super::schema::{self, UNBOUND};
 use super::yaml::{self, Place};
 use super::{
-    Contradiction, Identify, Parameter, ParameterKind, Peer, Profile, Slot, Statement, VariantGroup,
+    Contradiction, Identify, Parameter, ParameterKind, Peer, Profile, Rule, Slot, Statement, VariantGroup,
     tls_policy, value,
 };
 use crate::error::{Error, Result};
 
 /// The name of the policy that judges TLS where a profile names none.
-pub(super) const DEFAULT_POLICY: &str = "default";
+pub(super) const DEFAULT_POLICY: &str = tls_policy::DEFAULT;
 
 /// Reads a profile from a file.
 ///
 /// # Errors
 /// [`Error::Io`] where it cannot be read, [`Error::Profile`] with every problem where it is no valid profile.
 pub fn from_file(path: &Path) -> Result<Profile> {
+    let text = read_text(path, "profile")?;
+    let mut profile = from_str(&text, &path.display().to_string())?;
+    policies_beside(&mut profile, path);
+    // A policy in a file is part of the profile: what is wrong with it is told now.
+    tls_policy::Policies::of(&profile)?;
+    Ok(profile)
+}
+
+/// The text of a file, as far as one is read.
+pub(super) fn read_text(path: &Path, what: &str) -> Result<String> {
     let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(io)?;
     // One byte more than is read tells that there is more.
     file.take(yaml::MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
-    let origin = path.display().to_string();
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let line =
-            error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count()
-                + 1;
-        Error::Profile(format!("failed to load the profile `{origin}`: line {line} is not UTF-8"))
-    })?;
-    from_str(&text, &origin)
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes().iter().take(valid).filter(|b| **b == b'\n').count() + 1;
+        let origin = path.display();
+        Error::Profile(format!("failed to load the {what} `{origin}`: line {line} is not UTF-8"))
+    })
+}
+
+/// Policies in files are named relative to the profile at `path`.
+fn policies_beside(profile: &mut Profile, path: &Path) {
+    let Some(folder) = path.parent() else { return };
+    let of_claims = profile.claims.iter_mut().filter_map(|claim| match &mut claim.rule {
+        Rule::Flow(rule) => rule.tls.as_mut()?.policy.as_mut(),
+        _ => None,
+    });
+    for policy in of_claims.chain([&mut profile.tls_policy]).filter(|policy| tls_policy::is_file(policy)) {
+        *policy = folder.join(policy.as_str()).display().to_string();
+    }
 }
 
 /// Reads a profile from YAML text; `origin` is what messages call it.
@@ -293,10 +313,17 @@ fn baseline(reader: &mut Reader<'_>, at: &At<'_>) -> Vec<super::Baseline> {
     found
 }
 
-/// The name of a TLS policy.
+/// The name of a TLS policy that ships, or a file.
 pub(super) fn policy(reader: &mut Reader<'_>, map: &Map<'_>, key: &str) -> Option<String> {
     let at = map.get(key)?;
-    reader.known(&at, "TLS policy", tls_policy::NAMES)
+    let text = reader.text(&at)?;
+    if tls_policy::is_file(&text) || tls_policy::TlsPolicy::ships(&text) {
+        return Some(text);
+    }
+    let hint = near_or_all(&text, tls_policy::NAMES.iter().copied());
+    reader
+        .wrong(&at, format!("unknown TLS policy `{text}`{hint}; one of your own is a file, `./{text}.yaml`"));
+    None
 }
 
 fn statement(reader: &mut Reader<'_>, at: &At<'_>, context: &Context<'_>) -> Option<Statement> {

@@ -120,7 +120,10 @@ impl Choice {
     /// Those of [`bind::bind`].
     pub fn with(&self, more: Vec<(String, String)>) -> Result<Self> {
         let sets = self.sets.iter().cloned().chain(more).collect();
-        Self::new(Arc::clone(&self.profile), self.subject.clone(), self.variants.clone(), sets)
+        let (profile, subject) = (Arc::clone(&self.profile), self.subject.clone());
+        let mut choice = Self::new(profile, subject, self.variants.clone(), sets)?;
+        choice.declaration.policies = self.declaration.policies.clone();
+        Ok(choice)
     }
 
     /// The parameters that nobody has bound.
