@@ -75,6 +75,7 @@ const CODES: &[&str] = &[
     "websocket-refused",
     "websocket-abnormal-close",
     "websocket-protocol-error",
+    "unlisted-device",
     "internal-error",
     "waiver-expired",
     "capture-loss",

@@ -436,14 +436,18 @@ fn inbound(subject: &Subject<'_>, view: &View<'_>, bound: Option<&BoundClaim>) -
 
 fn resolver(subject: &Subject<'_>, view: &View<'_>) -> Finding {
     let mut finding = attempt(subject, &UNDECLARED_RESOLVER, view);
-    let given: Vec<String> = subject.device.resolvers.iter().map(ToString::to_string).collect();
+    let given: Vec<String> = subject.resolvers().iter().map(ToString::to_string).collect();
     finding.expected = if given.is_empty() { String::from("no DNS") } else { given.join(",") };
-    let given = if given.is_empty() { String::from("none") } else { given.join(" and ") };
+    let given = match (given.is_empty(), subject.evidence.site.resolvers.is_empty()) {
+        (true, _) => String::from("it was given none"),
+        (false, true) => format!("it was given {}", given.join(" and ")),
+        (false, false) => format!("the site's resolvers are {}", given.join(" and ")),
+    };
     let who = subject.who();
     (finding.observed, finding.message) = match view.encrypted_dns {
         None => (
             view.peer.to_string(),
-            format!("{who} asked the resolver {} ({{count connection}}); it was given {given}.", view.peer),
+            format!("{who} asked the resolver {} ({{count connection}}); {given}.", view.peer),
         ),
         Some(Encrypted { way, by }) => {
             let peer = view.peer_port();
@@ -456,7 +460,7 @@ fn resolver(subject: &Subject<'_>, view: &View<'_>) -> Finding {
             (
                 format!("{} {}", way.word(), view.peer_text()),
                 format!(
-                    "{who} uses {way} with {peer} ({{count connection}}), {clue}: nobody else can read what it looks up. It was given {given}.",
+                    "{who} uses {way} with {peer} ({{count connection}}), {clue}: nobody else can read what it looks up; {given}.",
                 ),
             )
         }

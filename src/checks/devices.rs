@@ -88,10 +88,15 @@ impl Selector {
             Self::Network(net) => (net.network(), net.broadcast()),
             Self::Mac(_) | Self::Oui(_) | Self::Vlan(_) | Self::HostName(_) => return &[],
         };
-        let from = far.partition_point(|ip| *ip < first);
-        let to = far.partition_point(|ip| *ip <= last);
-        far.get(from..to).unwrap_or_default()
+        within(far, first, last)
     }
+}
+
+/// Which of these addresses, ascending, are from `first` to `last`.
+pub(super) fn within(far: &[IpAddr], first: IpAddr, last: IpAddr) -> &[IpAddr] {
+    let from = far.partition_point(|ip| *ip < first);
+    let to = far.partition_point(|ip| *ip <= last);
+    far.get(from..to).unwrap_or_default()
 }
 
 /// The devices to judge, with the reason for the user; empty if nobody fits. `talkers` are those of the same profile.
@@ -107,7 +112,11 @@ pub fn choose<'a>(
         return (together(hosts, near, far), String::from("selected by --device"));
     }
     let near = |host: &Host| {
-        identified(&profile.identify, host) || host.addresses.iter().any(|ip| talkers.contains(*ip))
+        let talks = |ip: &IpAddr| match host.mac.filter(|_| hosts.is_shared(*ip)) {
+            Some(mac) => talkers.senders.contains(&(*ip, mac)),
+            None => talkers.contains(*ip),
+        };
+        identified(&profile.identify, host) || host.addresses.iter().any(talks)
     };
     let far = talkers.iter().filter(|ip| hosts.far().binary_search(ip).is_ok());
     let recognised = together(hosts, near, far);
@@ -138,7 +147,7 @@ fn together(
 }
 
 /// What a host says it is, beside its name.
-fn in_own_words(host: &Host) -> Option<String> {
+pub fn in_own_words(host: &Host) -> Option<String> {
     let words = [&host.mud_urls, &host.descriptions, &host.vendor_classes];
     words.into_iter().find_map(|words| words.first()).cloned()
 }
@@ -160,12 +169,14 @@ fn identified(identify: &Identify, host: &Host) -> bool {
 pub struct Talkers<'p> {
     identify: &'p Identify,
     addresses: HashSet<IpAddr>,
+    /// With who sent from them, which may be several one after the other.
+    senders: HashSet<(IpAddr, MacAddr)>,
 }
 
 impl<'p> Talkers<'p> {
     /// None yet.
     pub fn new(identify: &'p Identify) -> Self {
-        Self { identify, addresses: HashSet::new() }
+        Self { identify, addresses: HashSet::new(), senders: HashSet::new() }
     }
 
     /// Looks at a flow.
@@ -181,14 +192,21 @@ impl<'p> Talkers<'p> {
             })
         };
         // Whoever is known needs no more to show it.
-        if by_port() || (flow.facts.is_some() && !self.contains(orig) && by_name()) {
+        let sender = flow.link.orig.and_then(|link| link.src).map(|mac| (orig, mac));
+        let known = |talkers: &Self| match sender {
+            Some(sender) => talkers.senders.contains(&sender),
+            None => talkers.contains(orig),
+        };
+        if by_port() || (flow.facts.is_some() && !known(self) && by_name()) {
             self.addresses.insert(orig);
+            self.senders.extend(sender);
         }
     }
 
     /// Takes what others have found.
     pub fn merge(&mut self, other: Self) {
         self.addresses.extend(other.addresses);
+        self.senders.extend(other.senders);
     }
 
     /// Whether `ip` is one.

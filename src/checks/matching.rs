@@ -224,7 +224,7 @@ fn peer_width(subject: &Subject<'_>, peer: &Peer, view: &View<'_>) -> Option<Wid
             }
         }),
         Peer::List(list) => means(subject, view.peer, |ip| list.contains(ip)).then_some(Width::List),
-        Peer::Local => subject.device.is_local(view.peer).then_some(Width::List),
+        Peer::Local => subject.is_local(view.peer).then_some(Width::List),
     }
 }
 
@@ -248,10 +248,10 @@ fn is_baseline(subject: &Subject<'_>, view: &View<'_>) -> bool {
     baseline(subject, view).is_some()
 }
 
-/// Whether `view` is DNS to another resolver than those that DHCP handed out. Where none is known, any will do; but not
-/// beyond the LAN for look-ups that only the resolver can read.
+/// Whether `view` is DNS to another resolver than the site's, or where it names none, than those that DHCP handed out.
+/// Where none is known, any will do; but not beyond the LAN for look-ups that only the resolver can read.
 pub fn is_foreign_resolver(subject: &Subject<'_>, view: &View<'_>) -> bool {
-    let given = &subject.device.resolvers;
+    let given = subject.resolvers();
     let secret = view.encrypted_dns.is_some() && view.way != Way::Local;
     view.by_device && !given.contains(&view.peer) && (secret || !given.is_empty())
 }

@@ -21,6 +21,7 @@ mod ntp;
 pub mod outcome;
 mod protocol;
 mod rating;
+pub mod roster;
 mod sessions;
 pub mod subject;
 mod tls;
@@ -115,6 +116,15 @@ pub static INTERNAL_ERROR: Code = Code {
     page: include_str!("pages/internal-error.md"),
 };
 
+/// A device that the inventory knows nothing of.
+pub static UNLISTED_DEVICE: Code = Code {
+    id: "unlisted-device",
+    title: "A device that no entry of the inventory matches",
+    severity: Severity::Info,
+    since: "0.1",
+    page: include_str!("pages/unlisted-device.md"),
+};
+
 /// A deviation was accepted for a time, and the time is over.
 pub static WAIVER_EXPIRED: Code = Code {
     id: "waiver-expired",
@@ -126,7 +136,8 @@ pub static WAIVER_EXPIRED: Code = Code {
 
 /// Every code, by family.
 pub fn codes() -> impl Iterator<Item = &'static Code> {
-    REGISTRY.iter().flat_map(|check| check.codes.iter().copied()).chain([&INTERNAL_ERROR, &WAIVER_EXPIRED])
+    let of_checks = REGISTRY.iter().flat_map(|check| check.codes.iter().copied());
+    of_checks.chain([&UNLISTED_DEVICE, &INTERNAL_ERROR, &WAIVER_EXPIRED])
 }
 
 /// Whether rows of a code can be waived: not those that tell of the capture, of wireclaim, or of a waiver.

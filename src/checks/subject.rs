@@ -20,6 +20,7 @@ use crate::model::{Endpoint, Finding, Flow, NameBinding, NameSource, Timestamp, 
 use crate::naming::encrypted::{self, Encrypted};
 use crate::naming::hosts::Host;
 use crate::naming::{Names, PeerName, Proxied, Resolver};
+use crate::profile::inventory::Site;
 use crate::profile::tls_policy::TlsPolicy;
 use crate::profile::{BoundClaim, Declaration, FlowRule, Level, ProxyRule, Rule};
 
@@ -34,6 +35,8 @@ pub struct Evidence<'a> {
     pub captures: &'a [CaptureInfo],
     /// Earliest and latest packet of the input.
     pub span: (Timestamp, Timestamp),
+    /// What the site says of itself.
+    pub site: &'a Site,
 }
 
 /// One device under one declaration.
@@ -176,7 +179,7 @@ impl<'a> Subject<'a> {
         let by_device =
             self.device.addresses.contains(&flow.key.orig.ip) || flow.key.orig.ip.is_unspecified();
         let peer = if by_device { flow.key.resp.ip } else { flow.key.orig.ip };
-        let way = match (self.device.is_local(peer), by_device) {
+        let way = match (self.is_local(peer), by_device) {
             (true, _) => Way::Local,
             (false, true) => Way::Out,
             (false, false) => Way::In,
@@ -224,7 +227,7 @@ impl<'a> Subject<'a> {
         // Where a name was asked for, only the proxy knows the address.
         let address = proxied.address();
         let peer = address.unwrap_or(proxy);
-        let is_local = address.is_some_and(|address| self.device.is_local(address));
+        let is_local = address.is_some_and(|address| self.is_local(address));
         Some(View {
             flow,
             by_device: true,
@@ -368,6 +371,17 @@ impl<'a> Subject<'a> {
             policy: String::new(),
             normative: "",
         }
+    }
+
+    /// Whether `ip` is on one of the device's own networks, or on one that the site calls local.
+    pub fn is_local(&self, ip: IpAddr) -> bool {
+        self.device.is_local(ip) || self.evidence.site.local_networks.iter().any(|net| net.contains(&ip))
+    }
+
+    /// The resolvers that the device may ask: the site's, else those that it was given; none where nobody says.
+    pub fn resolvers(&self) -> &'a BTreeSet<IpAddr> {
+        let site = &self.evidence.site.resolvers;
+        if site.is_empty() { &self.device.resolvers } else { site }
     }
 
     /// What people call the device.

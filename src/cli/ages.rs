@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::model::Date;
 use crate::model::text::printable;
-use crate::pipeline::judge::Task;
+use crate::profile::Declaration;
 
 /// Advice ages: what was known of TLS more than a year before `today` may have been overtaken.
-pub(super) fn tell_old_policies(tasks: &[Task], today: Option<Date>) {
+pub(super) fn tell_old_policies(declarations: &[&Declaration], today: Option<Date>) {
     let Some(today) = today.map(|today| today.to_string()) else { return };
-    let policies = tasks.iter().flat_map(|task| task.declaration.policies.all());
+    let policies = declarations.iter().flat_map(|declaration| declaration.policies.all());
     let old: BTreeMap<&str, &str> = policies
         .filter(|policy| is_a_year_before(policy.dated(), &today))
         .map(|policy| (policy.name(), policy.dated()))

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use super::diff::DiffArgs;
 use super::explain::ExplainArgs;
@@ -126,12 +126,17 @@ pub(super) struct OutputArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("declared").args(["profile", "inventory"]).required(true).multiple(true))]
 pub(super) struct CheckArgs {
     #[command(flatten)]
     pub(super) input: InputArgs,
     /// A built-in profile (farmbot, electric-imp, smartserver, fortrabbit), a YAML file or a MUD file; repeatable
-    #[arg(short, long, required = true, value_name = "PROFILE")]
+    #[arg(short, long, value_name = "PROFILE")]
     pub(super) profile: Vec<String>,
+    /// Judge a whole fleet: this file says which device is judged by which profile (docs/fleet.md); takes the place of -p,
+    /// --device, --variant and --set
+    #[arg(long, value_name = "FILE")]
+    pub(super) inventory: Option<PathBuf>,
     #[command(flatten)]
     pub(super) bind: BindArgs,
     /// Judge TLS by this policy, whatever profiles say: bcp195, mozilla-modern, mozilla-intermediate, mozilla-old,

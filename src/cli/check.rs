@@ -6,18 +6,20 @@ use std::mem::ManuallyDrop;
 use super::Exit;
 use super::ages;
 use super::args::{CheckArgs, InputArgs};
-use super::settings::{self, Target};
+use super::fleet;
+use super::settings::{self, Order, Target};
 use super::waivers;
 use crate::error::Result;
 use crate::model::finding::{Confidence, Severity};
 use crate::model::stats::CaptureInfo;
 use crate::model::{Date, Finding};
 use crate::pipeline::Analysis;
-use crate::pipeline::judge::{self, Judgement, Scene, Show, Task, Verdict};
+use crate::pipeline::fleet::Roll;
+use crate::pipeline::judge::{Judgement, Scene, Show, Verdict};
 use crate::pipeline::waive::{self, Use, Waived};
-use crate::profile::tls_policy::{Policies, PolicyRef};
+use crate::profile::tls_policy::PolicyRef;
 use crate::profile::waivers::Waiver;
-use crate::report::summary::{Coverage, Summary};
+use crate::report::summary::{Coverage, Summary, counted};
 use crate::report::{self, Content};
 
 pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
@@ -44,14 +46,14 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
     }
     judged.tell_trouble();
     if !args.input.quiet {
-        ages::tell_old_policies(&question.tasks, question.today(&judged.analysis.captures));
+        ages::tell_old_policies(&question.order.declarations(), question.today(&judged.analysis.captures));
     }
     Ok(exit)
 }
 
 /// What is asked of captures: who is judged by what, and what is waived.
 pub(super) struct Question {
-    tasks: Vec<Task>,
+    order: Order,
     waivers: Vec<Waiver>,
     /// The day that waivers are compared with, if not that of the last packet.
     as_of: Option<Date>,
@@ -66,32 +68,31 @@ pub(super) struct Judged {
     /// One row for each claim without discrepancy, where they are wanted.
     pub(super) rows: Vec<Finding>,
     verdicts: Vec<Verdict>,
+    /// With an inventory, who of it is here.
+    roll: Option<Roll>,
     uses: Vec<Use>,
 }
 
 impl Question {
     /// Reads profiles and waivers.
     pub(super) fn of(args: &CheckArgs) -> Result<Self> {
-        let mut tasks = settings::tasks(args)?;
+        let mut order = Order::of(args)?;
         if let Some(policy) = &args.tls_policy {
-            let policy = PolicyRef::open(policy)?;
-            for task in &mut tasks {
-                task.declaration.policies = Policies::only(policy.clone());
-            }
+            order.judge_tls_by(&PolicyRef::open(policy)?);
         }
         let waivers = waivers::read(&args.waivers)?;
-        Ok(Self { tasks, waivers, as_of: args.as_of })
+        Ok(Self { order, waivers, as_of: args.as_of })
     }
 
     /// Reads the captures of `input` and judges them.
     pub(super) fn judge(&self, input: &InputArgs, show: Show) -> Result<Judged> {
         let (analysis, names) = settings::analyse(input)?;
         let analysis = ManuallyDrop::new(analysis);
-        let scene = Scene::new(&analysis, &names, &self.tasks);
-        let Judgement { findings, rows, verdicts } = judge::judge(&scene, show);
+        let scene = Scene::new(&analysis, &names, self.order.tasks());
+        let Judgement { findings, rows, verdicts, roll } = self.order.judge(&scene, show)?;
         drop(scene);
         let Waived { findings, uses } = waive::waive(findings, &self.waivers, self.today(&analysis.captures));
-        Ok(Judged { analysis, findings, rows, verdicts, uses })
+        Ok(Judged { analysis, findings, rows, verdicts, roll, uses })
     }
 
     /// The day that counts: the one given, else that of the last packet.
@@ -166,7 +167,8 @@ impl Judged {
             .any(|finding| is_about_capture(finding.code) && finding.severity == Some(Severity::Error));
         let damaged =
             analysis.read_error.is_some() || analysis.captures.iter().any(|capture| capture.damage.is_some());
-        let nobody = self.verdicts.iter().any(|verdict| verdict.device.is_none());
+        let nobody = self.roll.as_ref().is_some_and(|roll| roll.judged == 0)
+            || self.verdicts.iter().any(|verdict| verdict.device.is_none());
         if damaged || poor || nobody { Exit::Incomplete } else { Exit::Clean }
     }
 
@@ -177,6 +179,9 @@ impl Judged {
                 "wireclaim: no device for the profile `{}`: {} (name it with --device)",
                 verdict.profile, verdict.why
             );
+        }
+        if let Some(roll) = self.roll.as_ref().filter(|roll| roll.judged == 0) {
+            super::complain(&format!("no device of the inventory `{}` is in the capture", roll.inventory));
         }
         super::flows::tell_read_error(&self.analysis);
     }
@@ -190,44 +195,74 @@ impl Judged {
     /// What standard error ends with.
     pub(super) fn summary(&self, question: &Question, verbose: bool) -> Summary {
         let waivers = waivers::lines(&question.waivers, &self.uses);
-        Summary { waivers, ..summary(&self.analysis, &self.verdicts, &self.findings, verbose) }
+        let fleet = self.roll.as_ref().map(|roll| fleet::lines(roll, verbose)).unwrap_or_default();
+        Summary { fleet, waivers, ..summary(&self.analysis, &self.verdicts, &self.findings, verbose) }
     }
 }
 
 fn summary(analysis: &Analysis, verdicts: &[Verdict], shown: &[Finding], verbose: bool) -> Summary {
-    let devices = verdicts
-        .iter()
-        .filter_map(|verdict| {
-            let label = verdict.device.as_ref()?;
-            let ip = label.ip.map(|ip| format!(", {ip}")).unwrap_or_default();
-            Some(format!("{} ({}{ip}): {}", label.name, label.key, verdict.why))
-        })
-        .collect();
-    let coverage = verdicts
-        .iter()
-        .map(|verdict| {
-            let counts = verdict.coverage;
-            let who =
-                verdict.device.as_ref().map_or_else(String::new, |label| format!(" for {}", label.name));
-            let variant =
-                if verdict.variant.is_empty() { String::new() } else { format!(" ({})", verdict.variant) };
-            let title =
-                if verdicts.len() > 1 { format!("{}{variant}{who}", verdict.profile) } else { String::new() };
-            Coverage {
-                title,
-                declared: counts.declared as u64,
-                checkable: counts.checkable as u64,
-                exercised: counts.exercised as u64,
-                conform: counts.conform as u64,
-                discrepancies: counts.discrepancies as u64,
-                not_exercised: counts.not_exercised as u64,
-                not_visible: counts.not_visible as u64,
-                unbound: counts.unbound as u64,
-            }
-        })
-        .collect();
+    let most = if verbose { usize::MAX } else { MANY_DEVICES };
+    let mut devices: Vec<String> = verdicts.iter().filter_map(device).take(most).collect();
+    let mut coverage: Vec<Coverage> =
+        verdicts.iter().take(most).map(|verdict| covered(verdict, verdicts.len())).collect();
+    let more = verdicts.len().saturating_sub(most);
+    if more > 0 {
+        devices.push(format!(
+            "{} (--verbose names them, and the coverage of each)",
+            counted(more as u64, "more device")
+        ));
+    }
+    if verdicts.len() > 1 {
+        coverage.push(of_all(verdicts));
+    }
     let facts = super::flows::facts(analysis);
     Summary { devices, coverage, findings: tally(shown), every_capture: verbose, ..facts }
+}
+
+/// So many devices have their lines in the summary without being asked for.
+const MANY_DEVICES: usize = 50;
+
+/// Who was judged, and how it was found.
+fn device(verdict: &Verdict) -> Option<String> {
+    let label = verdict.device.as_ref()?;
+    let ip = label.ip.map(|ip| format!(", {ip}")).unwrap_or_default();
+    Some(format!("{} ({}{ip}): {}", label.name, label.key, verdict.why))
+}
+
+/// The coverage line of one of `count` verdicts.
+fn covered(verdict: &Verdict, count: usize) -> Coverage {
+    let who = verdict.device.as_ref().map_or_else(String::new, |label| format!(" for {}", label.name));
+    let variant = if verdict.variant.is_empty() { String::new() } else { format!(" ({})", verdict.variant) };
+    let title = if count > 1 { format!("{}{variant}{who}", verdict.profile) } else { String::new() };
+    let counts = verdict.coverage;
+    Coverage {
+        title,
+        declared: counts.declared as u64,
+        checkable: counts.checkable as u64,
+        exercised: counts.exercised as u64,
+        conform: counts.conform as u64,
+        discrepancies: counts.discrepancies as u64,
+        not_exercised: counts.not_exercised as u64,
+        not_visible: counts.not_visible as u64,
+        unbound: counts.unbound as u64,
+    }
+}
+
+/// The coverage line of all: each device's claims count.
+fn of_all(verdicts: &[Verdict]) -> Coverage {
+    let judged = verdicts.iter().filter(|verdict| verdict.device.is_some()).count() as u64;
+    let mut all = Coverage { title: format!("all {}", counted(judged, "device")), ..Coverage::default() };
+    for one in verdicts.iter().map(|verdict| covered(verdict, 1)) {
+        all.declared += one.declared;
+        all.checkable += one.checkable;
+        all.exercised += one.exercised;
+        all.conform += one.conform;
+        all.discrepancies += one.discrepancies;
+        all.not_exercised += one.not_exercised;
+        all.not_visible += one.not_visible;
+        all.unbound += one.unbound;
+    }
+    all
 }
 
 /// Discrepancies by severity, worst first.

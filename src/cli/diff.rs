@@ -20,7 +20,7 @@ use crate::report::{self, Content};
 
 /// The options of `check`, with which captures are judged, and its gate.
 #[derive(Debug, Args)]
-#[command(mut_args(fitted), override_usage = "wireclaim diff [OPTIONS] <OLD> <NEW>")]
+#[command(mut_args(fitted), mut_group("declared", |group| group.required(false)), override_usage = "wireclaim diff [OPTIONS] <OLD> <NEW>")]
 pub(super) struct DiffArgs {
     #[command(flatten)]
     check: CheckArgs,
@@ -33,7 +33,7 @@ fn fitted(arg: Arg) -> Arg {
             .num_args(2)
             .value_names(["OLD", "NEW"])
             .help("Two discrepancy tables (CSV or NDJSON, told apart by content; one may be - for standard input), or captures, which are judged as check would with these options"),
-        "profile" => arg.required(false).help("For captures: a built-in profile or a YAML file; repeatable"),
+        "profile" => arg.help("For captures: a built-in profile or a YAML file; repeatable"),
         "all" => arg.help("Print what is the same, too"),
         "fail_on" => arg.help("Exit with 1 where something new or worse is of this severity or above"),
         "min_confidence" => arg.help("Exit with 1 where something new or worse is of this confidence or above"),
@@ -140,6 +140,7 @@ fn question(args: &CheckArgs, sides: &[Side<'_>; 2]) -> Result<Option<Question>>
     let Some(capture) = capture else {
         let given = [
             ("--profile", !args.profile.is_empty()),
+            ("--inventory", args.inventory.is_some()),
             ("--variant", !args.bind.variant.is_empty()),
             ("--set", !args.bind.set.is_empty()),
             ("--device", !args.device.is_empty()),
@@ -155,7 +156,7 @@ fn question(args: &CheckArgs, sides: &[Side<'_>; 2]) -> Result<Option<Question>>
             None => Ok(None),
         };
     };
-    if args.profile.is_empty() {
+    if args.profile.is_empty() && args.inventory.is_none() {
         // A path that is not there is told as such, not as a missing profile.
         return Err(needs_profile(capture));
     }

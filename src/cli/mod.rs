@@ -10,6 +10,7 @@ mod check;
 mod diff;
 mod explain;
 mod explain_tls;
+mod fleet;
 mod flows;
 mod learn;
 mod lint;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::args::{BindArgs, CheckArgs, Duplicates, InputArgs, OutputArgs};
@@ -12,8 +13,10 @@ use crate::checks::devices::Selector;
 use crate::error::{Error, Result};
 use crate::model::stats::CaptureInfo;
 use crate::model::{NameBinding, Secrets};
-use crate::pipeline::judge::{self, Task};
-use crate::pipeline::{self, Analysis, Copies, Input, Options, Terms};
+use crate::pipeline::judge::{self, Judgement, Scene, Show, Task};
+use crate::pipeline::{self, Analysis, Copies, Input, Options, Terms, fleet};
+use crate::profile::inventory::Inventory;
+use crate::profile::tls_policy::{Policies, PolicyRef};
 use crate::profile::{Declaration, bind, builtin};
 use crate::report::{self, Content, Format, Output};
 
@@ -104,8 +107,84 @@ impl Target {
     }
 }
 
+/// Who is judged by what.
+pub(super) enum Order {
+    /// By the profiles of `--profile`.
+    Tasks(Vec<Task>),
+    /// By an inventory.
+    Fleet(Box<Inventory>),
+}
+
+impl Order {
+    /// Loads and binds every profile.
+    pub(super) fn of(args: &CheckArgs) -> Result<Self> {
+        match &args.inventory {
+            Some(path) => {
+                stands_alone(args, path)?;
+                Inventory::open(path).map(Box::new).map(Self::Fleet)
+            }
+            None => tasks(args).map(Self::Tasks),
+        }
+    }
+
+    /// What was declared, each profile as it is bound.
+    pub(super) fn declarations(&self) -> Vec<&Declaration> {
+        match self {
+            Self::Tasks(tasks) => tasks.iter().map(|task| &task.declaration).collect(),
+            Self::Fleet(inventory) => inventory.choices.iter().map(|choice| &choice.declaration).collect(),
+        }
+    }
+
+    /// Lets this TLS policy judge in the place of all that profiles name.
+    pub(super) fn judge_tls_by(&mut self, policy: &PolicyRef) {
+        let declarations: Vec<&mut Declaration> = match self {
+            Self::Tasks(tasks) => tasks.iter_mut().map(|task| &mut task.declaration).collect(),
+            Self::Fleet(inventory) => {
+                inventory.choices.iter_mut().map(|choice| &mut choice.declaration).collect()
+            }
+        };
+        for declaration in declarations {
+            declaration.policies = Policies::only(policy.clone());
+        }
+    }
+
+    /// The profiles whose devices are to be found; none with an inventory, which says who they are.
+    pub(super) fn tasks(&self) -> &[Task] {
+        match self {
+            Self::Tasks(tasks) => tasks,
+            Self::Fleet(_) => &[],
+        }
+    }
+
+    /// Judges everybody.
+    pub(super) fn judge(&self, scene: &Scene<'_>, show: Show) -> Result<Judgement> {
+        match self {
+            Self::Tasks(_) => Ok(judge::judge(scene, show)),
+            Self::Fleet(inventory) => fleet::judge(scene, inventory, show),
+        }
+    }
+}
+
+/// What an inventory says is said there only.
+fn stands_alone(args: &CheckArgs, inventory: &Path) -> Result<()> {
+    let given = [
+        ("--profile", &args.profile, "profile: NAME"),
+        ("--device", &args.device, "match: {ip: 192.0.2.7}"),
+        ("--variant", &args.bind.variant, "variant: NAME"),
+        ("--set", &args.bind.set, "set: {NAME: VALUE}"),
+    ];
+    let Some((option, values, key)) = given.into_iter().find(|(_, values, _)| !values.is_empty()) else {
+        return Ok(());
+    };
+    Err(Error::Usage(format!(
+        "`{option} {}` does not go with `--inventory`: write it into an entry of `{}` instead, as in `- {{match: {{mac: 02:00:5e:10:00:01}}, profile: farmbot}}` with `{key}`",
+        values.first().map_or("", String::as_str),
+        inventory.display()
+    )))
+}
+
 /// Loads and binds every profile.
-pub(super) fn tasks(args: &CheckArgs) -> Result<Vec<Task>> {
+fn tasks(args: &CheckArgs) -> Result<Vec<Task>> {
     let profiles = args.profile.iter().map(|name| builtin::open(name)).collect::<Result<Vec<_>>>()?;
     let names: Vec<&str> = profiles.iter().map(|profile| profile.name.as_str()).collect();
     let mut variants = spread("--variant", &args.bind.variant, &names)?;

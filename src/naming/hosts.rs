@@ -10,11 +10,11 @@ use ipnet::IpNet;
 
 use super::sightings::{Sighting, Sightings};
 
-use crate::model::MacAddr;
 use crate::model::address::{Scope, scope};
 use crate::model::evidence::Seen;
 use crate::model::finding::DeviceLabel;
 use crate::model::observation::{HostTrait, TraitKind};
+use crate::model::{MacAddr, Timestamp};
 
 /// A host of the capture.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +45,8 @@ pub struct Host {
     pub booted: Option<Seen>,
     /// VLANs of its frames.
     pub vlans: BTreeSet<u16>,
+    /// Whether it is a router: its MAC address carries what others send, or DHCP hands it out as one.
+    pub is_router: bool,
 }
 
 /// Every host that sent something on the link, or was named by DHCP or neighbour discovery.
@@ -54,7 +56,10 @@ pub struct Host {
 pub struct Hosts {
     /// Those of which more is known than one address; by their first one, those without address last.
     known: Vec<Host>,
+    /// Of an address that several had one after the other, the last.
     by_address: HashMap<IpAddr, usize>,
+    /// Such addresses, with who claimed them and from when on, in order of time.
+    shared: HashMap<IpAddr, Vec<(Timestamp, MacAddr)>>,
     /// Addresses of the others, ascending.
     far: Vec<IpAddr>,
     busiest: Option<(IpAddr, u64)>,
@@ -109,9 +114,34 @@ impl Hosts {
         }
     }
 
+    /// Whether several of the known hosts had this address, one after the other.
+    pub fn is_shared(&self, ip: IpAddr) -> bool {
+        self.shared.contains_key(&ip)
+    }
+
+    /// Who had an address that is shared at this time, by the claim before it, else by the first one.
+    pub fn holder(&self, ip: IpAddr, at: Timestamp) -> Option<MacAddr> {
+        let claims = self.shared.get(&ip)?;
+        let next = claims.partition_point(|(since, _)| *since <= at);
+        claims.get(next.saturating_sub(1)).map(|(_, mac)| *mac)
+    }
+
     /// The private address that opens most flows (of several the smallest), and how many.
     pub fn busiest(&self) -> Option<(IpAddr, u64)> {
         self.busiest
+    }
+
+    /// Marks those whose MAC address is a router's, and those that DHCP hands out as routers.
+    fn tell_routers(&mut self, macs: &HashSet<MacAddr>, traits: &[HostTrait]) {
+        for host in &mut self.known {
+            host.is_router = host.mac.is_some_and(|mac| macs.contains(&mac));
+        }
+        for item in traits {
+            let TraitKind::Router(ip) = item.kind else { continue };
+            if let Some(host) = self.by_address.get(&ip).and_then(|at| self.known.get_mut(*at)) {
+                host.is_router = true;
+            }
+        }
     }
 
     fn add(&mut self, mac: Option<MacAddr>) -> usize {
@@ -123,22 +153,22 @@ impl Hosts {
 impl Sightings {
     /// The hosts, which `traits` (in order of time) say more of.
     pub fn hosts(self, traits: &[HostTrait]) -> Hosts {
-        let mut claimed: HashMap<IpAddr, MacAddr> = HashMap::new();
+        let mut claims = Claims::default();
         let mut named: HashSet<IpAddr> = HashSet::new();
         for item in traits {
             named.extend(item.ip);
             if let (TraitKind::Lease(_) | TraitKind::Neighbour, Some(ip), Some(mac)) =
                 (&item.kind, item.ip, item.mac)
             {
-                claimed.insert(ip, mac);
+                claims.add(ip, mac, item.seen.at);
             }
         }
-        let rows = self.sorted(claimed.keys().copied());
-        let routers = routers(&rows, &claimed);
+        let rows = self.sorted(claims.last.keys().copied());
+        let routers = routers(&rows, &claims);
         let mut hosts = Hosts { busiest: busiest(&rows), ..Hosts::default() };
         let mut by_mac: HashMap<MacAddr, usize> = HashMap::new();
         for (ip, sighting) in rows {
-            let own = match claimed.get(&ip) {
+            let own = match claims.last.get(&ip) {
                 Some(mac) => Some(*mac),
                 None if matches!(scope(ip), Scope::Group | Scope::Unspecified) => continue,
                 None => sighting.macs().filter(|mac| !routers.contains(mac)).min(),
@@ -156,11 +186,21 @@ impl Sightings {
                 host.addresses.insert(ip);
                 host.vlans.extend(sighting.vlans());
             }
+            for mac in claims.earlier(ip, &sighting, &routers) {
+                let at = *by_mac.entry(mac).or_insert_with(|| hosts.add(Some(mac)));
+                hosts.shared.entry(ip).or_insert_with(|| claims.of(ip));
+                if let Some(host) = hosts.known.get_mut(at) {
+                    host.addresses.insert(ip);
+                }
+            }
         }
         for item in traits {
             let at = match (item.mac, item.ip) {
                 (Some(mac), _) if by_mac.contains_key(&mac) => by_mac.get(&mac).copied(),
-                (_, Some(ip)) if hosts.by_address.contains_key(&ip) => hosts.by_address.get(&ip).copied(),
+                (_, Some(ip)) if hosts.by_address.contains_key(&ip) => {
+                    let holder = hosts.holder(ip, item.seen.at).and_then(|mac| by_mac.get(&mac));
+                    holder.or_else(|| hosts.by_address.get(&ip)).copied()
+                }
                 (Some(mac), _) if !mac.is_group() => {
                     Some(*by_mac.entry(mac).or_insert_with(|| hosts.add(Some(mac))))
                 }
@@ -170,6 +210,7 @@ impl Sightings {
                 host.take(item);
             }
         }
+        hosts.tell_routers(&routers, traits);
         let everybody = traits.iter().filter(|item| item.mac.is_none() && item.ip.is_none());
         let advertised: BTreeSet<IpAddr> = everybody
             .filter_map(|item| match item.kind {
@@ -250,9 +291,44 @@ impl Host {
     }
 }
 
+/// Who claims which address: by DHCP lease, ARP and neighbour discovery.
+#[derive(Debug, Default)]
+struct Claims {
+    last: HashMap<IpAddr, MacAddr>,
+    /// Where there are several claimants: each of their first claims after another's, in order of time.
+    all: HashMap<IpAddr, Vec<(Timestamp, MacAddr)>>,
+}
+
+impl Claims {
+    fn add(&mut self, ip: IpAddr, mac: MacAddr, at: Timestamp) {
+        if let Some(other) = self.last.insert(ip, mac).filter(|other| *other != mac) {
+            // The first claim needs no time: nobody is before it.
+            self.all.entry(ip).or_insert_with(|| vec![(Timestamp::default(), other)]).push((at, mac));
+        }
+    }
+
+    fn of(&self, ip: IpAddr) -> Vec<(Timestamp, MacAddr)> {
+        self.all.get(&ip).cloned().unwrap_or_default()
+    }
+
+    /// Who had `ip` beside the last one: those who claimed it and sent from it. A claim alone is easily made.
+    fn earlier(&self, ip: IpAddr, sighting: &Sighting, routers: &HashSet<MacAddr>) -> BTreeSet<MacAddr> {
+        let Some(all) = self.all.get(&ip) else { return BTreeSet::new() };
+        let last = self.last.get(&ip);
+        let claimed: BTreeSet<MacAddr> = all.iter().map(|(_, mac)| *mac).collect();
+        let senders = sighting.macs().filter(|mac| last != Some(mac) && !routers.contains(mac));
+        senders.filter(|mac| claimed.contains(mac)).collect()
+    }
+
+    fn has(&self, ip: IpAddr, mac: MacAddr) -> bool {
+        self.last.get(&ip) == Some(&mac)
+            || self.all.get(&ip).is_some_and(|all| all.iter().any(|(_, other)| *other == mac))
+    }
+}
+
 /// MAC addresses that carry unclaimed addresses of more than one network, or of another network than the
 /// addresses they claim. `rows` are by address, so that those of a network are neighbours.
-fn routers(rows: &[(IpAddr, Sighting)], claimed: &HashMap<IpAddr, MacAddr>) -> HashSet<MacAddr> {
+fn routers(rows: &[(IpAddr, Sighting)], claims: &Claims) -> HashSet<MacAddr> {
     #[derive(Default)]
     struct Carried {
         last: Option<IpNet>,
@@ -274,7 +350,7 @@ fn routers(rows: &[(IpAddr, Sighting)], claimed: &HashMap<IpAddr, MacAddr>) -> H
                 seen.last = Some(net);
                 *if ip.is_ipv4() { &mut seen.v4 } else { &mut seen.v6 } += 1;
             }
-            seen.foreign |= claimed.get(ip) != Some(&mac);
+            seen.foreign |= !claims.has(*ip, mac);
             if seen.foreign && (seen.v4 > 1 || seen.v6 > 2) {
                 routers.insert(mac);
             }

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::HashMap;
 
 use super::flows::{FlowAt, Flows};
+use crate::model::packet::Link;
 use crate::model::{MacAddr, Outline};
-use crate::naming::hosts::Host;
+use crate::naming::hosts::{Host, Hosts};
 
 /// Where the flows of some devices are.
 #[derive(Debug)]
@@ -16,10 +17,14 @@ pub(super) struct DeviceFlows {
     places: Vec<Vec<FlowAt>>,
 }
 
-/// Devices by what a flow shows of them. An address has one host, and so has a MAC address.
-#[derive(Debug)]
+/// Devices by what a flow shows of them. A MAC address has one host, and so has an address at any one time.
+#[derive(Debug, Default)]
 struct Ends {
     by_address: HashMap<IpAddr, u32>,
+    /// Those with an address that several had one after the other.
+    by_sender: HashMap<(IpAddr, MacAddr), u32>,
+    /// Each device once.
+    numbers: HashMap<Identity, u32>,
     /// Addresses that may be among them.
     sieve: Sieve,
     /// For flows from the unspecified address, as of a host that asks DHCP for one.
@@ -27,16 +32,23 @@ struct Ends {
     devices: u32,
 }
 
+/// What tells a host from all others: its first address and its MAC address.
+type Identity = (Option<IpAddr>, Option<MacAddr>);
+
+fn identity(device: &Host) -> Identity {
+    (device.addresses.first().copied(), device.mac)
+}
+
 impl DeviceFlows {
     /// Looks through all flows once. The same device may be given twice.
-    pub(super) fn find<'d>(flows: &Flows, devices: impl Iterator<Item = &'d Host>) -> Self {
-        let mut ends =
-            Ends { by_address: HashMap::new(), sieve: Sieve::default(), by_mac: HashMap::new(), devices: 0 };
-        devices.for_each(|device| ends.add(device));
+    pub(super) fn find<'d>(flows: &Flows, hosts: &Hosts, devices: impl Iterator<Item = &'d Host>) -> Self {
+        let mut ends = Ends::default();
+        devices.for_each(|device| ends.add(hosts, device));
         let mut places = vec![Vec::new(); ends.devices as usize];
         if !places.is_empty() {
-            let found =
-                flows.fold(Vec::new, |found, at, flow| ends.each_of(flow, |device| found.push((device, at))));
+            let found = flows.fold(Vec::new, |found, at, flow| {
+                ends.each_of(hosts, flow, |device| found.push((device, at)));
+            });
             for (device, at) in found.into_iter().flatten() {
                 if let Some(places) = places.get_mut(device as usize) {
                     places.push(at);
@@ -48,28 +60,41 @@ impl DeviceFlows {
 
     /// The flows of one of the devices.
     pub(super) fn of(&self, device: &Host) -> &[FlowAt] {
-        let number = device.addresses.first().and_then(|ip| self.ends.by_address.get(ip));
+        let number = self.ends.numbers.get(&identity(device));
         number.and_then(|number| self.places.get(*number as usize)).map_or(&[], Vec::as_slice)
     }
 }
 
 impl Ends {
-    fn add(&mut self, device: &Host) {
-        if device.addresses.first().is_some_and(|ip| self.by_address.contains_key(ip)) {
+    fn add(&mut self, hosts: &Hosts, device: &Host) {
+        if self.numbers.contains_key(&identity(device)) {
             return;
         }
-        device.addresses.iter().for_each(|ip| self.sieve.add(*ip));
-        self.by_address.extend(device.addresses.iter().map(|ip| (*ip, self.devices)));
+        self.numbers.insert(identity(device), self.devices);
+        for ip in &device.addresses {
+            self.sieve.add(*ip);
+            self.by_address.insert(*ip, self.devices);
+            if hosts.is_shared(*ip) {
+                self.by_sender.extend(device.mac.map(|mac| ((*ip, mac), self.devices)));
+            }
+        }
         self.by_mac.extend(device.mac.map(|mac| (mac, self.devices)));
         self.devices = self.devices.saturating_add(1);
     }
 
     /// Calls `tell` with each device that `flow` is one of, once.
     #[inline]
-    fn each_of(&self, flow: &Outline<'_>, mut tell: impl FnMut(u32)) {
-        let device = |ip| if self.sieve.passes(ip) { self.by_address.get(&ip).copied() } else { None };
-        let orig = device(flow.key.orig.ip);
-        let resp = device(flow.key.resp.ip).filter(|resp| orig != Some(*resp));
+    fn each_of(&self, hosts: &Hosts, flow: &Outline<'_>, mut tell: impl FnMut(u32)) {
+        let device = |ip, link: Option<Link>| {
+            let device = if self.sieve.passes(ip) { self.by_address.get(&ip).copied() } else { None }?;
+            if self.by_sender.is_empty() || !hosts.is_shared(ip) {
+                return Some(device);
+            }
+            let sender = link.and_then(|link| link.src).or_else(|| hosts.holder(ip, flow.first.at))?;
+            self.by_sender.get(&(ip, sender)).copied()
+        };
+        let orig = device(flow.key.orig.ip, flow.link.orig);
+        let resp = device(flow.key.resp.ip, flow.link.resp).filter(|resp| orig != Some(*resp));
         let nameless = || {
             let mac = flow.link.orig.and_then(|link| link.src)?;
             let device = self.by_mac.get(&mac).copied();

@@ -7,8 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::device_flows::DeviceFlows;
+use super::fleet::Roll;
 use super::spread::spread;
-use super::{Analysis, Room};
+use super::{Analysis, Flows, Room};
 use crate::checks::devices::{self, Selector, Talkers};
 use crate::checks::subject::Evidence;
 use crate::checks::{self, ClaimIndex, Coverage, Subject};
@@ -19,6 +20,7 @@ use crate::model::{self, Finding, Flow, NameBinding, NameSource};
 use crate::naming::hosts::{Host, Hosts};
 use crate::naming::{self, Names, Resolver, Sightings};
 use crate::profile::Declaration;
+use crate::profile::inventory::Site;
 use crate::report::{FlowRow, Folder};
 
 /// Who is judged by what.
@@ -54,6 +56,8 @@ pub struct Judgement {
     pub rows: Vec<Finding>,
     /// Per profile and device.
     pub verdicts: Vec<Verdict>,
+    /// What the inventory came to, where there is one.
+    pub roll: Option<Roll>,
 }
 
 /// The analysis, named: what checks and reports look at.
@@ -110,12 +114,18 @@ impl<'a> Scene<'a> {
         flows.iter().map(row).collect()
     }
 
-    pub(super) fn evidence(&self) -> Evidence<'_> {
+    /// The flows of the run.
+    pub(super) fn flows(&self) -> &'a Flows {
+        &self.analysis.flows
+    }
+
+    pub(super) fn evidence(&self, site: &'a Site) -> Evidence<'_> {
         Evidence {
             names: &self.names,
             stats: &self.analysis.stats,
             captures: &self.analysis.captures,
             span: self.analysis.flows.span(),
+            site,
         }
     }
 }
@@ -132,6 +142,9 @@ pub fn read_names(path: &Path) -> Result<Vec<NameBinding>> {
     })
 }
 
+/// The site that nobody described.
+pub(super) static UNSAID: Site = Site::unsaid();
+
 /// Judges every device of every task.
 pub fn judge(scene: &Scene<'_>, show: Show) -> Judgement {
     let mut cases: Vec<Case<'_>> = Vec::new();
@@ -143,6 +156,8 @@ pub fn judge(scene: &Scene<'_>, show: Show) -> Judgement {
             declaration: &task.declaration,
             index: Arc::clone(&index),
             device,
+            name: None,
+            site: &UNSAID,
             why: why.clone(),
         };
         if devices.is_empty() {
@@ -150,8 +165,18 @@ pub fn judge(scene: &Scene<'_>, show: Show) -> Judgement {
         }
         cases.extend(devices.into_iter().map(|device| case(Some(device))));
     }
-    let flows =
-        DeviceFlows::find(&scene.analysis.flows, cases.iter().filter_map(|case| case.device.as_deref()));
+    judge_all(scene, &cases, show, Vec::new())
+}
+
+/// Judges every case; `others` are findings about no device of theirs.
+pub(super) fn judge_all(
+    scene: &Scene<'_>,
+    cases: &[Case<'_>],
+    show: Show,
+    others: Vec<Finding>,
+) -> Judgement {
+    let devices = cases.iter().filter_map(|case| case.device.as_deref());
+    let flows = DeviceFlows::find(&scene.analysis.flows, &scene.hosts, devices);
     let mut kept = Kept::new(scene.analysis.room);
     let mut verdicts = Vec::new();
     for some in cases.chunks(AT_ONCE) {
@@ -162,8 +187,13 @@ pub fn judge(scene: &Scene<'_>, show: Show) -> Judgement {
             verdicts.push(verdict);
         }
     }
+    for other in others {
+        let mut one = Folder::default();
+        one.add(other);
+        kept.add(one, Vec::new());
+    }
     scene.analysis.internal_errors.iter().map(internal_error).for_each(|error| kept.findings.add(error));
-    Judgement { findings: kept.findings.finish(), rows: kept.rows.finish(), verdicts }
+    Judgement { findings: kept.findings.finish(), rows: kept.rows.finish(), verdicts, roll: None }
 }
 
 /// Devices that are judged before their rows are put with those of all.
@@ -207,13 +237,16 @@ impl Kept {
     }
 }
 
-/// One device under one task.
-struct Case<'a> {
-    declaration: &'a Declaration,
-    index: Arc<ClaimIndex>,
+/// One device under one declaration.
+pub(super) struct Case<'a> {
+    pub(super) declaration: &'a Declaration,
+    pub(super) index: Arc<ClaimIndex>,
     /// `None` if nobody was found.
-    device: Option<Cow<'a, Host>>,
-    why: String,
+    pub(super) device: Option<Cow<'a, Host>>,
+    /// What the user calls it; `None` to go by what it calls itself.
+    pub(super) name: Option<&'a str>,
+    pub(super) site: &'a Site,
+    pub(super) why: String,
 }
 
 impl Case<'_> {
@@ -236,8 +269,11 @@ impl Case<'_> {
         if left_out.total() > 0 {
             stats.to_mut().shed.merge(&left_out);
         }
-        let evidence = Evidence { stats: &stats, ..scene.evidence() };
-        let subject = Subject::new(self.declaration, &self.index, device, &flows, evidence);
+        let evidence = Evidence { stats: &stats, ..scene.evidence(self.site) };
+        let mut subject = Subject::new(self.declaration, &self.index, device, &flows, evidence);
+        if let Some(name) = self.name {
+            name.clone_into(&mut subject.label.name);
+        }
         let mut rows = Rows { most: rows, by_code: BTreeMap::new(), folded: Folder::default() };
         checks::run(&subject, |finding| rows.add(finding));
         let findings = rows.folded;

@@ -2,7 +2,7 @@
 
 use super::Room;
 use super::device_flows::DeviceFlows;
-use super::judge::Scene;
+use super::judge::{Scene, UNSAID};
 use crate::checks::devices;
 use crate::error::{Error, Result};
 use crate::learn::{self, Learnt, Material};
@@ -40,13 +40,13 @@ pub fn learn(scene: &Scene<'_>, start: Start) -> Result<Learnt> {
             "failed to learn: no device found, {why} (name one with --device that is in the captures)"
         )));
     };
-    let found = DeviceFlows::find(&scene.analysis.flows, std::iter::once(&*device));
+    let found = DeviceFlows::find(&scene.analysis.flows, &scene.hosts, std::iter::once(&*device));
     let Room { flows: most, .. } = scene.analysis.room;
     let (places, left_out) = scene.analysis.flows.most_telling(found.of(&device), most, &device.addresses);
     let flows = scene.analysis.flows.at(&places);
     let mut stats = scene.analysis.stats.clone();
     stats.shed.merge(&left_out);
-    let evidence = crate::checks::CaptureEvidence { stats: &stats, ..scene.evidence() };
+    let evidence = crate::checks::CaptureEvidence { stats: &stats, ..scene.evidence(&UNSAID) };
     let material = Material {
         device: &device,
         why: &why,

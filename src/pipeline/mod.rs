@@ -3,9 +3,11 @@
 //! A flow belongs to one of a fixed number of shards, so that results do not depend on the number of threads.
 
 mod device_flows;
+pub mod fleet;
 mod flows;
 pub mod judge;
 mod kept;
+mod kin;
 mod lanes;
 mod layers;
 pub mod learn;

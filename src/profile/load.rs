@@ -135,7 +135,8 @@ fn profile(reader: &mut Reader<'_>, at: &At<'_>, origin: &str) -> Option<Profile
     })
 }
 
-fn version(reader: &mut Reader<'_>, map: &Map<'_>) {
+/// Whether the file is of the version that this program reads.
+pub(super) fn version(reader: &mut Reader<'_>, map: &Map<'_>) {
     let Some(at) = reader.required(map, "version") else { return };
     let version = reader.text(&at);
     if let Some(version) = version.filter(|version| version != schema::VERSION) {

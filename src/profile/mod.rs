@@ -10,6 +10,7 @@ pub mod builtin;
 mod claim;
 pub mod firewall;
 mod flow_rule;
+pub mod inventory;
 pub mod lint;
 pub mod load;
 pub mod mud;

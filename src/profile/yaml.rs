@@ -13,6 +13,14 @@ const MAX_NODES: usize = 200_000;
 /// Largest file, in bytes.
 pub(super) const MAX_BYTES: usize = 4 << 20;
 
+/// How large a file may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) bytes: usize,
+    /// Most scalars, lists and mappings, aliases expanded.
+    pub(super) nodes: usize,
+}
+
 /// A value and where it stands.
 pub(super) type Item = Spanned<Node>;
 
@@ -62,30 +70,41 @@ impl Node {
 /// # Errors
 /// The place and what is wrong with it, where the text is no YAML, has a key twice or exceeds the budget.
 pub(super) fn parse(text: &str) -> Result<Item, (Place, String)> {
-    if text.len() > MAX_BYTES {
-        let message = format!("the file has {} bytes (at most {MAX_BYTES} are read)", text.len());
+    parse_within(text, Bounds { bytes: MAX_BYTES, nodes: MAX_NODES })
+}
+
+/// Parses one document that may be larger or smaller than a profile.
+///
+/// # Errors
+/// As [`parse`].
+pub(super) fn parse_within(text: &str, bounds: Bounds) -> Result<Item, (Place, String)> {
+    if text.len() > bounds.bytes {
+        let message = format!("the file has {} bytes (at most {} are read)", text.len(), bounds.bytes);
         return Err((Place::default(), message));
     }
+    // A list or a mapping has two, an alias one more.
+    let most_events = bounds.nodes.saturating_mul(3);
     let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, max_nodes: MAX_NODES, max_documents: 2 },
+        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, max_nodes: bounds.nodes, max_events: most_events, max_documents: 2 },
         strict_booleans: true,
     };
     serde_saphyr::from_str_with_options::<Item>(text, options).map_err(|error| {
         let error = error.without_snippet();
         let place = error.location().map(Place::from).unwrap_or_default();
-        (place, message(error))
+        (place, message(error, bounds))
     })
 }
 
 /// What is wrong, without the place, which is told apart from it.
-fn message(error: &serde_saphyr::Error) -> String {
+fn message(error: &serde_saphyr::Error, bounds: Bounds) -> String {
     match error {
         serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
             format!("the key `{key}` exists already")
         }
         serde_saphyr::Error::Budget { .. } => {
             format!(
-                "too large or too deep (at most {MAX_NODES} values, aliases expanded, {MAX_DEPTH} levels deep)"
+                "too large or too deep (at most {} values, aliases expanded, {MAX_DEPTH} levels deep)",
+                bounds.nodes
             )
         }
         serde_saphyr::Error::MultipleDocuments { .. } => {

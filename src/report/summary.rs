@@ -22,6 +22,8 @@ pub struct Summary {
     pub every_capture: bool,
     /// One line for each device under test: who, and how it was found.
     pub devices: Vec<String>,
+    /// What is to be known of the inventory, one line each.
+    pub fleet: Vec<String>,
     /// Number of flows by transport.
     pub flows: BTreeMap<Transport, u64>,
     /// What is to be known of the capture's quality, one line each.
@@ -79,6 +81,9 @@ impl Display for Summary {
         }
         for device in &self.devices {
             line(f, "device", &text::printable(device))?;
+        }
+        for note in &self.fleet {
+            line(f, "inventory", &text::printable(note))?;
         }
         line(f, "flows", &flows(&self.flows))?;
         for note in &self.quality {
@@ -269,6 +274,7 @@ mod tests {
             stats,
             captures: vec![capture(0, "a.pcap"), damaged],
             devices: vec!["bot (02:00:00:00:00:01), found by its DHCP host name".into()],
+            fleet: vec!["campus: 1 entry, 1 device judged".into()],
             flows: BTreeMap::from([(Transport::Tcp, 1), (Transport::Udp, 1_200)]),
             quality: vec!["3 of 12 connections began before the capture".into()],
             coverage: vec![Coverage {
@@ -294,6 +300,7 @@ mod tests {
              7 cut by the snap length\n\
              time: 1970-01-01T00:00:12.000000Z to 1970-01-01T00:01:12.000000Z (1 min)\n\
              device: bot (02:00:00:00:00:01), found by its DHCP host name\n\
+             inventory: campus: 1 entry, 1 device judged\n\
              flows: 1,201 (1 TCP connection, 1,200 udp)\n\
              quality: 3 of 12 connections began before the capture\n\
              waivers: 1 finding waived by 1 of 2 waivers\n\

@@ -1,0 +1,42 @@
+//! What `wireclaim check --inventory` tells people of the inventory: who was there, who was not, and who else.
+
+use crate::pipeline::fleet::Roll;
+use crate::report::summary::counted;
+
+/// Names shown of entries that match nobody.
+const FEW: usize = 10;
+
+/// The lines of the summary; `verbose` names everybody.
+pub(super) fn lines(roll: &Roll, verbose: bool) -> Vec<String> {
+    let most = if verbose { usize::MAX } else { FEW };
+    let mut lines = vec![format!(
+        "{}: {}, {} judged",
+        roll.inventory,
+        counted(roll.entries as u64, "entry"),
+        counted(roll.judged as u64, "device")
+    )];
+    if !roll.absent.is_empty() {
+        lines.push(format!("not in the capture: {}", named(&roll.absent, roll.absent.len(), most)));
+    }
+    if !roll.nobody.is_empty() {
+        lines
+            .push(format!("matches nobody in the capture: {}", named(&roll.nobody, roll.nobody.len(), most)));
+    }
+    if roll.unlisted_count > 0 {
+        let count = counted(roll.unlisted_count as u64, "device");
+        lines.push(format!(
+            "{count} that no entry matches: {}",
+            named(&roll.unlisted, roll.unlisted_count, FEW)
+        ));
+    }
+    lines.extend(roll.notes.iter().cloned());
+    lines
+}
+
+/// The first of `all` names, and how many more there are.
+fn named(names: &[String], all: usize, most: usize) -> String {
+    let shown: Vec<&str> = names.iter().take(most).map(String::as_str).collect();
+    let more = all.saturating_sub(shown.len());
+    let rest = if more > 0 { format!(", and {more} more") } else { String::new() };
+    format!("{}{rest}", shown.join("; "))
+}
