@@ -122,6 +122,9 @@ pub(super) struct CheckArgs {
     /// Bind a parameter that a profile leaves open; repeatable
     #[arg(long, value_name = "[PROFILE=]NAME=VALUE")]
     pub(super) set: Vec<String>,
+    /// Judge the selected as this subject of the profile, such as `browser` [default: device]
+    #[arg(long, value_name = "[PROFILE=]NAME")]
+    pub(super) subject: Vec<String>,
     /// Judge this device: IP, prefix, MAC, OUI, a name that it states (DHCP, mDNS, NetBIOS, LLDP) or vlan:N; repeatable [default: whom the profile recognises]
     #[arg(long, value_name = "[PROFILE=]SELECTOR")]
     pub(super) device: Vec<String>,

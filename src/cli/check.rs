@@ -11,6 +11,7 @@ use crate::model::Finding;
 use crate::model::finding::{Confidence, Severity};
 use crate::pipeline::Analysis;
 use crate::pipeline::judge::{self, Judgement, Scene, Show, Verdict};
+use crate::profile::bind;
 use crate::report::summary::{Coverage, Summary};
 use crate::report::{self, Content};
 
@@ -81,8 +82,11 @@ fn summary(analysis: &Analysis, verdicts: &[Verdict], shown: &[Finding], verbose
                 verdict.device.as_ref().map_or_else(String::new, |label| format!(" for {}", label.name));
             let variant =
                 if verdict.variant.is_empty() { String::new() } else { format!(" ({})", verdict.variant) };
-            let title =
-                if verdicts.len() > 1 { format!("{}{variant}{who}", verdict.profile) } else { String::new() };
+            let title = if verdicts.len() > 1 || verdict.subject != bind::DEVICE {
+                format!("{}{variant}{who}", verdict.profile)
+            } else {
+                String::new()
+            };
             Coverage {
                 title,
                 declared: counts.declared as u64,

@@ -110,6 +110,7 @@ pub(super) fn tasks(args: &CheckArgs) -> Result<Vec<Task>> {
     let names: Vec<&str> = profiles.iter().map(|profile| profile.name.as_str()).collect();
     let mut variants = spread("--variant", &args.variant, &names)?;
     let mut devices = spread("--device", &args.device, &names)?;
+    let subjects = spread("--subject", &args.subject, &names)?;
     let mut sets: BTreeMap<usize, Vec<(String, String)>> = BTreeMap::new();
     for (at, list) in spread("--set", &args.set, &names)? {
         for text in list {
@@ -125,11 +126,23 @@ pub(super) fn tasks(args: &CheckArgs) -> Result<Vec<Task>> {
         .map(|(at, profile)| {
             let variants = variants.remove(&at).unwrap_or_default();
             let sets = sets.remove(&at).unwrap_or_default();
-            let declaration = bind::bind(&Arc::new(profile), &variants, &sets)?;
+            let subject = one_subject(subjects.get(&at).map(Vec::as_slice).unwrap_or_default())?;
+            let declaration = bind::bind_as(&Arc::new(profile), subject, &variants, &sets)?;
             let selectors = devices.remove(&at).unwrap_or_default();
             Ok(Task { declaration, selectors: selectors.iter().map(|text| Selector::parse(text)).collect() })
         })
         .collect()
+}
+
+/// As whom a profile's devices are judged.
+fn one_subject(given: &[String]) -> Result<&str> {
+    match given {
+        [] => Ok(bind::DEVICE),
+        [subject] => Ok(subject),
+        [first, second, ..] => Err(Error::Usage(format!(
+            "failed to select a subject: got `{first}` and `{second}` for one profile (a run judges it as one of them)"
+        ))),
+    }
 }
 
 /// Gives each `[PROFILE=]VALUE` to its profile, by position; without a prefix there must be one profile only.

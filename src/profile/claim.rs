@@ -3,24 +3,25 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::problem::{near, quoted};
+use super::bind::DEVICE;
+use super::problem::{near_or_all, quoted};
 use super::read::{At, Map, Reader};
 use super::schema::{self, UNBOUND};
 use super::value::{self, PeerWord};
+use super::version::{self, VersionRange};
+use super::yaml::{Node, Place};
 use super::{
-    AddressSet, Claim, Condition, Level, Parameter, ParameterKind, Peer, ProxyRule, Rule, SlotPart, Source,
-    VariantGroup,
+    AddressSet, Claim, Condition, Level, Parameter, ParameterKind, Peer, ProxyRule, Role, Rule, SlotPart,
+    Source, VariantGroup,
 };
 use super::{flow_rule, load};
-
-/// Whom a claim binds when it does not say.
-pub(super) const DEVICE: &str = "device";
 
 /// What a claim may refer to.
 pub(super) struct Context<'p> {
     pub(super) variants: &'p [VariantGroup],
     pub(super) parameters: &'p [Parameter],
     pub(super) groups: &'p BTreeMap<String, Vec<Peer>>,
+    pub(super) subjects: &'p [Role],
     /// Whether claims come from a document, so that each needs its sentence.
     pub(super) quoted: bool,
 }
@@ -34,7 +35,8 @@ pub(super) fn claim(reader: &mut Reader<'_>, at: &At<'_>, context: &Context<'_>)
     let id = reader.required(&map, "id").and_then(|at| reader.read(&at, load::id));
     let map = Map { key: id.as_ref().map_or(map.key.clone(), |id| format!("claims.{id}")), ..map };
     let title = reader.required_text(&map, "title");
-    let subject = reader.optional(&map, "subject").unwrap_or_else(|| DEVICE.to_owned());
+    let subject = map.get("subject").and_then(|at| subject(reader, &at, context));
+    let subject = subject.unwrap_or_else(|| DEVICE.to_owned());
     let when = conditions(reader, &map, context);
     let severity = map.get("severity").and_then(|at| reader.word(&at, schema::SEVERITIES));
     let source = source(reader, &map, context);
@@ -68,39 +70,101 @@ pub(super) fn source(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context<'
     Source { quote, place, reviewed: map.get("reviewed").and_then(|at| reader.read(&at, value::date)) }
 }
 
+/// Whom a claim binds.
+fn subject(reader: &mut Reader<'_>, at: &At<'_>, context: &Context<'_>) -> Option<String> {
+    let known: Vec<&str> =
+        std::iter::once(DEVICE).chain(context.subjects.iter().map(|role| role.name.as_str())).collect();
+    let text = reader.text(at)?;
+    if !known.contains(&text.as_str()) {
+        let hint = near_or_all(&text, known);
+        reader.wrong(at, format!("unknown subject `{text}`{hint}; `subjects` declares them"));
+    }
+    Some(text)
+}
+
 fn conditions(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context<'_>) -> Vec<Condition> {
-    let Some(when) = map.get("when").and_then(|at| reader.map(&at, &[])) else { return Vec::new() };
-    let mut out = Vec::new();
-    for (name, place, at) in when.entries() {
-        if let Some(group) = context.variants.iter().find(|group| group.name == name) {
-            let known: Vec<&str> = group.options.iter().map(String::as_str).chain([UNBOUND]).collect();
-            let mut options = Vec::new();
-            for (option, at) in reader.texts(&at) {
-                if known.contains(&option.as_str()) {
-                    options.push(option);
+    let Some(at) = map.get("when") else { return Vec::new() };
+    if matches!(at.item.value, Node::Text(_) | Node::Inferred(_)) {
+        return comparison(reader, &at, context).into_iter().collect();
+    }
+    let Some(when) = reader.map(&at, &[]) else { return Vec::new() };
+    when.entries()
+        .filter_map(|(name, place, at)| condition(reader, &when, (name, place), &at, context))
+        .collect()
+}
+
+/// `when` as one text, which is a comparison of a version.
+fn comparison(reader: &mut Reader<'_>, at: &At<'_>, context: &Context<'_>) -> Option<Condition> {
+    let (name, range) = reader.read(at, version::comparison)?;
+    if context.variants.iter().any(|group| group.name == name) {
+        reader
+            .wrong(at, format!("`{name}` is a variant group, which has options: `when: {{{name}: OPTION}}`"));
+        return None;
+    }
+    parameter(reader, at, context, &name, ParameterKind::Version)?;
+    let unbound = range.is_none();
+    Some(Condition::Version { parameter: name, ranges: range.into_iter().collect(), unbound })
+}
+
+/// One entry of `when`.
+fn condition(
+    reader: &mut Reader<'_>,
+    when: &Map<'_>,
+    (name, place): (&str, Place),
+    at: &At<'_>,
+    context: &Context<'_>,
+) -> Option<Condition> {
+    if let Some(group) = context.variants.iter().find(|group| group.name == name) {
+        return Some(options(reader, group, at));
+    }
+    match context.parameters.iter().find(|parameter| parameter.name == name).map(|found| found.kind) {
+        Some(ParameterKind::Flag) => {
+            let is = reader.read(at, value::flag).unwrap_or(true);
+            Some(Condition::Flag { parameter: name.to_owned(), is })
+        }
+        Some(ParameterKind::Version) => {
+            let mut unbound = false;
+            let mut ranges = Vec::new();
+            for (text, at) in reader.texts(at) {
+                if text == UNBOUND {
+                    unbound = true;
                 } else {
-                    let hint = super::problem::near_or_all(&option, known.iter().copied());
-                    reader.wrong(&at, format!("unknown option `{option}` of `{name}`{hint}"));
+                    ranges.extend(reader.accept(&at, VersionRange::parse(&text)));
                 }
             }
-            out.push(Condition::Variant { group: name.to_owned(), options });
-            continue;
+            Some(Condition::Version { parameter: name.to_owned(), ranges, unbound })
         }
-        match context.parameters.iter().find(|parameter| parameter.name == name) {
-            Some(parameter) if parameter.kind == ParameterKind::Flag => {
-                let is = reader.read(&at, value::flag).unwrap_or(true);
-                out.push(Condition::Flag { parameter: name.to_owned(), is });
-            }
-            Some(_) => reader.problem(place, &when.key, format!("the parameter `{name}` is no flag")),
-            None => {
-                let known = context.variants.iter().map(|group| group.name.as_str());
-                let known = known.chain(context.parameters.iter().map(|parameter| parameter.name.as_str()));
-                let message = format!("unknown variant group or flag `{name}`{}", near(name, known));
-                reader.problem(place, &when.key, message);
-            }
+        Some(kind) => {
+            let message = format!(
+                "expected a variant group, a flag or a version, got the parameter `{name}` of kind `{kind}`"
+            );
+            reader.problem(place, &when.key, message);
+            None
+        }
+        None => {
+            let known = context.variants.iter().map(|group| group.name.as_str());
+            let known = known.chain(context.parameters.iter().map(|parameter| parameter.name.as_str()));
+            let message =
+                format!("unknown variant group, flag or version `{name}`{}", near_or_all(name, known));
+            reader.problem(place, &when.key, message);
+            None
         }
     }
-    out
+}
+
+/// Options of a variant group, any of them.
+fn options(reader: &mut Reader<'_>, group: &VariantGroup, at: &At<'_>) -> Condition {
+    let known: Vec<&str> = group.options.iter().map(String::as_str).chain([UNBOUND]).collect();
+    let mut options = Vec::new();
+    for (option, at) in reader.texts(at) {
+        if known.contains(&option.as_str()) {
+            options.push(option);
+        } else {
+            let hint = near_or_all(&option, known.iter().copied());
+            reader.wrong(&at, format!("unknown option `{option}` of `{}`{hint}", group.name));
+        }
+    }
+    Condition::Variant { group: group.name.clone(), options }
 }
 
 fn rule(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context<'_>) -> Option<(Level, Rule, Slots)> {
@@ -242,7 +306,7 @@ pub(super) fn parameter(
         None => {
             let known = context.parameters.iter().map(|parameter| parameter.name.as_str());
             let known = known.chain(context.groups.keys().map(String::as_str));
-            reader.wrong(at, format!("unknown parameter or group `{name}`{}", near(name, known)));
+            reader.wrong(at, format!("unknown parameter or group `{name}`{}", near_or_all(name, known)));
             None
         }
     }

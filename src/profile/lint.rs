@@ -229,6 +229,13 @@ fn exclude_each_other(a: &Claim, b: &Claim) -> bool {
             (Condition::Flag { parameter: a, is: is_a }, Condition::Flag { parameter: b, is: is_b }) => {
                 a == b && is_a != is_b
             }
+            (
+                Condition::Version { parameter: a, ranges: of_a, unbound: open_a },
+                Condition::Version { parameter: b, ranges: of_b, unbound: open_b },
+            ) => {
+                let both = of_a.iter().any(|a| of_b.iter().any(|b| a.overlaps(b)));
+                a == b && !both && !(*open_a && *open_b)
+            }
             _ => false,
         })
     })
@@ -261,7 +268,7 @@ fn unused(profile: &Profile, lints: &mut Vec<Lint>) {
     let in_conditions = |name: &str| {
         profile.claims.iter().flat_map(|claim| &claim.when).any(|condition| match condition {
             Condition::Variant { group, .. } => group == name,
-            Condition::Flag { parameter, .. } => parameter == name,
+            Condition::Flag { parameter, .. } | Condition::Version { parameter, .. } => parameter == name,
         })
     };
     let in_slots = |name: &str| profile.slots.iter().any(|slot| slot.parameter == name);

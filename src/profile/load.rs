@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
+use super::bind;
 use super::claim::{self, Context};
 use super::problem::{self, near_or_all};
 use super::read::{At, Map, Reader};
 use super::schema::{self, UNBOUND};
+use super::version::Version;
 use super::yaml::{self, Place};
 use super::{
-    Contradiction, Identify, Parameter, ParameterKind, Peer, Profile, Slot, Statement, VariantGroup,
+    Contradiction, Identify, Parameter, ParameterKind, Peer, Profile, Role, Slot, Statement, VariantGroup,
     tls_policy, value,
 };
 use crate::error::{Error, Result};
@@ -66,10 +68,12 @@ fn profile(reader: &mut Reader<'_>, at: &At<'_>, origin: &str) -> Option<Profile
     let variants = variants(reader, &map);
     let parameters = parameters(reader, &map, &variants);
     let groups = groups(reader, &map, &parameters);
+    let subjects = subjects(reader, &map);
     let context = Context {
         variants: &variants,
         parameters: &parameters,
         groups: &groups,
+        subjects: &subjects,
         quoted: !document.is_empty(),
     };
 
@@ -99,11 +103,12 @@ fn profile(reader: &mut Reader<'_>, at: &At<'_>, origin: &str) -> Option<Profile
         origin: origin.to_owned(),
         document,
         reviewed,
-        identify: identify(reader, &map),
+        identify: map.get("identify").map(|at| identify(reader, &at)).unwrap_or_default(),
         baseline: map.get("baseline").map(|at| baseline(reader, &at)).unwrap_or_default(),
         tls_policy: policy(reader, &map, "tls_policy").unwrap_or_else(|| DEFAULT_POLICY.to_owned()),
         variants,
         parameters,
+        subjects,
         claims,
         not_checkable,
         slots,
@@ -163,10 +168,25 @@ fn document(reader: &mut Reader<'_>, map: &Map<'_>) -> (String, Option<String>) 
     }
 }
 
-fn identify(reader: &mut Reader<'_>, map: &Map<'_>) -> Identify {
-    let Some(map) = map.get("identify").and_then(|at| reader.map(&at, schema::IDENTIFY)) else {
-        return Identify::default();
-    };
+fn subjects(reader: &mut Reader<'_>, map: &Map<'_>) -> Vec<Role> {
+    let Some(map) = map.get("subjects").and_then(|at| reader.map(&at, &[])) else { return Vec::new() };
+    let mut roles = Vec::new();
+    for (name, place, at) in map.entries() {
+        name_of_key(reader, place, &map.key, name);
+        if name == bind::DEVICE {
+            let message = format!("`{name}` is always there, and the profile's own `identify` recognises it");
+            reader.problem(place, &map.key, message);
+        }
+        let Some(role) = reader.map(&at, schema::SUBJECT) else { continue };
+        let help = reader.optional(&role, "help").unwrap_or_default();
+        let identify = role.get("identify").map(|at| identify(reader, &at)).unwrap_or_default();
+        roles.push(Role { name: name.to_owned(), help, identify });
+    }
+    roles
+}
+
+fn identify(reader: &mut Reader<'_>, at: &At<'_>) -> Identify {
+    let Some(map) = reader.map(at, schema::IDENTIFY) else { return Identify::default() };
     let plain = |text: &str| Ok(text.to_lowercase());
     let mut each = |name: &str| map.get(name).map(|at| reader.each(&at, plain)).unwrap_or_default();
     let (dhcp_host_names, dhcp_vendor_classes) = (each("dhcp_host_names"), each("dhcp_vendor_classes"));
@@ -258,6 +278,7 @@ pub(super) fn check_value(kind: ParameterKind, text: &str) -> std::result::Resul
         ParameterKind::Flag => value::flag(text).map(drop),
         ParameterKind::Ports => value::ports(text).map(drop),
         ParameterKind::Peers => value::peers(text).map(drop),
+        ParameterKind::Version => Version::parse(text).map(drop),
     }
 }
 

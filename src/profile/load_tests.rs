@@ -11,7 +11,9 @@ fn with_claims(claims: &str) -> String {
     format!(
         "version: 1\nprofile: test\ntitle: Test\n\
          variants:\n  mode: {{options: [fast, slow]}}\n\
-         parameters:\n  ports: {{kind: ports, help: which}}\n  on: {{kind: flag, help: whether}}\n\
+         parameters:\n  ports: {{kind: ports, help: which}}\n  on: {{kind: flag, help: whether}}\n  \
+         fbos: {{kind: version, help: which}}\n\
+         subjects:\n  browser: {{identify: {{names: web.example.com}}}}\n\
          groups:\n  both: [a.example.com, b.example.com]\n\
          claims:\n{claims}"
     )
@@ -37,7 +39,7 @@ fn a_claim_becomes_a_rule_with_everything_it_says() {
     )
     .unwrap();
     let claim = &profile.claims[0];
-    assert_eq!((claim.level, claim.severity, claim.line), (Level::Required, Some(Severity::Warning), 12));
+    assert_eq!((claim.level, claim.severity, claim.line), (Level::Required, Some(Severity::Warning), 15));
     let flag = Condition::Flag { parameter: "on".into(), is: true };
     assert_eq!(claim.when.len(), 2);
     assert_eq!(claim.when[1], flag);
@@ -94,13 +96,25 @@ fn what_a_claim_refers_to_must_exist() {
     for (claim, expected) in [
         (
             "allowed: {out: anyone}, when: {mod: fast}",
-            "unknown variant group or flag `mod` (did you mean `mode`?)",
+            "unknown variant group, flag or version `mod` (did you mean `mode`?)",
         ),
         (
             "allowed: {out: anyone}, when: {mode: fats}",
             "unknown option `fats` of `mode` (did you mean `fast`?)",
         ),
-        ("allowed: {out: anyone}, when: {ports: true}", "the parameter `ports` is no flag"),
+        (
+            "allowed: {out: anyone}, when: {ports: true}",
+            "expected a variant group, a flag or a version, got the parameter `ports` of kind `ports`",
+        ),
+        (
+            "allowed: {out: anyone}, when: fbso > 13",
+            "unknown parameter or group `fbso` (did you mean `fbos`?)",
+        ),
+        ("allowed: {out: anyone}, when: mode > 13", "`mode` is a variant group, which has options"),
+        ("allowed: {out: anyone}, when: ports > 13", "the parameter `ports` is not of kind `version`"),
+        ("allowed: {out: anyone}, when: fbos new", "expected a comparison such as `fbos > 13.0.1`"),
+        ("allowed: {out: anyone}, when: {fbos: new}", "expected a version of numbers and dots"),
+        ("allowed: {out: anyone}, subject: browsr", "unknown subject `browsr` (did you mean `browser`?)"),
         ("allowed: {out: $boht}", "unknown parameter or group `boht` (did you mean `both`?)"),
         ("allowed: {out: $ports}", "the parameter `ports` is not of kind `peers`"),
         ("allowed: {out: anyone, tcp: $on}", "the parameter `on` is not of kind `ports`"),
@@ -158,7 +172,7 @@ fn ids_are_unique_and_claims_exist() {
     let twice = with_claims(
         "  - {id: T-1, title: t, allowed: {out: anyone}}\n  - {id: T-1, title: t, allowed: {in: anyone}}\n",
     );
-    assert!(errors(&twice).contains("the id `T-1` exists already (line 12)"), "{}", errors(&twice));
+    assert!(errors(&twice).contains("the id `T-1` exists already (line 15)"), "{}", errors(&twice));
     assert!(errors(&with_claims("  []\n")).contains("at least one claim"));
     assert!(errors("version: 2\nprofile: a\ntitle: a\nclaims: []\n").contains("unknown version `2`"));
     assert!(errors("profile: A\ntitle: a\n").contains("missing key `version`"));
@@ -276,6 +290,62 @@ fn fortrabbit_says_nothing_of_ports_until_they_are_set() {
     assert_eq!(rule(&set.claims[0]), (Ports::Of(vec![(80, 80), (443, 443)]), false));
     assert_eq!(rule(&set.claims[1]), (Ports::Except(vec![(80, 80), (443, 443)]), true));
     assert_eq!(set.claims[1].state, ClaimState::Active);
+}
+
+/// The state of a claim with this condition, with `fbos` set or not.
+fn state_when(when: &str, fbos: Option<&str>) -> ClaimState {
+    let claim = format!("  - {{id: T-1, title: t, allowed: {{out: anyone}}, when: {when}}}\n");
+    let profile =
+        from_str(&with_claims(&claim), "test.yaml").unwrap_or_else(|error| panic!("{when}: {error}"));
+    let sets: Vec<_> = fbos.iter().map(|version| ("fbos".to_owned(), (*version).to_owned())).collect();
+    let declaration = bind::bind(&Arc::new(profile), &["fast".to_owned()], &sets).unwrap();
+    declaration.claims[0].state.clone()
+}
+
+#[test]
+fn conditions_compare_versions() {
+    let inactive = |version: &str| ClaimState::Inactive(format!("`fbos` is `{version}`"));
+    for (when, version, state) in [
+        ("fbos > 13.0.1", Some("13.0.2"), ClaimState::Active),
+        ("fbos > 13.0.1", Some("13.0.1"), inactive("13.0.1")),
+        ("fbos > 13.0.1", Some("v13.0"), inactive("v13.0")),
+        ("fbos > 13.0.1", None, ClaimState::Unbound("fbos".into())),
+        ("13.0 <= fbos < 14", Some("13"), ClaimState::Active),
+        ("13.0 <= fbos < 14", Some("14.0"), inactive("14.0")),
+        ("fbos unbound", None, ClaimState::Active),
+        ("fbos unbound", Some("14.0"), inactive("14.0")),
+        ("{fbos: unbound}", None, ClaimState::Active),
+        ("{fbos: ['> 13.0.1', unbound]}", None, ClaimState::Active),
+        ("{fbos: ['< 12', '13.0.1'], mode: fast}", Some("13.0.1"), ClaimState::Active),
+        ("{fbos: '> 13.0.1', mode: slow}", Some("14"), ClaimState::Inactive("`mode` is `fast`".into())),
+    ] {
+        assert_eq!(state_when(when, version), state, "{when} {version:?}");
+    }
+    let profile =
+        Arc::new(from_str(&with_claims("  - {id: T-1, title: t, allowed: {out: anyone}}\n"), "a").unwrap());
+    let error = bind::bind(&profile, &[], &[("fbos".into(), "new".into())]).unwrap_err().to_string();
+    assert!(error.contains("failed to set `fbos`: expected a version"), "{error}");
+}
+
+#[test]
+fn who_is_judged_selects_the_claims() {
+    let profile = Arc::new(builtin::open("farmbot").unwrap());
+    let declaration = bind::bind_as(&profile, "browser", &[], &[]).unwrap();
+    assert_eq!((declaration.subject.as_str(), declaration.variant.as_str()), ("browser", "subject:browser"));
+    for bound in &declaration.claims {
+        assert_eq!(
+            bound.state == ClaimState::OtherSubject,
+            bound.claim.subject == "device",
+            "{}",
+            bound.claim.id
+        );
+    }
+    let error = bind::bind_as(&profile, "brwser", &[], &[]).unwrap_err().to_string();
+    assert!(error.contains("did you mean `browser`?"), "{error}");
+    // Whoever recognises a browser does not recognise it by what recognises the device.
+    assert!(declaration.profile.identify.names.is_empty() && !profile.identify.names.is_empty());
+    let twice = errors(&with_claims("  []\n").replace("browser:", "device:"));
+    assert!(twice.contains("`device` is always there"), "{twice}");
 }
 
 #[test]

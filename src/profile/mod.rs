@@ -16,6 +16,7 @@ mod schema;
 mod show;
 pub mod tls_policy;
 mod value;
+pub mod version;
 mod yaml;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ use ipnet::IpNet;
 
 use crate::model::Transport;
 use crate::model::finding::{Severity, Way};
+use version::VersionRange;
 
 /// A validated profile: what a device, or another subject, may do on the network.
 #[derive(Debug, Clone)]
@@ -42,6 +44,8 @@ pub struct Profile {
     pub variants: Vec<VariantGroup>,
     /// Values that the site binds.
     pub parameters: Vec<Parameter>,
+    /// Who claims bind beside the device: the browser of its user, the host of its application.
+    pub subjects: Vec<Role>,
     /// How the device is recognised in a capture.
     pub identify: Identify,
     /// Undeclared infrastructure that any device of this kind uses.
@@ -128,6 +132,19 @@ pub enum ParameterKind {
     Ports,
     /// Addresses, prefixes, names or name patterns, separated by commas.
     Peers,
+    /// `13.0.1`: compared in conditions.
+    Version,
+}
+
+/// Somebody other than the device whom claims bind.
+#[derive(Debug, Clone)]
+pub struct Role {
+    /// `browser`
+    pub name: String,
+    /// Who that is, for messages; may be empty.
+    pub help: String,
+    /// How one is recognised in a capture.
+    pub identify: Identify,
 }
 
 /// How a device of this profile is recognised; any one of these is enough.
@@ -179,7 +196,7 @@ pub struct Claim {
     pub id: String,
     /// What it says, short, in our words.
     pub title: String,
-    /// Whom it binds: `device`, or another (`browser`), whose claims are listed and never judged.
+    /// Whom it binds: `device`, or one of [`Profile::subjects`].
     pub subject: String,
     /// How strongly.
     pub level: Level,
@@ -224,6 +241,15 @@ pub enum Condition {
         parameter: String,
         /// The value it must have.
         is: bool,
+    },
+    /// A version parameter is in one of these ranges, or nobody bound it.
+    Version {
+        /// The parameter.
+        parameter: String,
+        /// Any of these.
+        ranges: Vec<VersionRange>,
+        /// Whether it holds while the parameter is unbound.
+        unbound: bool,
     },
 }
 
@@ -410,9 +436,12 @@ pub struct Source {
 /// A profile with everything bound that could be, for one run.
 #[derive(Debug, Clone)]
 pub struct Declaration {
-    /// The profile.
+    /// The profile; its `identify` is that of the subject.
     pub profile: std::sync::Arc<Profile>,
-    /// The bound options, joined by `+` in the order of the groups; groups without one are left out.
+    /// As whom the selected are judged: `device`, or one of [`Profile::subjects`].
+    pub subject: String,
+    /// The bound options, joined by `+` in the order of the groups; groups without one are left out. Another subject
+    /// than the device stands first: `subject:browser`.
     pub variant: String,
     /// Every claim, in file order.
     pub claims: Vec<BoundClaim>,
@@ -438,7 +467,7 @@ pub enum ClaimState {
     Inactive(String),
     /// It depends on this variant group or parameter, which nobody bound.
     Unbound(String),
-    /// It binds somebody other than the device.
+    /// It binds somebody other than who is judged.
     OtherSubject,
 }
 

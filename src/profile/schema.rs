@@ -16,6 +16,7 @@ pub(super) const PROFILE: &[&str] = &[
     "identify",
     "variants",
     "parameters",
+    "subjects",
     "groups",
     "baseline",
     "tls_policy",
@@ -30,6 +31,8 @@ pub(super) const IDENTIFY: &[&str] =
     &["dhcp_host_names", "dhcp_vendor_classes", "mud_urls", "ouis", "names", "ports"];
 /// Keys of a group in `variants`.
 pub(super) const VARIANT: &[&str] = &["help", "options", "default"];
+/// Keys of a subject.
+pub(super) const SUBJECT: &[&str] = &["help", "identify"];
 /// Keys of a parameter.
 pub(super) const PARAMETER: &[&str] = &["kind", "help", "default"];
 /// Keys of a claim; exactly one of [`LEVELS`] is among them.
@@ -116,8 +119,12 @@ pub(super) const REFERENCE: char = '$';
 pub(super) const UNBOUND: &str = "unbound";
 
 /// Words of `kind`.
-pub(super) const KINDS: &[(&str, ParameterKind)] =
-    &[("flag", ParameterKind::Flag), ("ports", ParameterKind::Ports), ("peers", ParameterKind::Peers)];
+pub(super) const KINDS: &[(&str, ParameterKind)] = &[
+    ("flag", ParameterKind::Flag),
+    ("ports", ParameterKind::Ports),
+    ("peers", ParameterKind::Peers),
+    ("version", ParameterKind::Version),
+];
 
 /// Words of `severity`.
 pub(super) const SEVERITIES: &[(&str, Severity)] =
