@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::problem::{near_or_all, quoted};
-use super::schema::UNBOUND;
+use super::schema::{ANYONE, UNBOUND};
 use super::version::Version;
 use super::{
     AddressSet, BoundClaim, Claim, ClaimState, Condition, Declaration, FlowRule, Parameter, Peer, Ports,
@@ -154,7 +154,7 @@ fn known_parameter<'p>(profile: &'p Profile, name: &str) -> Result<&'p Parameter
 
 /// Whether the claim applies, its slots aside. What excludes it weighs more than what is open.
 fn state(claim: &Claim, subject: &str, chosen: &Chosen<'_>, values: &Values<'_>) -> ClaimState {
-    if claim.subject != subject {
+    if claim.subject != subject && claim.subject != ANYONE {
         return ClaimState::OtherSubject;
     }
     let mut open = None;

@@ -24,7 +24,7 @@ pub fn source(name: &str) -> Option<&'static str> {
 }
 
 /// What messages call the shipped profile `name`.
-fn origin(name: &str) -> String {
+pub(super) fn origin(name: &str) -> String {
     format!("built-in {name}")
 }
 

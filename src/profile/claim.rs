@@ -6,35 +6,54 @@ use std::sync::Arc;
 use super::bind::DEVICE;
 use super::problem::{near_or_all, quoted};
 use super::read::{At, Map, Reader};
-use super::schema::{self, UNBOUND};
+use super::schema::{self, ANYONE, UNBOUND, keys};
+use super::service::Service;
 use super::value::{self, PeerWord};
 use super::version::{self, VersionRange};
 use super::yaml::{Node, Place};
 use super::{
     AddressSet, Claim, Condition, Level, Parameter, ParameterKind, Peer, ProxyRule, Role, Rule, SlotPart,
-    Source, VariantGroup,
+    Source, TlsRule, VariantGroup, addresses,
 };
 use super::{flow_rule, load};
 
 /// What a claim may refer to.
-pub(super) struct Context<'p> {
-    pub(super) variants: &'p [VariantGroup],
-    pub(super) parameters: &'p [Parameter],
-    pub(super) groups: &'p BTreeMap<String, Vec<Peer>>,
-    pub(super) subjects: &'p [Role],
+#[derive(Default)]
+pub(super) struct Context {
+    pub(super) variants: Vec<VariantGroup>,
+    pub(super) parameters: Vec<Parameter>,
+    pub(super) subjects: Vec<Role>,
+    pub(super) groups: BTreeMap<String, Vec<Peer>>,
+    pub(super) services: BTreeMap<String, Service>,
+    pub(super) tls_blocks: BTreeMap<String, TlsRule>,
+    pub(super) lists: BTreeMap<String, AddressSet>,
     /// Whether claims come from a document, so that each needs its sentence.
     pub(super) quoted: bool,
+}
+
+impl Context {
+    /// A peer, where the profile's own address lists go before those that ship.
+    pub(super) fn peer(&self, text: &str) -> Result<PeerWord, String> {
+        let Some(name) = text.strip_prefix(schema::LIST) else { return value::peer(text) };
+        if let Some(set) = self.lists.get(name) {
+            return Ok(PeerWord::Peer(Peer::List(set.clone())));
+        }
+        value::peer(text).map_err(|_| {
+            let known = self.lists.keys().map(String::as_str).chain(addresses::names());
+            format!("unknown address list `{name}`{}", near_or_all(name, known))
+        })
+    }
 }
 
 /// The places of a claim that parameters fill.
 pub(super) type Slots = Vec<(SlotPart, String)>;
 
 /// Reads one claim; `None` after at least one problem.
-pub(super) fn claim(reader: &mut Reader<'_>, at: &At<'_>, context: &Context<'_>) -> Option<(Claim, Slots)> {
-    let map = reader.map(at, schema::CLAIM)?;
-    let id = reader.required(&map, "id").and_then(|at| reader.read(&at, load::id));
-    let map = Map { key: id.as_ref().map_or(map.key.clone(), |id| format!("claims.{id}")), ..map };
-    let title = reader.required_text(&map, "title");
+pub(super) fn claim(reader: &mut Reader<'_>, at: &At<'_>, context: &Context) -> Option<(Claim, Slots)> {
+    let map = reader.mapping(at, &keys::CLAIM)?;
+    let id = map.get("id").and_then(|at| reader.read(&at, load::id));
+    let title = reader.optional(&map, "title");
+    reader.flag(&map, "replace");
     let subject = map.get("subject").and_then(|at| subject(reader, &at, context));
     let subject = subject.unwrap_or_else(|| DEVICE.to_owned());
     let when = conditions(reader, &map, context);
@@ -46,7 +65,7 @@ pub(super) fn claim(reader: &mut Reader<'_>, at: &At<'_>, context: &Context<'_>)
 }
 
 /// Where the sentence of a claim or statement is from.
-pub(super) fn source(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context<'_>) -> Source {
+pub(super) fn source(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context) -> Source {
     let silent = reader.flag(map, "silent");
     let quote = reader.optional(map, "quote").unwrap_or_default();
     let place = reader.optional(map, "source").unwrap_or_default();
@@ -71,9 +90,9 @@ pub(super) fn source(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context<'
 }
 
 /// Whom a claim binds.
-fn subject(reader: &mut Reader<'_>, at: &At<'_>, context: &Context<'_>) -> Option<String> {
+fn subject(reader: &mut Reader<'_>, at: &At<'_>, context: &Context) -> Option<String> {
     let known: Vec<&str> =
-        std::iter::once(DEVICE).chain(context.subjects.iter().map(|role| role.name.as_str())).collect();
+        [DEVICE, ANYONE].into_iter().chain(context.subjects.iter().map(|role| role.name.as_str())).collect();
     let text = reader.text(at)?;
     if !known.contains(&text.as_str()) {
         let hint = near_or_all(&text, known);
@@ -82,7 +101,7 @@ fn subject(reader: &mut Reader<'_>, at: &At<'_>, context: &Context<'_>) -> Optio
     Some(text)
 }
 
-fn conditions(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context<'_>) -> Vec<Condition> {
+fn conditions(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context) -> Vec<Condition> {
     let Some(at) = map.get("when") else { return Vec::new() };
     if matches!(at.item.value, Node::Text(_) | Node::Inferred(_)) {
         return comparison(reader, &at, context).into_iter().collect();
@@ -94,7 +113,7 @@ fn conditions(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context<'_>) -> 
 }
 
 /// `when` as one text, which is a comparison of a version.
-fn comparison(reader: &mut Reader<'_>, at: &At<'_>, context: &Context<'_>) -> Option<Condition> {
+fn comparison(reader: &mut Reader<'_>, at: &At<'_>, context: &Context) -> Option<Condition> {
     let (name, range) = reader.read(at, version::comparison)?;
     if context.variants.iter().any(|group| group.name == name) {
         reader
@@ -112,7 +131,7 @@ fn condition(
     when: &Map<'_>,
     (name, place): (&str, Place),
     at: &At<'_>,
-    context: &Context<'_>,
+    context: &Context,
 ) -> Option<Condition> {
     if let Some(group) = context.variants.iter().find(|group| group.name == name) {
         return Some(options(reader, group, at));
@@ -167,7 +186,7 @@ fn options(reader: &mut Reader<'_>, group: &VariantGroup, at: &At<'_>) -> Condit
     Condition::Variant { group: group.name.clone(), options }
 }
 
-fn rule(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context<'_>) -> Option<(Level, Rule, Slots)> {
+fn rule(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context) -> Option<(Level, Rule, Slots)> {
     let levels = map.present(schema::LEVELS);
     let [(level, _)] = levels.as_slice() else {
         let all = quoted(schema::LEVELS.iter().copied());
@@ -181,7 +200,7 @@ fn rule(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context<'_>) -> Option
         "forbidden" => Level::Forbidden,
         _ => Level::Informational,
     };
-    let body = reader.map(&at, schema::RULE)?;
+    let body = reader.mapping(&at, &keys::RULE)?;
     let special = body.present(schema::SPECIAL);
     let mut slots = Slots::new();
     let rule = match special.as_slice() {
@@ -199,7 +218,9 @@ fn rule(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context<'_>) -> Option
 }
 
 fn special_alone(reader: &mut Reader<'_>, map: &Map<'_>, body: &Map<'_>, name: &str) {
-    for (key, place, _) in body.entries().filter(|(key, ..)| *key != name && schema::RULE.contains(key)) {
+    for (key, place, _) in
+        body.entries().filter(|(key, ..)| *key != name && keys::RULE.names().any(|known| known == *key))
+    {
         reader.problem(place, &body.key, format!("`{key}` does not go with `{name}`"));
     }
     for (key, place) in map.present(schema::CONSTRAINTS) {
@@ -212,7 +233,7 @@ fn special_rule(
     body: &Map<'_>,
     name: &str,
     level: Level,
-    context: &Context<'_>,
+    context: &Context,
     slots: &mut Slots,
 ) -> Option<Rule> {
     let at = body.get(name)?;
@@ -241,16 +262,15 @@ fn special_rule(
             Some(Rule::SameAddresses(names))
         }
         "canonical_name" => {
-            let map = reader.map(&at, schema::CANONICAL_NAME)?;
-            let name = reader.required(&map, "name").and_then(|at| reader.read(&at, value::exact_name));
-            let under = reader.required(&map, "under").and_then(|at| reader.read(&at, value::name_pattern));
+            let map = reader.mapping(&at, &keys::CANONICAL_NAME)?;
+            let name = map.get("name").and_then(|at| reader.read(&at, value::exact_name));
+            let under = map.get("under").and_then(|at| reader.read(&at, value::name_pattern));
             Some(Rule::CanonicalName { name: name?, under: under? })
         }
         _ => {
-            let map = reader.map(&at, schema::ADDRESSES_WITHIN)?;
-            let names = reader.required(&map, "names").map(|at| reader.each(&at, value::name_pattern));
-            let networks =
-                reader.required(&map, "networks").and_then(|at| networks(reader, &at, context, slots));
+            let map = reader.mapping(&at, &keys::ADDRESSES_WITHIN)?;
+            let names = map.get("names").map(|at| reader.each(&at, value::name_pattern));
+            let networks = map.get("networks").and_then(|at| networks(reader, &at, context, slots));
             Some(Rule::AddressesWithin { names: names?, networks: networks? })
         }
     }
@@ -259,11 +279,11 @@ fn special_rule(
 fn networks(
     reader: &mut Reader<'_>,
     at: &At<'_>,
-    context: &Context<'_>,
+    context: &Context,
     slots: &mut Slots,
 ) -> Option<AddressSet> {
     let text = reader.text(at)?;
-    match value::peer(&text) {
+    match context.peer(&text) {
         Ok(PeerWord::Peer(Peer::List(set))) => Some(set),
         Ok(PeerWord::Reference(name)) => {
             parameter(reader, at, context, &name, ParameterKind::Peers)?;
@@ -292,15 +312,18 @@ pub(super) fn nothing(name: String) -> AddressSet {
 pub(super) fn parameter(
     reader: &mut Reader<'_>,
     at: &At<'_>,
-    context: &Context<'_>,
+    context: &Context,
     name: &str,
     kind: ParameterKind,
 ) -> Option<()> {
     match context.parameters.iter().find(|parameter| parameter.name == name) {
         Some(parameter) if parameter.kind == kind => Some(()),
-        Some(_) => {
+        Some(other) => {
             let word = schema::KINDS.iter().find(|(_, known)| *known == kind).map_or("", |(word, _)| *word);
-            reader.wrong(at, format!("the parameter `{name}` is not of kind `{word}`"));
+            reader.wrong(
+                at,
+                format!("the parameter `{name}` is not of kind `{word}` but of kind `{}`", other.kind),
+            );
             None
         }
         None => {

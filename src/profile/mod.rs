@@ -8,16 +8,21 @@ pub mod bind;
 pub mod builtin;
 mod claim;
 mod flow_rule;
+mod layers;
 pub mod lint;
 pub mod load;
 mod problem;
 mod read;
 mod schema;
+mod sections;
+mod service;
 mod show;
 pub mod tls_policy;
 mod value;
 pub mod version;
 mod yaml;
+
+pub use schema::json_schema;
 
 use std::time::Duration;
 
@@ -196,7 +201,7 @@ pub struct Claim {
     pub id: String,
     /// What it says, short, in our words.
     pub title: String,
-    /// Whom it binds: `device`, or one of [`Profile::subjects`].
+    /// Whom it binds: `device`, one of [`Profile::subjects`], or `anyone`.
     pub subject: String,
     /// How strongly.
     pub level: Level,

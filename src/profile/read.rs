@@ -2,12 +2,16 @@
 
 use serde_saphyr::Spanned;
 
-use super::problem::{Problem, near, near_or_all};
+use super::problem::{Problem, near_or_all, quoted};
+use super::schema::{Mapping, Need};
 use super::yaml::{Item, Node, Place};
 
 /// Collects what is wrong; every method that answers `None` has added a problem first.
 pub(super) struct Reader<'s> {
-    source: &'s str,
+    /// Texts of the files that are read together.
+    sources: Vec<&'s str>,
+    /// Which of them is being read.
+    file: usize,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -32,6 +36,13 @@ impl<'n> At<'n> {
 
     pub(super) fn place(&self) -> Place {
         self.item.referenced.into()
+    }
+
+    /// The value of `name`, where this is a mapping that has it.
+    pub(super) fn entry(&self, name: &str) -> Option<Self> {
+        let Node::Map(entries) = &self.item.value else { return None };
+        let (_, item) = entries.iter().find(|(key, _)| key.value == name)?;
+        Some(self.child(item, name))
     }
 
     fn child(&self, item: &'n Item, name: &str) -> Self {
@@ -64,11 +75,22 @@ impl<'n> Map<'n> {
 
 impl<'s> Reader<'s> {
     pub(super) fn new(source: &'s str) -> Self {
-        Self { source, problems: Vec::new() }
+        Self::of(vec![source])
+    }
+
+    /// A reader of several files; it begins with the first.
+    pub(super) fn of(sources: Vec<&'s str>) -> Self {
+        Self { sources, file: 0, problems: Vec::new() }
+    }
+
+    /// What is read next is of this file.
+    pub(super) fn enter(&mut self, file: usize) {
+        self.file = file;
     }
 
     pub(super) fn problem(&mut self, place: Place, key: &str, message: impl Into<String>) {
-        self.problems.push(Problem { place, key: key.to_owned(), message: message.into() });
+        let file = self.file;
+        self.problems.push(Problem { file, place, key: key.to_owned(), message: message.into() });
     }
 
     pub(super) fn wrong(&mut self, at: &At<'_>, message: impl Into<String>) {
@@ -90,6 +112,36 @@ impl<'s> Reader<'s> {
         Some(Map { entries, key: at.key.clone(), place: at.place() })
     }
 
+    /// A mapping with the keys that it is described with, none of those that must be there missing.
+    pub(super) fn mapping<'n>(&mut self, at: &At<'n>, described: &Mapping) -> Option<Map<'n>> {
+        let all = described.names();
+        if !matches!(at.item.value, Node::Map(_)) {
+            let some = quoted(all.take(SOME_KEYS));
+            self.wrong(
+                at,
+                format!("expected a mapping with keys such as {some}, got {}", at.item.value.kind()),
+            );
+            return None;
+        }
+        let map = self.map(at, &all.clone().collect::<Vec<_>>())?;
+        if described.some && map.entries.is_empty() {
+            self.wrong(at, format!("expected at least one of {}", quoted(all)));
+            return Some(map);
+        }
+        for key in described.keys {
+            let needed = match key.need {
+                Need::May => false,
+                Need::Must => true,
+                Need::MustUnless(other) => map.get(other).is_none(),
+            };
+            if needed && map.get(key.name).is_none() {
+                let doc = key.doc.trim_end_matches('.');
+                self.problem(map.place, &map.key, format!("missing key `{}` ({doc})", key.name));
+            }
+        }
+        Some(map)
+    }
+
     /// The value of a key that must be there.
     pub(super) fn required<'n>(&mut self, map: &Map<'n>, name: &str) -> Option<At<'n>> {
         let found = map.get(name);
@@ -99,13 +151,27 @@ impl<'s> Reader<'s> {
         found
     }
 
-    /// A list; a single value is no list.
+    /// A list; a single value is no list. An entry with an id is called by it, another by its number.
     pub(super) fn list<'n>(&mut self, at: &At<'n>) -> Vec<At<'n>> {
         if let Node::List(items) = &at.item.value {
-            items.iter().enumerate().map(|(n, item)| at.child(item, &format!("{}", n + 1))).collect()
+            let name = |(n, item): (usize, &'n Item)| {
+                let id = At::new(item, "").entry("id").and_then(|id| self.scalar(&id));
+                let id = id.filter(|id| super::load::id(id).is_ok());
+                at.child(item, &id.unwrap_or_else(|| format!("{}", n + 1)))
+            };
+            items.iter().enumerate().map(name).collect()
         } else {
             self.wrong(at, format!("expected a list, got {}", at.item.value.kind()));
             Vec::new()
+        }
+    }
+
+    /// A scalar's text, as written, if it is one.
+    fn scalar(&self, at: &At<'_>) -> Option<String> {
+        match &at.item.value {
+            Node::Text(text) => Some(text.trim().to_owned()),
+            Node::Inferred(understood) => Some(self.as_written(at).unwrap_or(understood).to_owned()),
+            _ => None,
         }
     }
 
@@ -116,8 +182,7 @@ impl<'s> Reader<'s> {
                 self.wrong(at, "expected a value, got an empty one");
                 None
             }
-            Node::Text(text) => Some(text.trim().to_owned()),
-            Node::Inferred(understood) => Some(self.as_written(at).unwrap_or(understood).to_owned()),
+            Node::Text(_) | Node::Inferred(_) => self.scalar(at),
             other => {
                 self.wrong(at, format!("expected a single value, got {}", other.kind()));
                 None
@@ -199,7 +264,7 @@ impl<'s> Reader<'s> {
         if known.contains(&text.as_str()) {
             return Some(text);
         }
-        self.wrong(at, format!("unknown {what} `{text}`{}", near(&text, known.iter().copied())));
+        self.wrong(at, format!("unknown {what} `{text}`{}", near_or_all(&text, known.iter().copied())));
         None
     }
 
@@ -208,10 +273,13 @@ impl<'s> Reader<'s> {
         let span = at.item.defined.span();
         let start = usize::try_from(span.byte_offset()?).ok()?;
         let end = start.checked_add(usize::try_from(span.byte_len()?).ok()?)?;
-        let text = self.source.get(start..end)?.trim();
+        let text = self.sources.get(self.file)?.get(start..end)?.trim();
         (!text.is_empty() && !text.contains(char::is_whitespace)).then_some(text)
     }
 }
+
+/// How many keys are told of a mapping that is missing.
+const SOME_KEYS: usize = 6;
 
 fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }

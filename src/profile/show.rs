@@ -247,7 +247,9 @@ fn show_claim(f: &mut fmt::Formatter<'_>, claim: &Claim, excepts: Option<&str>) 
             claim.when.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
         );
     }
-    if claim.subject != super::bind::DEVICE {
+    if claim.subject == ANYONE {
+        line.push_str("; binds every subject");
+    } else if claim.subject != super::bind::DEVICE {
         let _ = write!(line, "; binds the {}, not the device", claim.subject);
     }
     if let Some(severity) = claim.severity {

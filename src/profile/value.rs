@@ -74,7 +74,7 @@ pub(super) fn peer(text: &str) -> Result<PeerWord, String> {
 }
 
 /// An address or a prefix; `None` for what is meant to be neither.
-fn network(text: &str) -> Result<Option<IpNet>, String> {
+pub(super) fn network(text: &str) -> Result<Option<IpNet>, String> {
     if let Ok(ip) = text.parse::<IpAddr>() {
         return Ok(Some(IpNet::from(ip)));
     }
