@@ -40,6 +40,8 @@ pub(super) enum ProfileCommand {
         /// A built-in name or a YAML file
         profile: String,
     },
+    /// Print the JSON Schema of profiles, with which editors complete and check them
+    Schema,
     /// Check profiles for errors
     Lint {
         /// Built-in names or YAML files
@@ -128,6 +130,9 @@ pub(super) struct CheckArgs {
     /// Judge this device: IP, prefix, MAC, OUI, a name that it states (DHCP, mDNS, NetBIOS, LLDP) or vlan:N; repeatable [default: whom the profile recognises]
     #[arg(long, value_name = "[PROFILE=]SELECTOR")]
     pub(super) device: Vec<String>,
+    /// Note address lists that are older than this when the capture ends
+    #[arg(long, value_name = "DAYS", default_value_t = 90)]
+    pub(super) max_list_age: u64,
     #[command(flatten)]
     pub(super) output: OutputArgs,
     /// Print a row for every claim, not only discrepancies

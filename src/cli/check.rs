@@ -1,17 +1,17 @@
 //! `wireclaim check`: the discrepancy table, and the exit status as the answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::ManuallyDrop;
 
 use super::Exit;
 use super::args::CheckArgs;
 use super::settings::{self, Target};
 use crate::error::Result;
-use crate::model::Finding;
 use crate::model::finding::{Confidence, Severity};
+use crate::model::{Finding, Timestamp};
 use crate::pipeline::Analysis;
-use crate::pipeline::judge::{self, Judgement, Scene, Show, Verdict};
-use crate::profile::bind;
+use crate::pipeline::judge::{self, Judgement, Scene, Show, Task, Verdict};
+use crate::profile::{addresses, bind};
 use crate::report::summary::{Coverage, Summary};
 use crate::report::{self, Content};
 
@@ -37,8 +37,26 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
             verdict.profile, verdict.why
         );
     }
+    if !args.input.quiet {
+        tell_old_lists(&tasks, analysis.flows.span().1, args.max_list_age);
+    }
     super::flows::tell_read_error(&analysis);
     Ok(exit)
+}
+
+/// Says which address lists are old for this capture: what an old list says of an address may no longer be so.
+fn tell_old_lists(tasks: &[Task], last: Timestamp, most: u64) {
+    let lists: BTreeSet<(&str, &str, u64)> = tasks
+        .iter()
+        .flat_map(|task| addresses::of(&task.declaration))
+        .map(|set| (set.name.as_str(), set.dated.as_str(), set.age_in_days(last)))
+        .collect();
+    for (name, dated, age) in lists.into_iter().filter(|(.., age)| *age > most) {
+        eprintln!(
+            "wireclaim: the address list `{name}` is of {dated}, {age} days before the capture ends: an address outside it \
+             may be inside by then (`lists` in a profile reads a newer one under this name)"
+        );
+    }
 }
 
 /// The gate, as the exit status.

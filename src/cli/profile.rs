@@ -3,12 +3,16 @@
 use super::Exit;
 use super::args::ProfileCommand;
 use crate::error::{Error, Result};
-use crate::profile::{builtin, lint};
+use crate::profile::{builtin, json_schema, lint};
 
 pub(super) fn run(command: ProfileCommand) -> Result<Exit> {
     match command {
         ProfileCommand::Show { profile } => {
             super::print(&builtin::open(&profile)?.to_string())?;
+            Ok(Exit::Clean)
+        }
+        ProfileCommand::Schema => {
+            super::print(&json_schema())?;
             Ok(Exit::Clean)
         }
         ProfileCommand::Lint { profiles } => lint_all(&profiles),

@@ -49,7 +49,8 @@ pub fn cell(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{shown}") } else { shown }
 }
 
-fn is_plain(c: char) -> bool {
+/// Whether a character is shown as itself: no control character, none that ends a line, reorders or hides text.
+pub(crate) fn is_plain(c: char) -> bool {
     !c.is_control()
         && !matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -129,7 +129,7 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era.saturating_mul(146_097).saturating_add(days).saturating_sub(719_468)
 }
 
-fn set(name: &str, dated: &str, networks: &[IpNet]) -> AddressSet {
+fn set(name: &str, dated: &str, networks: &Vec<IpNet>) -> AddressSet {
     let networks = Arc::new(IpNet::aggregate(networks));
     AddressSet { name: name.to_owned(), dated: dated.to_owned(), networks }
 }

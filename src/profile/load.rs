@@ -15,7 +15,7 @@ use super::{Claim, Contradiction, ParameterKind, Profile, Slot, Statement, secti
 use crate::error::{Error, Result};
 
 /// The name of the policy that judges TLS where a profile names none.
-const DEFAULT_POLICY: &str = "default";
+pub(super) const DEFAULT_POLICY: &str = "default";
 
 /// Reads a profile from a file, and what it extends.
 ///

@@ -20,6 +20,7 @@ mod show;
 pub mod tls_policy;
 mod value;
 pub mod version;
+pub mod write;
 mod yaml;
 
 pub use schema::json_schema;

@@ -81,6 +81,22 @@ impl fmt::Display for Version {
     }
 }
 
+/// As a mapping of `when` compares its key: `> 13.0.1`, `>= 13.0, < 14`, `13.0.1`.
+impl fmt::Display for VersionRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.low, &self.high) {
+            (Some(low), Some(high)) if low == high => low.version.fmt(f),
+            (low, high) => {
+                let low = low.as_ref().map(|low| ('>', low));
+                let both = low.into_iter().chain(high.as_ref().map(|high| ('<', high)));
+                let sign = |limit: &Limit| if limit.included { "=" } else { "" };
+                let texts = both.map(|(to, limit)| format!("{to}{} {}", sign(limit), limit.version));
+                f.write_str(&texts.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+}
+
 impl VersionRange {
     /// Whether `version` is in it.
     pub fn contains(&self, version: &Version) -> bool {
@@ -265,7 +281,8 @@ mod tests {
             let range = range.unwrap();
             assert!(inside.split(' ').all(|one| range.contains(&version(one))), "{text}");
             assert!(!outside.split(' ').any(|one| range.contains(&version(one))), "{text}");
-            // What is shown is read as the same.
+            // What is shown or written is read as the same.
+            assert_eq!(VersionRange::parse(&range.to_string()).as_ref(), Ok(&range), "{text}");
             assert_eq!(comparison(&range.of("fbos")).unwrap().1, Some(range), "{text}");
         }
         assert_eq!(comparison("fbos unbound"), Ok(("fbos".to_owned(), None)));
