@@ -431,7 +431,8 @@ mod tests {
     #[test]
     fn every_construct_reads_back_as_it_was() {
         let text = "version: 1\nprofile: a\ntitle: 'it''s: \"odd\" # text'\nidentify: {mud_urls: 'https://a.example/*'}\n\
-            parameters:\n  p: {kind: ports, help: h, default: '80,90-99'}\n  q: {kind: peers, help: h}\n  f: {kind: flag, help: h}\n\
+            parameters:\n  p: {kind: ports, help: h, default: '80,90-99'}\n  q: {kind: peers, help: h}\n  f: {kind: flag, help: h}\n  w: {kind: version, help: h, default: '1.10'}\n\
+            subjects: {browser: {help: h, identify: {dhcp_host_names: 'pc-*'}}}\n\
             variants: {v: {options: [a, b], default: b}}\ntls_policy: default\nclaims:\n  \
             - {id: A, title: t, subject: browser, when: {v: [a, unbound], f: false}, severity: info,\n     \
                required: {out: [a.example, '*.b.example', .c.example, 192.0.2.1, 2001:db8::/32, $q, local-network], at_least: 2,\n       \
@@ -443,7 +444,8 @@ mod tests {
             - {id: D, title: t, allowed: {out: anyone, tcp: {prefer: [1, 3, 2]}, service: [tls/mqtt, amqp]}}\n  \
             - {id: E, title: t, forbidden: {proxy: true}}\n  \
             - {id: F, title: t, informational: {addresses_within: {names: a.example, networks: $q}}}\n  \
-            - {id: G, title: t, informational: {either: anyone, udp: any}, lifetime: {long_running: true}}\n";
+            - {id: G, title: t, informational: {either: anyone, udp: any}, lifetime: {long_running: true}}\n  \
+            - {id: H, title: t, subject: anyone, allowed: {out: anyone}, when: {w: ['> 1, <= 2', '< 0.5', '3.0', unbound]}}\n";
         let profile = load::from_str(text, "a").unwrap();
         assert_eq!(content(&back(&profile, &Notes::default())), content(&profile));
     }
