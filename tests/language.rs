@@ -1,5 +1,13 @@
 //! The page of the language: every example loads and means what is written beside it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails says so"
+)]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -10,7 +18,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use wireclaim::profile::{Claim, ClaimState, Profile, bind, load};
 
-use support::root;
+use support::{root, say};
+
+const CLEAN: &str = "fixtures/cases/farmbot-clean/capture.pcap";
 
 /// A fenced block: what the page expects of it, its file name, its text.
 struct Example {
@@ -180,4 +190,91 @@ fn every_key_and_word_is_on_the_page_and_in_an_example() {
         }
     }
     assert!(seen > 100, "{seen}");
+}
+
+/// A file in a folder of its own.
+fn written(text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.yaml");
+    std::fs::write(&path, text).unwrap();
+    let path = path.display().to_string();
+    (folder, path)
+}
+
+#[test]
+fn the_selected_are_judged_as_the_subject_that_is_named() {
+    let all = |rest: &str| say(&format!("check {CLEAN} -p farmbot --format ndjson --fail-on never {rest}"));
+    let device = all("--all");
+    let row = |answer: &support::Answer, claim: &str| {
+        answer
+            .rows()
+            .into_iter()
+            .find(|row| row["claim"] == claim)
+            .unwrap_or_else(|| panic!("no row of {claim}"))
+    };
+    assert_eq!(row(&device, "FB-06")["message"], "This binds the browser, not the device.");
+    assert!(!device.err.contains("subject:"), "{}", device.err);
+    let browser = all("--all --subject browser --device 192.0.2.100");
+    assert_eq!(row(&browser, "FB-11")["message"], "This binds the device, not the browser.");
+    assert_eq!(row(&browser, "FB-06")["variant"], "subject:browser");
+    assert_ne!(row(&browser, "FB-06")["message"], row(&device, "FB-06")["message"]);
+    assert!(
+        browser.err.contains("claims of farmbot (subject:browser) for farmbot-1234: "),
+        "{}",
+        browser.err
+    );
+    // The device's own connections are undeclared for a browser.
+    assert!(browser.codes().iter().any(|code| code == "undeclared-destination"));
+    for (options, told) in [
+        ("--subject brwser", "`farmbot` has no subject `brwser` (did you mean `browser`?)"),
+        ("--subject browser --subject device", "got `browser` and `device` for one profile"),
+    ] {
+        let refused = all(options);
+        assert_eq!(refused.status, 2);
+        assert!(refused.err.contains(told), "{}", refused.err);
+    }
+}
+
+#[test]
+fn old_address_lists_are_noted_once_and_never_by_the_clock() {
+    // The capture ends on 2026-11-21, 156 days after the shipped list.
+    let told = say(&format!("check {CLEAN} -p farmbot --fail-on never"));
+    let note = "the address list `aws-us-east-1` is of 2026-06-18, 156 days before the capture ends";
+    assert_eq!(told.err.matches(note).count(), 1, "{}", told.err);
+    for rest in ["--max-list-age 156", "--quiet"] {
+        let silent = say(&format!("check {CLEAN} -p farmbot --fail-on never {rest}"));
+        assert!(!silent.err.contains("address list"), "{}", silent.err);
+    }
+    // A newer one of the same name takes its place, in inherited claims too.
+    let (folder, path) =
+        written("version: 1\nprofile: mine\nextends: farmbot\nlists:\n  aws-us-east-1: {file: new.txt}\n");
+    std::fs::write(folder.path().join("new.txt"), "# dated: 2026-11-01\n192.0.2.0/24\n").unwrap();
+    let newer = say(&format!("check {CLEAN} -p {path} --fail-on never"));
+    assert_eq!(newer.status, 0, "{}", newer.err);
+    assert!(!newer.err.contains("address list"), "{}", newer.err);
+}
+
+#[test]
+fn a_profile_that_extends_another_finds_what_the_other_finds() {
+    let faults = "fixtures/cases/farmbot-faults/capture.pcap";
+    let check = |profile: &str| say(&format!("check {faults} -p {profile} --format ndjson"));
+    let (_folder, path) = written("version: 1\nprofile: mine\nextends: farmbot\nwithout: FB-20\n");
+    let (parent, child) = (check("farmbot"), check(&path));
+    let codes = |answer: &support::Answer| {
+        let mut codes = answer.codes();
+        codes.sort();
+        codes
+    };
+    assert_eq!((parent.status, codes(&parent)), (child.status, codes(&child)));
+    assert!(!parent.codes().is_empty());
+    let broken = path.replace("mine", "broken");
+    std::fs::write(&broken, "version: 1\nprofile: b\nextends: mine.yaml\nclaims:\n  - {id: FB-01, title: t, allowed: {out: a b}}\n").unwrap();
+    let refused = check(&broken);
+    assert_eq!(refused.status, 2);
+    for told in [
+        "broken.yaml:5:5: claims.FB-01: the id `FB-01` exists already (built-in farmbot, line ",
+        "expected a domain name",
+    ] {
+        assert!(refused.err.contains(told), "{}", refused.err);
+    }
 }

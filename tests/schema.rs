@@ -1,5 +1,13 @@
 //! The JSON Schema of profiles: what ships, what the command prints, and what the reader takes are one.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails says so"
+)]
+
 #[path = "support/json_schema.rs"]
 mod json_schema;
 mod support;

@@ -257,7 +257,7 @@ fn special_rule(
         "same_addresses" => {
             let names = reader.each(&at, value::exact_name);
             if names.len() < 2 {
-                reader.wrong(&at, "expected at least two names");
+                reader.wrong(&at, format!("expected at least two names, got {}", names.len()));
             }
             Some(Rule::SameAddresses(names))
         }

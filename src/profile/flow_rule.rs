@@ -232,7 +232,7 @@ pub(super) fn tls_block(reader: &mut Reader<'_>, at: &At<'_>) -> Option<TlsRule>
     if let (Some(min), Some(max)) = (rule.min_version, rule.max_version)
         && min > max
     {
-        reader.wrong(at, "`min_version` is above `max_version`");
+        reader.wrong(at, "expected a `min_version` up to `max_version`: it is above `max_version`");
     }
     Some(rule)
 }
@@ -255,9 +255,10 @@ fn lifetime(reader: &mut Reader<'_>, at: &At<'_>) -> Option<LifetimeRule> {
         max_idle_tail: length("max_idle_tail"),
     };
     if rule.long_running && rule.max.is_some() {
-        reader.wrong(at, "`long_running` has no `max`");
+        reader.wrong(at, "expected `long_running` or `max`: what only an endpoint may close has no `max`");
     }
-    if rule == LifetimeRule::default() && !map.entries.is_empty() {
+    let limits = map.present(&["min", "max", "max_idle_tail"]);
+    if !long_running && limits.is_empty() && !map.entries.is_empty() {
         reader.wrong(at, "expected at least one limit, or `long_running: true`");
     }
     Some(rule)

@@ -189,7 +189,8 @@ fn new_id(
         at.entry("replace").filter(|at| matches!(&at.item.value, Node::Inferred(word) if word == "true"));
     match (all.places.get(id).copied(), asked) {
         (Some((other, line)), _) if other == file => {
-            reader.wrong(at, format!("the id `{id}` exists already (line {line})"));
+            reader
+                .wrong(at, format!("expected an id of its own: the id `{id}` exists already (line {line})"));
             return false;
         }
         (Some((other, line)), None) => {

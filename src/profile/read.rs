@@ -3,7 +3,7 @@
 use serde_saphyr::Spanned;
 
 use super::problem::{Problem, near_or_all, quoted};
-use super::schema::{Mapping, Need};
+use super::schema::{Key, Mapping, Need};
 use super::yaml::{Item, Node, Place};
 
 /// Collects what is wrong; every method that answers `None` has added a problem first.
@@ -20,6 +20,8 @@ pub(super) struct Reader<'s> {
 pub(super) struct At<'n> {
     pub(super) item: &'n Item,
     pub(super) key: String,
+    /// What its key means, where that is described.
+    doc: &'static str,
 }
 
 /// A mapping whose keys are known ones.
@@ -27,11 +29,13 @@ pub(super) struct Map<'n> {
     pub(super) entries: &'n [(Spanned<String>, Item)],
     pub(super) key: String,
     pub(super) place: Place,
+    /// What its keys mean, where they are described.
+    described: &'static [Key],
 }
 
 impl<'n> At<'n> {
     pub(super) fn new(item: &'n Item, key: impl Into<String>) -> Self {
-        Self { item, key: key.into() }
+        Self { item, key: key.into(), doc: "" }
     }
 
     pub(super) fn place(&self) -> Place {
@@ -46,7 +50,7 @@ impl<'n> At<'n> {
     }
 
     fn child(&self, item: &'n Item, name: &str) -> Self {
-        Self { item, key: join(&self.key, name) }
+        Self { item, key: join(&self.key, name), doc: self.doc }
     }
 }
 
@@ -54,7 +58,8 @@ impl<'n> Map<'n> {
     /// The value of `name`; nothing where the key is absent.
     pub(super) fn get(&self, name: &str) -> Option<At<'n>> {
         let (_, item) = self.entries.iter().find(|(key, _)| key.value == name)?;
-        Some(At::new(item, join(&self.key, name)))
+        let doc = self.described.iter().find(|key| key.name == name).map_or("", |key| key.doc);
+        Some(At { item, key: join(&self.key, name), doc })
     }
 
     /// Every entry with the place of its key, in the order of the file.
@@ -93,6 +98,13 @@ impl<'s> Reader<'s> {
         self.problems.push(Problem { file, place, key: key.to_owned(), message: message.into() });
     }
 
+    /// Tells that something else stands where `what` is expected, and what that would mean.
+    fn expected(&mut self, at: &At<'_>, what: &str) {
+        let doc =
+            if at.doc.is_empty() { String::new() } else { format!(" ({})", at.doc.trim_end_matches('.')) };
+        self.wrong(at, format!("expected {what}{doc}, got {}", at.item.value.kind()));
+    }
+
     pub(super) fn wrong(&mut self, at: &At<'_>, message: impl Into<String>) {
         self.problem(at.place(), &at.key, message);
     }
@@ -100,7 +112,7 @@ impl<'s> Reader<'s> {
     /// A mapping with keys of `known` only; with an empty `known`, any keys.
     pub(super) fn map<'n>(&mut self, at: &At<'n>, known: &[&str]) -> Option<Map<'n>> {
         let Node::Map(entries) = &at.item.value else {
-            self.wrong(at, format!("expected a mapping, got {}", at.item.value.kind()));
+            self.expected(at, "a mapping");
             return None;
         };
         for (key, _) in entries {
@@ -109,21 +121,19 @@ impl<'s> Reader<'s> {
                 self.problem(key.referenced.into(), &at.key, format!("unknown key `{}`{hint}", key.value));
             }
         }
-        Some(Map { entries, key: at.key.clone(), place: at.place() })
+        Some(Map { entries, key: at.key.clone(), place: at.place(), described: &[] })
     }
 
     /// A mapping with the keys that it is described with, none of those that must be there missing.
-    pub(super) fn mapping<'n>(&mut self, at: &At<'n>, described: &Mapping) -> Option<Map<'n>> {
+    pub(super) fn mapping<'n>(&mut self, at: &At<'n>, described: &'static Mapping) -> Option<Map<'n>> {
         let all = described.names();
         if !matches!(at.item.value, Node::Map(_)) {
             let some = quoted(all.take(SOME_KEYS));
-            self.wrong(
-                at,
-                format!("expected a mapping with keys such as {some}, got {}", at.item.value.kind()),
-            );
+            self.expected(at, &format!("a mapping with keys such as {some}"));
             return None;
         }
         let map = self.map(at, &all.clone().collect::<Vec<_>>())?;
+        let map = Map { described: described.keys, ..map };
         if described.some && map.entries.is_empty() {
             self.wrong(at, format!("expected at least one of {}", quoted(all)));
             return Some(map);
@@ -161,7 +171,7 @@ impl<'s> Reader<'s> {
             };
             items.iter().enumerate().map(name).collect()
         } else {
-            self.wrong(at, format!("expected a list, got {}", at.item.value.kind()));
+            self.expected(at, "a list");
             Vec::new()
         }
     }
@@ -183,8 +193,8 @@ impl<'s> Reader<'s> {
                 None
             }
             Node::Text(_) | Node::Inferred(_) => self.scalar(at),
-            other => {
-                self.wrong(at, format!("expected a single value, got {}", other.kind()));
+            Node::Null | Node::List(_) | Node::Map(_) => {
+                self.expected(at, "a single value");
                 None
             }
         }
@@ -226,6 +236,10 @@ impl<'s> Reader<'s> {
     /// An optional `true` or `false`; absent is false.
     pub(super) fn flag(&mut self, map: &Map<'_>, name: &str) -> bool {
         let Some(at) = map.get(name) else { return false };
+        if !matches!(at.item.value, Node::Text(_) | Node::Inferred(_)) {
+            self.expected(&at, "`true` or `false`");
+            return false;
+        }
         match self.text(&at).as_deref() {
             Some("true") => true,
             Some("false") | None => false,

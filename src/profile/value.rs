@@ -135,7 +135,7 @@ fn domain(name: &str, text: &str) -> Result<(), String> {
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
     };
     if name.len() > 253 || !name.split('.').all(label) {
-        return Err(format!("expected a domain name, got `{text}`"));
+        return Err(format!("expected a domain name such as `my.example.com`, got `{text}`"));
     }
     Ok(())
 }
@@ -180,7 +180,12 @@ pub(super) fn suite(text: &str) -> Result<u16, String> {
     }
     tls_policy::suite_by_name(text).map(|suite| suite.code).ok_or_else(|| {
         let names = tls_policy::suites().iter().flat_map(tls_policy::Suite::names);
-        format!("unknown cipher suite `{text}`{}", near(text, names))
+        match near(text, names) {
+            hint if hint.is_empty() => format!(
+                "unknown cipher suite `{text}` (expected an IANA name, an OpenSSL name or a code point such as `0xC027`)"
+            ),
+            hint => format!("unknown cipher suite `{text}`{hint}"),
+        }
     })
 }
 

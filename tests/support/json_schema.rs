@@ -3,13 +3,17 @@
 use regex::Regex;
 use serde_json::Value;
 
+/// Keywords that are not about values, or that another one reads.
+const SAY_NOTHING: &[&str] =
+    &["$schema", "$defs", "title", "description", "examples", "additionalProperties"];
+
 /// Everything that `schema`, a part of `root`, says against `value`.
 pub(crate) fn problems(root: &Value, schema: &Value, value: &Value, path: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for (keyword, told) in schema.as_object().expect("a schema is an object") {
+    let keywords = schema.as_object().expect("a schema is an object").iter();
+    for (keyword, told) in keywords.filter(|(keyword, _)| !SAY_NOTHING.contains(&keyword.as_str())) {
         let each = |told: &Value| problems(root, told, value, path);
         match keyword.as_str() {
-            "$schema" | "$defs" | "title" | "description" | "examples" | "additionalProperties" => {}
             "$ref" => {
                 let name = told.as_str().unwrap().strip_prefix("#").expect("a reference into the same file");
                 found.extend(each(root.pointer(name).unwrap_or_else(|| panic!("no definition {name}"))));
@@ -20,8 +24,9 @@ pub(crate) fn problems(root: &Value, schema: &Value, value: &Value, path: &str) 
                     found.push(format!("{path}: {value} is not {told}"));
                 }
             }
-            "enum" if !told.as_array().unwrap().contains(value) => {
-                found.push(format!("{path}: {value} is none of {told}"));
+            "enum" => {
+                let known = told.as_array().unwrap().contains(value);
+                found.extend((!known).then(|| format!("{path}: {value} is none of {told}")));
             }
             "pattern" => {
                 let pattern = Regex::new(told.as_str().unwrap()).expect("a pattern");
@@ -32,13 +37,11 @@ pub(crate) fn problems(root: &Value, schema: &Value, value: &Value, path: &str) 
                         .map(|_| format!("{path}: {value} is not like {told}")),
                 );
             }
-            "minimum" if value.as_f64() < told.as_f64() && value.is_number() => {
-                found.push(format!("{path}: {value} is below {told}"));
+            "minimum" | "maximum" if value.is_number() => {
+                let (low, high) = if keyword == "minimum" { (value, told) } else { (told, value) };
+                let beyond = low.as_f64() < high.as_f64();
+                found.extend(beyond.then(|| format!("{path}: {value} is beyond {told}")));
             }
-            "maximum" if value.as_f64() > told.as_f64() && value.is_number() => {
-                found.push(format!("{path}: {value} is above {told}"));
-            }
-            "enum" | "minimum" | "maximum" => {}
             "minProperties" | "minItems" => {
                 let count =
                     value.as_object().map_or_else(|| value.as_array().map(Vec::len), |map| Some(map.len()));
@@ -67,6 +70,7 @@ pub(crate) fn problems(root: &Value, schema: &Value, value: &Value, path: &str) 
                     found.push(format!("{path}: {fitting} of {keyword} fit: {branches:?}"));
                 }
             }
+            "minimum" | "maximum" => {}
             other => panic!("the keyword {other} is not known here"),
         }
     }
@@ -87,9 +91,8 @@ fn of_properties(root: &Value, schema: &Value, keyword: &str, value: &Value, pat
         }
         match (schema.get("properties").and_then(|known| known.get(name)), schema.get("additionalProperties"))
         {
-            (Some(told), _) => found.extend(problems(root, told, value, &path)),
             (None, Some(Value::Bool(false))) => found.push(format!("{path}: unknown key")),
-            (None, Some(told)) => found.extend(problems(root, told, value, &path)),
+            (Some(told), _) | (None, Some(told)) => found.extend(problems(root, told, value, &path)),
             (None, None) => {}
         }
     }
