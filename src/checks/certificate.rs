@@ -1,11 +1,11 @@
 //! Certificates, where they can be seen: full handshakes before TLS 1.3, and sessions that such a one issued.
 
 use super::subject::{Subject, View};
-use super::tls::{at_fact, deciding, rate, rules};
+use super::tls::{at_fact, deciding, rate, rules, tier_severity};
 use super::{Check, Code, Found, rating};
 use crate::analyzers::tls;
 use crate::model::finding::{Confidence, Severity, Status};
-use crate::model::observation::Fact;
+use crate::model::observation::{Fact, Value};
 use crate::model::{Field, Finding};
 use crate::profile::tls_policy::Tier;
 
@@ -16,6 +16,7 @@ pub(super) static CHECK: Check = Check {
         &WEAK_CERTIFICATE_KEY,
         &WEAK_CERTIFICATE_SIGNATURE,
         &CERTIFICATE_NOT_VALID,
+        &CERTIFICATE_TOO_LONG_LIVED,
         &CERTIFICATE_NAME_MISMATCH,
         &UNDECLARED_ISSUER,
         &CLIENT_CERTIFICATE_MISSING,
@@ -43,6 +44,13 @@ static CERTIFICATE_NOT_VALID: Code = Code {
     severity: Severity::Error,
     since: "0.1",
     page: include_str!("pages/certificate-not-valid.md"),
+};
+static CERTIFICATE_TOO_LONG_LIVED: Code = Code {
+    id: "certificate-too-long-lived",
+    title: "A certificate is valid for longer than the TLS policy allows",
+    severity: Severity::Error,
+    since: "0.1",
+    page: include_str!("pages/certificate-too-long-lived.md"),
 };
 static CERTIFICATE_NAME_MISMATCH: Code = Code {
     id: "certificate-name-mismatch",
@@ -95,6 +103,7 @@ fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
             take(key(subject, view, fields));
             take(signature(subject, view, fields));
             take(validity(subject, view, fields));
+            take(lifetime(subject, view, fields));
         }
         take(name(subject, view));
         take(issuer(subject, view));
@@ -125,7 +134,8 @@ fn key(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<Findin
         .max_by_key(|(_, least)| *least);
     let claim =
         declared.map(|(bound, _)| bound).or_else(|| deciding(subject, view, |rule| rule.policy.is_some()));
-    let rated = rating::key(subject.policy, &kind, bits);
+    let policy = subject.policy(view);
+    let rated = rating::key(policy, &kind, bits);
     let below = kind.starts_with("rsa") && declared.is_some_and(|(_, least)| bits < least);
     if rated.tier == Tier::Ok && !below {
         return None;
@@ -135,12 +145,15 @@ fn key(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<Findin
         rate(&mut finding, claim, Severity::Warning);
     }
     finding.expected = match declared {
-        Some((_, least)) if kind.starts_with("rsa") => format!("rsa>={least}"),
-        _ if kind == "ec" => String::from("ec>=224"),
-        _ => String::from("rsa>=2048"),
+        Some((_, bits)) if below && rated.tier == Tier::Ok => format!("rsa>={bits}"),
+        Some((_, bits)) if below => least("rsa", policy.least_rsa_bits().map(|least| least.max(bits))),
+        _ if kind == "ec" => least("ec", policy.least_ec_bits()),
+        _ => least("rsa", policy.least_rsa_bits()),
     };
     finding.observed = format!("{kind}{bits}");
-    finding.reference.clone_from(&rated.reference);
+    if rated.tier > Tier::Ok {
+        rated.decides(&mut finding);
+    }
     finding.message = format!(
         "The {}'s certificate in connections with {} has a key of {bits} bits ({kind}; {{count connection}}).",
         fields.whose,
@@ -149,11 +162,16 @@ fn key(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<Findin
     Some(finding)
 }
 
+/// `rsa>=2048`; where no size is ok, another kind of key.
+fn least(kind: &str, bits: Option<u32>) -> String {
+    bits.map_or_else(|| format!("not {kind}"), |bits| format!("{kind}>={bits}"))
+}
+
 fn signature(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<Finding> {
     let facts = view.certificates();
     let fact = facts.first(fields.signature)?;
     let algorithm = fact.value.to_string();
-    let rated = rating::signature(subject.policy, &algorithm);
+    let rated = rating::signature(subject.policy(view), &algorithm);
     let declared = rules(subject, view).into_iter().find(|(_, rule)| !rule.signatures.is_empty());
     if let Some((bound, rule)) = declared {
         if rule.signatures.iter().any(|known| known.eq_ignore_ascii_case(&algorithm)) {
@@ -179,7 +197,7 @@ fn signature(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<
         rate(&mut finding, claim, Severity::Warning);
     }
     finding.expected = String::from("sha256 or better");
-    finding.reference.clone_from(&rated.reference);
+    rated.decides(&mut finding);
     finding.message = sentence(view, fields, &algorithm);
     finding.observed = algorithm;
     Some(finding)
@@ -212,6 +230,34 @@ fn validity(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<F
         view.peer_port(),
         fact.value,
         limit.map(|(word, fact)| format!(": valid {word} {}", fact.value)).unwrap_or_default()
+    );
+    Some(finding)
+}
+
+/// How long it is valid from its first to its last day, where the policy limits that.
+fn lifetime(subject: &Subject<'_>, view: &View<'_>, fields: &Fields) -> Option<Finding> {
+    let facts = view.certificates();
+    let policy = subject.policy(view);
+    let most = policy.most_certificate_days()?;
+    let after = facts.first(fields.not_after)?;
+    let (Value::Time(from), Value::Time(until)) = (&facts.first(fields.not_before)?.value, &after.value)
+    else {
+        return None;
+    };
+    let days = u32::try_from(until.since(*from).as_secs().div_ceil(24 * 60 * 60)).ok()?;
+    let rated = rating::days(policy, days)?;
+    let severity = tier_severity(rated.tier, false)?;
+    let claim = deciding(subject, view, |rule| rule.policy.is_some());
+    let mut finding = at_fact(subject, &CERTIFICATE_TOO_LONG_LIVED, view, claim, after);
+    rate(&mut finding, claim, severity);
+    finding.expected = format!("at most {most} d");
+    finding.observed.clone_from(&rated.name);
+    rated.decides(&mut finding);
+    finding.message = format!(
+        "The {}'s certificate in connections with {} is valid for {days} days ({{count connection}}); the TLS policy {} allows {most}.",
+        fields.whose,
+        view.peer_port(),
+        policy.name
     );
     Some(finding)
 }

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use crate::analyzers::http::fields as http;
 use crate::analyzers::{socks, tls};
 use crate::model::text::printable;
-use crate::model::{MacAddr, Outline};
+use crate::model::{Field, MacAddr, Outline};
 use crate::naming::hosts::{Host, Hosts};
 use crate::profile::{Identify, Profile};
 
@@ -162,8 +162,7 @@ impl<'p> Talkers<'p> {
         let by_port = || self.identify.ports.contains(&flow.key.resp.port);
         let by_name = || {
             let Some(facts) = flow.facts.filter(|_| !self.identify.names.is_empty()) else { return false };
-            let proxied = facts.texts(&http::CONNECT_TARGET).chain(facts.texts(&socks::TARGET));
-            facts.texts(&tls::SNI).chain(proxied).any(|name| {
+            facts.texts(CALLED).any(|name| {
                 let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
                 known_name(self.identify, &lower(host))
             })
@@ -189,6 +188,9 @@ impl<'p> Talkers<'p> {
         self.addresses.iter().copied()
     }
 }
+
+/// What an originator calls the other end, with a port after a colon or without.
+const CALLED: &[&Field] = &[&tls::SNI, &http::CONNECT_TARGET, &socks::TARGET];
 
 /// Descriptions shown of the devices that a profile recognises.
 const MAX_SAID: usize = 3;

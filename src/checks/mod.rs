@@ -22,6 +22,8 @@ mod rating;
 mod sessions;
 pub mod subject;
 mod tls;
+mod tls_features;
+mod tls_handshake;
 mod websocket;
 
 pub use claim_index::ClaimIndex;
@@ -84,6 +86,8 @@ pub const REGISTRY: &[&Check] = &[
     &destination::CHECK,
     &protocol::CHECK,
     &tls::CHECK,
+    &tls_features::CHECK,
+    &tls_handshake::CHECK,
     &certificate::CHECK,
     &availability::CHECK,
     &ntp::CHECK,

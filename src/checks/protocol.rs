@@ -158,7 +158,7 @@ fn credentials(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     } else if let Some(fact) = first(&websocket::SUBPROTOCOL_CREDENTIAL) {
         (fact, String::from("WebSocket token"))
     } else {
-        let fact = view.flow.facts.iter().filter(clear).find(|fact| fact.field.is_credentials())?;
+        let fact = view.flow.facts.iter().filter(|fact| fact.field.is_credentials()).find(clear)?;
         let protocol = fact.field.analyzer().to_uppercase();
         match &fact.value {
             Value::Yes => (fact, format!("{protocol} credentials")),

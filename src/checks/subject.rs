@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
 
@@ -41,8 +41,6 @@ pub struct Evidence<'a> {
 pub struct Subject<'a> {
     /// What was declared.
     pub declaration: &'a Declaration,
-    /// The TLS policy of the profile; read once something asks for it.
-    pub policy: &'a LazyLock<TlsPolicy>,
     /// Where its claims are.
     pub index: &'a ClaimIndex,
     /// Who.
@@ -121,7 +119,6 @@ impl<'a> Subject<'a> {
     /// Names the peers of the device's `flows` (by first packet) and matches them with the claims.
     pub fn new(
         declaration: &'a Declaration,
-        policy: &'a LazyLock<TlsPolicy>,
         index: &'a ClaimIndex,
         device: &'a Host,
         flows: &'a [Flow],
@@ -130,7 +127,6 @@ impl<'a> Subject<'a> {
         let mut names = Resolver::new(evidence.names, &device.addresses);
         let mut subject = Self {
             declaration,
-            policy,
             index,
             device,
             label: device.label(),
@@ -299,6 +295,14 @@ impl<'a> Subject<'a> {
             .collect()
     }
 
+    /// The TLS policy that decides for a view: that of a claim it matched, else that of the profile. A shipped one is read
+    /// once something asks for it.
+    pub fn policy(&self, view: &View<'_>) -> &'a TlsPolicy {
+        let rules = self.rules(view);
+        let of_claim = rules.iter().find_map(|(_, rule)| rule.tls.as_ref()?.policy.as_deref());
+        self.declaration.policies.get(of_claim)
+    }
+
     /// What the declaration says of proxies, and by which claim.
     pub fn proxy_rule(&self) -> Option<(&'a BoundClaim, ProxyRule)> {
         let (at, rule) = self.index.proxy()?;
@@ -360,6 +364,8 @@ impl<'a> Subject<'a> {
             evidence: None,
             inside: String::new(),
             message: String::new(),
+            policy: String::new(),
+            normative: "",
         }
     }
 

@@ -1,34 +1,22 @@
-//! TLS as negotiated and as offered: version, cipher suite, group, renegotiation, compression, and how the handshake went.
+//! TLS as negotiated and as offered: version, cipher suite, group.
 //!
 //! What is declared decides first; what no claim declares is judged by the profile's TLS policy. A suite that a claim
 //! declares conforms, however the policy rates it: that is a matter between the policy and the profile.
 
-use std::collections::BTreeMap;
-
 use super::claim_index::applies;
-use super::matching::Match;
 use super::subject::{Subject, View};
 use super::{Check, Code, Found, rating};
-use crate::analyzers::{quic, tls};
+use crate::analyzers::tls;
+use crate::model::Finding;
 use crate::model::finding::{Confidence, Severity, Status};
-use crate::model::flow::End;
 use crate::model::observation::Fact;
-use crate::model::{Direction, Field, Finding};
-use crate::profile::tls_policy::Tier;
+use crate::profile::tls_policy::{Tier, TlsPolicy};
 use crate::profile::{BoundClaim, Level, TlsRule};
 
 /// The check.
 pub(super) static CHECK: Check = Check {
     id: "tls",
-    codes: &[
-        &WEAK_TLS_VERSION,
-        &WEAK_CIPHER,
-        &UNDECLARED_CIPHER,
-        &WEAK_GROUP,
-        &INSECURE_RENEGOTIATION,
-        &TLS_COMPRESSION,
-        &HANDSHAKE_FAILED,
-    ],
+    codes: &[&WEAK_TLS_VERSION, &UNDECLARED_TLS_VERSION, &WEAK_CIPHER, &UNDECLARED_CIPHER, &WEAK_GROUP],
     run,
 };
 
@@ -38,6 +26,13 @@ static WEAK_TLS_VERSION: Code = Code {
     severity: Severity::Error,
     since: "0.1",
     page: include_str!("pages/weak-tls-version.md"),
+};
+static UNDECLARED_TLS_VERSION: Code = Code {
+    id: "undeclared-tls-version",
+    title: "A newer TLS version than the declared ones is negotiated",
+    severity: Severity::Error,
+    since: "0.1",
+    page: include_str!("pages/undeclared-tls-version.md"),
 };
 static WEAK_CIPHER: Code = Code {
     id: "weak-cipher",
@@ -60,41 +55,14 @@ static WEAK_GROUP: Code = Code {
     since: "0.1",
     page: include_str!("pages/weak-group.md"),
 };
-static INSECURE_RENEGOTIATION: Code = Code {
-    id: "insecure-renegotiation",
-    title: "Renegotiation is not bound to the connection",
-    severity: Severity::Error,
-    since: "0.1",
-    page: include_str!("pages/insecure-renegotiation.md"),
-};
-static TLS_COMPRESSION: Code = Code {
-    id: "tls-compression",
-    title: "TLS compression is negotiated",
-    severity: Severity::Error,
-    since: "0.1",
-    page: include_str!("pages/tls-compression.md"),
-};
-static HANDSHAKE_FAILED: Code = Code {
-    id: "handshake-failed",
-    title: "A TLS handshake does not complete",
-    severity: Severity::Error,
-    since: "0.1",
-    page: include_str!("pages/handshake-failed.md"),
-};
 
 fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
-    let mut rejections: BTreeMap<String, usize> = BTreeMap::new();
-    for view in subject.views.iter().filter(|view| view.flow.facts.has(&tls::PROBABLE_REJECTION)) {
-        *rejections.entry(view.peer_text()).or_default() += 1;
-    }
     for view in subject.views.iter().filter(|view| view.has_tls() && !view.is_proxy) {
         findings.extend(version(subject, view));
+        findings.extend(above_declared(subject, view));
         findings.extend(cipher(subject, view));
         findings.extend(undeclared_cipher(subject, view));
         findings.extend(group(subject, view));
-        findings.extend(renegotiation(subject, view));
-        findings.extend(compression(subject, view));
-        findings.extend(handshake(subject, view, &rejections));
     }
 }
 
@@ -141,7 +109,7 @@ pub(super) fn rules<'a>(subject: &Subject<'a>, view: &View<'_>) -> Vec<(&'a Boun
 
 /// The version of TLS that is as strong: DTLS 1.0 is TLS 1.1 over datagrams, 1.2 and 1.3 are their namesakes (RFC 4347,
 /// RFC 6347, RFC 9147).
-fn equivalent(version: u16) -> u16 {
+pub(super) fn equivalent(version: u16) -> u16 {
     match version {
         0xfeff | 0x0100 => 0x0302,
         0xfefd => 0x0303,
@@ -164,12 +132,13 @@ pub(super) fn version_text(version: u16) -> String {
     }
 }
 
-fn number(fact: &Fact) -> Option<u16> {
+/// What a fact has as a number on the wire.
+pub(super) fn number(fact: &Fact) -> Option<u16> {
     fact.value.as_uint().and_then(|value| u16::try_from(value).ok())
 }
 
-/// The severity of a tier: what is only offered is one milder.
-fn tier_severity(tier: Tier, offered: bool) -> Option<Severity> {
+/// The severity of a tier: what the device only offers is one milder.
+pub(super) fn tier_severity(tier: Tier, offered: bool) -> Option<Severity> {
     let severity = match tier {
         Tier::Ok => return None,
         Tier::Discouraged => Severity::Warning,
@@ -202,60 +171,135 @@ pub(super) fn rate(finding: &mut Finding, claim: Option<&BoundClaim>, severity: 
     }
 }
 
-fn version(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
+fn version(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     let claim = deciding(subject, view, |rule| rule.min_version.is_some());
     let declared = rules(subject, view).iter().filter_map(|(_, rule)| rule.min_version).max();
-    let expected = format!("tls>={}", version_text(declared.unwrap_or(0x0303)).trim_start_matches("tls"));
+    let policy = subject.policy(view);
+    let Some(fact) = view.flow.facts.first(&tls::VERSION) else {
+        return offered_version(subject, view, claim, declared);
+    };
+    let version = number(fact)?;
+    let rated = rating::version(policy, equivalent(version));
+    let below = declared.is_some_and(|least| equivalent(version) < least);
+    if !below && rated.tier == Tier::Ok {
+        return offered_version(subject, view, claim, declared);
+    }
+    let mut finding = at_fact(subject, &WEAK_TLS_VERSION, view, claim, fact);
+    rate(&mut finding, claim, tier_severity(rated.tier, false).unwrap_or(Severity::Error));
+    finding.expected = at_least(declared, policy);
+    finding.observed = version_text(version);
+    if rated.tier > Tier::Ok {
+        rated.decides(&mut finding);
+    }
+    finding.message = format!(
+        "{} and {} agreed on {} ({{count connection}}).",
+        subject.who(),
+        view.peer_port(),
+        version_text(version)
+    );
+    Some(finding)
+}
+
+/// `tls>=1.2`: what is declared, or what the policy calls ok where that is more.
+fn at_least(declared: Option<u16>, policy: &TlsPolicy) -> String {
+    let least = declared.max(policy.least_version()).unwrap_or(0x0303);
+    format!("tls>={}", version_text(least).trim_start_matches("tls"))
+}
+
+/// Old versions in a hello: of the device, or of a peer that the device answered.
+fn offered_version(
+    subject: &Subject<'_>,
+    view: &View<'_>,
+    claim: Option<&BoundClaim>,
+    declared: Option<u16>,
+) -> Option<Finding> {
     let facts = &view.flow.facts;
-    if let Some(fact) = facts.first(&tls::VERSION) {
-        let Some(version) = number(fact) else { return Vec::new() };
-        let rated = rating::version(subject.policy, equivalent(version));
-        let below = declared.is_some_and(|least| equivalent(version) < least);
-        if below || rated.tier > Tier::Ok {
-            let mut finding = at_fact(subject, &WEAK_TLS_VERSION, view, claim, fact);
-            rate(&mut finding, claim, tier_severity(rated.tier, false).unwrap_or(Severity::Error));
-            finding.expected = expected;
-            finding.observed = version_text(version);
-            finding.reference.clone_from(&rated.reference);
-            finding.message = format!(
-                "{} and {} agreed on {} ({{count connection}}).",
-                subject.who(),
-                view.peer_port(),
-                version_text(version)
-            );
-            return vec![finding];
-        }
-    }
-    if !view.by_device {
-        // What a stranger offers says nothing of the device.
-        return Vec::new();
-    }
+    let by = Offerer::of(view)?;
     let offers: Vec<(u16, &Fact)> =
         facts.of(&tls::OFFERED_VERSION).filter_map(|fact| Some((number(fact)?, fact))).collect();
     let best = offers.iter().map(|(version, _)| equivalent(*version)).max().unwrap_or(0x0304);
-    let Some((worst, fact)) = offers.iter().min_by_key(|(version, _)| equivalent(*version)) else {
-        return Vec::new();
-    };
-    let rated = rating::version(subject.policy, equivalent(*worst));
+    let (worst, fact) = offers.iter().min_by_key(|(version, _)| equivalent(*version))?;
+    let policy = subject.policy(view);
+    let rated = rating::version(policy, equivalent(*worst));
     // Beside a good version an old one is only discouraged; where it is the best, it is as weak as it is.
-    let tier = if rating::version(subject.policy, best).tier == Tier::Ok {
+    let tier = if rating::version(policy, best).tier == Tier::Ok {
         rated.tier.min(Tier::Discouraged)
     } else {
         rated.tier
     };
-    let Some(severity) = tier_severity(tier, true) else { return Vec::new() };
+    let severity = by.severity(tier)?;
     let mut finding = at_fact(subject, &WEAK_TLS_VERSION, view, claim, fact);
     rate(&mut finding, claim, severity);
-    finding.expected = expected;
+    finding.expected = at_least(declared, policy);
     finding.observed = format!("offers {}", version_text(*worst));
-    finding.reference.clone_from(&rated.reference);
+    rated.decides(&mut finding);
+    finding.message = match by {
+        Offerer::Device => format!(
+            "{} offers {} to {} ({{count connection}}), which a good server does not choose.",
+            subject.who(),
+            version_text(*worst),
+            view.peer_port()
+        ),
+        Offerer::Peer => format!(
+            "{} offers {} to {} on {} ({{count connection}}), which did not choose it.",
+            view.peer_text(),
+            version_text(*worst),
+            subject.who(),
+            view.port_text()
+        ),
+    };
+    Some(finding)
+}
+
+/// Whose hello it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Offerer {
+    /// What it offers can be forced on it.
+    Device,
+    /// It says nothing of the device: information, and only where the device took part.
+    Peer,
+}
+
+impl Offerer {
+    fn of(view: &View<'_>) -> Option<Self> {
+        if view.by_device {
+            return Some(Self::Device);
+        }
+        view.flow.facts.has(&tls::VERSION).then_some(Self::Peer)
+    }
+
+    fn severity(self, tier: Tier) -> Option<Severity> {
+        let severity = tier_severity(tier, true)?;
+        Some(if self == Self::Peer { Severity::Info } else { severity })
+    }
+}
+
+/// What is newer than all that is declared is not for the worse, and yet not what was declared.
+fn above_declared(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
+    let rules = rules(subject, view);
+    let (bound, most) = rules
+        .iter()
+        .filter_map(|(bound, rule)| Some((*bound, rule.max_version?)))
+        .max_by_key(|(_, most)| *most)?;
+    // Another claim that says nothing of it opens what this one does not.
+    if rules.iter().any(|(_, rule)| rule.min_version.is_some() && rule.max_version.is_none()) {
+        return None;
+    }
+    let fact = view.flow.facts.first(&tls::VERSION)?;
+    let version = number(fact).filter(|version| equivalent(*version) > most)?;
+    let mut finding = at_fact(subject, &UNDECLARED_TLS_VERSION, view, Some(bound), fact);
+    finding.status = Status::Drift;
+    finding.severity = Some(Severity::Info);
+    finding.expected = format!("tls<={}", version_text(most).trim_start_matches("tls"));
+    finding.observed = version_text(version);
     finding.message = format!(
-        "{} offers {} to {} ({{count connection}}), which a good server does not choose.",
+        "{} and {} agreed on {} ({{count connection}}), which is newer than what {} declares.",
         subject.who(),
-        version_text(*worst),
-        view.peer_port()
+        view.peer_port(),
+        version_text(version),
+        bound.claim.id
     );
-    vec![finding]
+    Some(finding)
 }
 
 fn declared_suites(subject: &Subject<'_>, view: &View<'_>) -> Vec<u16> {
@@ -264,67 +308,78 @@ fn declared_suites(subject: &Subject<'_>, view: &View<'_>) -> Vec<u16> {
 
 fn cipher(subject: &Subject<'_>, view: &View<'_>) -> Vec<Finding> {
     let claim = deciding(subject, view, |rule| rule.policy.is_some());
+    // What is declared is between the policy and the profile: one lint, not a row for each connection.
     let declared = declared_suites(subject, view);
-    let facts = &view.flow.facts;
-    let negotiated = facts.first(&tls::SUITE);
+    let negotiated = view.flow.facts.first(&tls::SUITE);
     let chosen = negotiated.and_then(number);
     let mut findings = Vec::new();
     if let (Some(fact), Some(code)) = (negotiated, chosen)
         && !declared.contains(&code)
     {
-        let suite = rating::suite(subject.policy, code);
+        let suite = rating::suite(subject.policy(view), code);
         if let Some(severity) = tier_severity(suite.tier, false) {
             let mut finding = at_fact(subject, &WEAK_CIPHER, view, claim, fact);
             rate(&mut finding, claim, severity);
             finding.expected = String::from("ok suites");
             finding.observed.clone_from(&suite.name);
-            finding.reference = rating::citations(&suite.reference);
+            suite.decides(&mut finding);
             finding.message = format!(
                 "{} and {} agreed on {} ({{count connection}}), which is {}: {}.",
                 subject.who(),
                 view.peer_port(),
                 suite.name,
                 suite.tier,
-                suite.reference
+                if suite.known { suite.reference.as_str() } else { "the policy does not know it" }
             );
             findings.push(finding);
         }
     }
-    if !view.by_device {
-        return findings;
-    }
-    let mut offered: Vec<(Tier, u16, &Fact)> = facts
+    findings.extend(offered_suites(subject, view, claim, &declared, chosen));
+    findings
+}
+
+/// The worst that the device offers, or a peer that the device answered, beside what was chosen and what is declared.
+fn offered_suites(
+    subject: &Subject<'_>,
+    view: &View<'_>,
+    claim: Option<&BoundClaim>,
+    declared: &[u16],
+    chosen: Option<u16>,
+) -> Option<Finding> {
+    let by = Offerer::of(view)?;
+    let policy = subject.policy(view);
+    let mut offered: Vec<(Tier, u16, &Fact)> = view
+        .flow
+        .facts
         .of(&tls::OFFERED_SUITE)
         .filter_map(|fact| Some((number(fact)?, fact)))
         .filter(|(code, _)| Some(*code) != chosen && !declared.contains(code))
-        .map(|(code, fact)| (rating::suite(subject.policy, code), code, fact))
         // An unknown code point in an offer is most often newer than the table.
-        .filter(|(rated, ..)| rated.tier > Tier::Ok && rated.known)
-        .map(|(rated, code, fact)| (rated.tier, code, fact))
+        .filter_map(|(code, fact)| Some((policy.suite(code)?.tier, code, fact)))
+        .filter(|(tier, ..)| *tier > Tier::Ok)
         .collect();
     offered.sort_by_key(|(tier, code, _)| (std::cmp::Reverse(*tier), *code));
-    if let Some((tier, code, fact)) = offered.first()
-        && let Some(severity) = tier_severity(*tier, true)
-    {
-        let suite = rating::suite(subject.policy, *code);
-        let alike = offered.iter().filter(|(other, ..)| other == tier).count();
-        let mut finding = at_fact(subject, &WEAK_CIPHER, view, claim, fact);
-        rate(&mut finding, claim, severity);
-        finding.expected = String::from("ok suites");
-        finding.observed = match alike {
-            1 => format!("offers {}", suite.name),
-            more => format!("offers {} and {} more", suite.name, more - 1),
-        };
-        finding.reference = rating::citations(&suite.reference);
-        finding.message = format!(
-            "{} offers {alike} {tier} cipher suites to {} ({{count connection}}), among them {}.",
-            subject.who(),
-            view.peer_port(),
-            suite.name
-        );
-        findings.push(finding);
-    }
-    findings
+    let (tier, code, fact) = offered.first()?;
+    let severity = by.severity(*tier)?;
+    let suite = rating::suite(policy, *code);
+    let alike = offered.iter().filter(|(other, ..)| other == tier).count();
+    let mut finding = at_fact(subject, &WEAK_CIPHER, view, claim, fact);
+    rate(&mut finding, claim, severity);
+    finding.expected = String::from("ok suites");
+    finding.observed = match alike {
+        1 => format!("offers {}", suite.name),
+        more => format!("offers {} and {} more", suite.name, more - 1),
+    };
+    suite.decides(&mut finding);
+    let (who, to) = match by {
+        Offerer::Device => (subject.who().to_owned(), view.peer_port()),
+        Offerer::Peer => (view.peer_text(), format!("{} on {}", subject.who(), view.port_text())),
+    };
+    finding.message = format!(
+        "{who} offers {alike} {tier} cipher suites to {to} ({{count connection}}), among them {}.",
+        suite.name
+    );
+    Some(finding)
 }
 
 fn undeclared_cipher(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
@@ -334,9 +389,13 @@ fn undeclared_cipher(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> 
     if rule.suites.contains(&code) {
         return None;
     }
-    let got = rating::suite(subject.policy, code);
-    let best =
-        rule.suites.iter().map(|code| rating::suite(subject.policy, *code).tier).min().unwrap_or(Tier::Ok);
+    let got = rating::suite(subject.policy(view), code);
+    let best = rule
+        .suites
+        .iter()
+        .map(|code| rating::suite(subject.policy(view), *code).tier)
+        .min()
+        .unwrap_or(Tier::Ok);
     // Drift is what is not for the worse: as good, or better.
     let stronger = got.tier <= best;
     let mut finding = at_fact(subject, &UNDECLARED_CIPHER, view, Some(bound), fact);
@@ -345,7 +404,7 @@ fn undeclared_cipher(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> 
         finding.severity = Some(Severity::Info);
     }
     let names: Vec<String> =
-        rule.suites.iter().map(|code| rating::suite(subject.policy, *code).name.clone()).collect();
+        rule.suites.iter().map(|code| rating::suite(subject.policy(view), *code).name.clone()).collect();
     finding.expected = names.join(" or ");
     finding.observed.clone_from(&got.name);
     finding.message = format!(
@@ -365,10 +424,10 @@ fn group(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     let facts = &view.flow.facts;
     let by_prime = facts.first(&tls::DH_BITS).and_then(|fact| {
         let bits = u32::try_from(fact.value.as_uint()?).ok()?;
-        Some((fact, rating::prime(subject.policy, bits), format!("dh{bits}")))
+        Some((fact, rating::prime(subject.policy(view), bits), format!("dh{bits}")))
     });
     let by_group = facts.first(&tls::GROUP).and_then(|fact| {
-        let group = rating::group(subject.policy, number(fact)?);
+        let group = rating::group(subject.policy(view), number(fact)?);
         let name = group.name.clone();
         Some((fact, group, name))
     });
@@ -377,7 +436,7 @@ fn group(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     let mut finding = at_fact(subject, &WEAK_GROUP, view, claim, fact);
     rate(&mut finding, claim, severity);
     finding.expected = String::from("ok groups");
-    finding.reference.clone_from(&rated.reference);
+    rated.decides(&mut finding);
     finding.message = format!(
         "{} and {} exchanged keys with {observed} ({{count connection}}), which is {}.",
         subject.who(),
@@ -386,135 +445,4 @@ fn group(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     );
     finding.observed = observed;
     Some(finding)
-}
-
-fn renegotiation(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
-    let facts = &view.flow.facts;
-    let version = facts.first(&tls::VERSION).and_then(number)?;
-    let completed = facts.first(&tls::HANDSHAKE_COMPLETED)?;
-    if equivalent(version) >= 0x0304 || facts.has(&tls::SECURE_RENEGOTIATION) {
-        return None;
-    }
-    let claim = deciding(subject, view, |rule| rule.policy.is_some());
-    let again = facts.of(&tls::RENEGOTIATION).find(|fact| fact.value.as_str() != Some("requested"));
-    let mut finding = at_fact(subject, &INSECURE_RENEGOTIATION, view, claim, again.unwrap_or(completed));
-    if again.is_none() {
-        rate(&mut finding, claim, Severity::Warning);
-    }
-    finding.expected = String::from("renegotiation_info");
-    finding.observed =
-        String::from(if again.is_some() { "renegotiated without it" } else { "not supported" });
-    finding.reference = String::from("RFC 5746");
-    finding.message = format!(
-        "{} does not answer renegotiation_info ({{count connection}}){}: handshakes can be spliced.",
-        if view.by_device { view.peer_port() } else { format!("{} on {}", subject.who(), view.port_text()) },
-        if again.is_some() { " and renegotiated" } else { "" }
-    );
-    Some(finding)
-}
-
-fn compression(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
-    let fact = view.flow.facts.first(&tls::COMPRESSION)?;
-    let claim = deciding(subject, view, |rule| rule.policy.is_some());
-    let mut finding = at_fact(subject, &TLS_COMPRESSION, view, claim, fact);
-    finding.expected = String::from("null");
-    finding.observed = fact.value.to_string();
-    finding.reference = String::from("RFC 9325 section 3.3");
-    finding.message = format!(
-        "{} and {} compress inside TLS ({{count connection}}), which gives secrets away (CRIME).",
-        subject.who(),
-        view.peer_port()
-    );
-    Some(finding)
-}
-
-/// The handshake failed, or stopped while the connection was open.
-fn handshake(
-    subject: &Subject<'_>,
-    view: &View<'_>,
-    rejections: &BTreeMap<String, usize>,
-) -> Option<Finding> {
-    let facts = &view.flow.facts;
-    // Where TLS 1.3 was decrypted, a client may have completed what the server then refuses.
-    let failed = facts.has(&tls::HANDSHAKE_FAILED);
-    if !failed && (facts.has(&tls::HANDSHAKE_INCOMPLETE) || facts.has(&tls::HANDSHAKE_COMPLETED)) {
-        return rejected(subject, view, rejections);
-    }
-    let alert = |field: &'static Field| facts.first(field).map(|fact| fact.value.to_string());
-    let required = subject.rules(view).iter().any(|(bound, _)| bound.claim.level == Level::Required);
-    let claim = subject.rules(view).first().map(|(bound, _)| *bound);
-    let device_is_client = view.by_device;
-    let (fact, status, observed, sentence) = if let Some(fact) = facts.first(&tls::HANDSHAKE_FAILED) {
-        let how = fact.value.as_str().unwrap_or_default();
-        let by_client = how.starts_with("client");
-        let (of_tls, of_quic) = if by_client {
-            (&tls::CLIENT_FATAL_ALERT, &quic::CLIENT_CLOSE)
-        } else {
-            (&tls::SERVER_FATAL_ALERT, &quic::SERVER_CLOSE)
-        };
-        let which =
-            alert(of_tls).or_else(|| alert(of_quic)).unwrap_or_else(|| String::from("an encrypted alert"));
-        let who = if by_client == device_is_client { subject.who().to_owned() } else { view.peer_text() };
-        (fact, Status::Obstructed, format!("{how}: {which}"), format!("{who} ended it with {which}"))
-    } else {
-        let fact = facts.first(&tls::HANDSHAKE_UNFINISHED)?;
-        let how_far = fact.value.to_string();
-        let (status, end) = match view.flow.tcp.as_deref().map(|tcp| tcp.end)? {
-            // The capture may just have ended first.
-            End::Open => return None,
-            End::Rst(Direction::RespToOrig) => (Status::Obstructed, "the other side reset it"),
-            End::Rst(Direction::OrigToResp) => (Status::Inconclusive, "the opener reset it"),
-            End::Fin(_) => (Status::Inconclusive, "it was closed"),
-            End::Silence(_) => (Status::Obstructed, "nothing was answered any more"),
-        };
-        (fact, status, format!("stopped after {how_far}"), format!("{end} after {how_far}"))
-    };
-    let mut finding = subject.finding(&HANDSHAKE_FAILED, status, Confidence::Strong, view, claim);
-    let mut evidence = fact.evidence.clone();
-    evidence.count = 1;
-    finding.evidence = Some(evidence);
-    if !required && finding.severity == Some(Severity::Error) {
-        finding.severity = Some(Severity::Warning);
-    }
-    finding.expected = String::from("handshake");
-    finding.observed = observed;
-    finding.message = format!(
-        "The TLS handshake of {} with {} did not complete ({{count connection}}): {sentence}.{}",
-        subject.who(),
-        view.peer_port(),
-        clock_hint(&finding.observed)
-    );
-    Some(finding)
-}
-
-/// TLS 1.3: the server seems to have refused the client's certificate after the client had finished.
-fn rejected(subject: &Subject<'_>, view: &View<'_>, rejections: &BTreeMap<String, usize>) -> Option<Finding> {
-    let fact = view.flow.facts.first(&tls::PROBABLE_REJECTION)?;
-    let repeated = rejections.get(&view.peer_text()).copied().unwrap_or(0);
-    if repeated < 3 || !matches!(view.matched, Match::Claims(_)) {
-        return None;
-    }
-    let claim = subject.rules(view).first().map(|(bound, _)| *bound);
-    let mut finding =
-        subject.finding(&HANDSHAKE_FAILED, Status::Inconclusive, Confidence::Probable, view, claim);
-    finding.evidence = Some(fact.evidence.clone());
-    finding.expected = String::from("handshake");
-    finding.observed = String::from("closed at once by an encrypted record");
-    finding.message = format!(
-        "{} ends each connection of {} right after the handshake ({{count connection}}): it may refuse the client's certificate.",
-        view.peer_port(),
-        subject.who()
-    );
-    Some(finding)
-}
-
-/// A device without the time rejects every certificate.
-fn clock_hint(observed: &str) -> &'static str {
-    if observed.contains("certificate_expired") || observed.contains("bad_certificate") {
-        " A device whose clock is not set rejects good certificates: see its NTP."
-    } else if observed.contains("unknown_ca") {
-        " The issuer is not one that it trusts: a TLS inspection proxy looks like this."
-    } else {
-        ""
-    }
 }

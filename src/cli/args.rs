@@ -21,9 +21,9 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Print the flow table itself, with every fact of each flow
     Flows(FlowsArgs),
-    /// Say what a finding means, why it matters and when it stays silent
+    /// Say what a finding means, why it matters and when it stays silent; of a cipher suite, what each TLS policy says of it
     Explain {
-        /// A code, as in the column `code`
+        /// A code, as in the column `code`; or a cipher suite (IANA or OpenSSL name, or 0xC027), a group or a version of TLS
         code: String,
     },
     /// Look at declared profiles
@@ -127,6 +127,10 @@ pub(super) struct CheckArgs {
     /// Judge the selected as this subject of the profile, such as `browser` [default: device]
     #[arg(long, value_name = "[PROFILE=]NAME")]
     pub(super) subject: Vec<String>,
+    /// Judge TLS by this policy, whatever profiles say: bcp195, mozilla-modern, mozilla-intermediate, mozilla-old,
+    /// nist-800-52r2, bsi-tr-02102-2, anssi, pci-dss-4, iot-constrained, or a YAML file [default: as profiles say, else bcp195]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(super) tls_policy: Option<String>,
     /// Judge this device: IP, prefix, MAC, OUI, a name that it states (DHCP, mDNS, NetBIOS, LLDP) or vlan:N; repeatable [default: whom the profile recognises]
     #[arg(long, value_name = "[PROFILE=]SELECTOR")]
     pub(super) device: Vec<String>,

@@ -8,15 +8,23 @@ use super::args::CheckArgs;
 use super::settings::{self, Target};
 use crate::error::Result;
 use crate::model::finding::{Confidence, Severity};
+use crate::model::text::printable;
 use crate::model::{Finding, Timestamp};
 use crate::pipeline::Analysis;
 use crate::pipeline::judge::{self, Judgement, Scene, Show, Task, Verdict};
+use crate::profile::tls_policy::{Policies, PolicyRef};
 use crate::profile::{addresses, bind};
 use crate::report::summary::{Coverage, Summary};
 use crate::report::{self, Content};
 
 pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
-    let tasks = settings::tasks(args)?;
+    let mut tasks = settings::tasks(args)?;
+    if let Some(policy) = &args.tls_policy {
+        let policy = PolicyRef::open(policy)?;
+        for task in &mut tasks {
+            task.declaration.policies = Policies::only(policy.clone());
+        }
+    }
     let target = Target::open(&args.output, Content::Findings)?;
     let (analysis, names) = settings::analyse(&args.input)?;
     // The process ends with this command: giving back millions of pieces one by one would only take time.
@@ -30,6 +38,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
     format.write_findings(&shown, &view, output)?;
     if !args.input.quiet {
         eprint!("{}", summary(&analysis, &verdicts, &shown, args.input.verbose));
+        tell_old_policies(&tasks, analysis.flows.span().1);
     }
     for verdict in verdicts.iter().filter(|verdict| verdict.device.is_none()) {
         eprintln!(
@@ -57,6 +66,31 @@ fn tell_old_lists(tasks: &[Task], last: Timestamp, most: u64) {
              may be inside by then (`lists` in a profile reads a newer one under this name)"
         );
     }
+}
+
+/// Advice ages: what was known of TLS more than a year before the last packet may have been overtaken.
+fn tell_old_policies(tasks: &[Task], last: Timestamp) {
+    let last = last.to_string();
+    let policies = tasks.iter().flat_map(|task| task.declaration.policies.all());
+    let old: BTreeMap<&str, &str> = policies
+        .filter(|policy| is_a_year_before(policy.dated(), &last))
+        .map(|policy| (policy.name(), policy.dated()))
+        .collect();
+    for (name, dated) in old {
+        let day = last.get(..10).unwrap_or(&last);
+        eprintln!(
+            "wireclaim: the TLS policy `{}` is of {dated} and the last packet of {day}: newer advice may exist",
+            printable(name)
+        );
+    }
+}
+
+/// Whether `last` (RFC 3339) is more than twelve months after a date that may be a year or a month only.
+fn is_a_year_before(dated: &str, last: &str) -> bool {
+    let (year, rest) = dated.split_at_checked(4).unwrap_or((dated, ""));
+    let Ok(year) = year.parse::<u16>() else { return false };
+    let limit = format!("{:04}{rest}", year.saturating_add(1));
+    last.get(..limit.len()).is_some_and(|last| last > limit.as_str())
 }
 
 /// The gate, as the exit status.
@@ -129,4 +163,24 @@ fn tally(shown: &[Finding]) -> Vec<(Severity, u64)> {
         *counts.entry(severity).or_default() += 1;
     }
     counts.into_iter().rev().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_old_after_twelve_months_of_packets() {
+        for (dated, last, old) in [
+            ("2026-08", "2027-08-31T23:59:59.000000Z", false),
+            ("2026-08", "2027-09-01T00:00:00.000000Z", true),
+            ("2026-08", "2019-01-01T00:00:00.000000Z", false),
+            ("2026", "2027-12-31T00:00:00.000000Z", false),
+            ("2026", "2028-01-01T00:00:00.000000Z", true),
+            ("2026-08-15", "2027-08-16T00:00:00.000000Z", true),
+            ("", "2027-08-16T00:00:00.000000Z", false),
+        ] {
+            assert_eq!(is_a_year_before(dated, last), old, "{dated} {last}");
+        }
+    }
 }

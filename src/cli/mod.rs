@@ -7,6 +7,7 @@
 mod args;
 mod check;
 mod explain;
+mod explain_tls;
 mod flows;
 mod profile;
 mod progress;

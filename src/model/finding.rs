@@ -182,4 +182,8 @@ pub struct Finding {
     pub inside: String,
     /// One sentence for a network administrator; `{count}` stands for the folded number.
     pub message: String,
+    /// The TLS policy that decided; empty where none did.
+    pub policy: String,
+    /// The strongest citation of that policy: `MUST NOT`, `SHOULD NOT`, `D`, `N`, `-`; empty where none decided.
+    pub normative: &'static str,
 }

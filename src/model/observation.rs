@@ -55,7 +55,7 @@ pub enum Value {
 impl Value {
     /// Text as sent, invalid UTF-8 as `\xNN`.
     pub fn text(bytes: &[u8]) -> Self {
-        Self::Text(super::text::lossless(bytes).into())
+        Self::Text(str::from_utf8(bytes).map_or_else(|_| super::text::lossless(bytes).into(), Into::into))
     }
 
     /// The number in it, if it is one.

@@ -29,14 +29,16 @@ pub enum Said<'a> {
 }
 
 impl<'a> Said<'a> {
-    /// The texts that a field had, in order of first sighting.
-    pub fn texts(self, field: &'static Field) -> impl Iterator<Item = &'a str> {
+    /// The texts that any of `fields` had. Of a packed flow they come in order of first sighting, of a whole one field by
+    /// field.
+    pub fn texts(self, fields: &'a [&'static Field]) -> impl Iterator<Item = &'a str> {
         let (whole, packed) = match self {
             Self::Whole(facts) => (Some(facts), None),
             Self::Packed(packed, dictionary) => (None, Some((packed, dictionary))),
         };
-        let whole = whole.into_iter().flat_map(move |facts| facts.of(field));
-        let packed = packed.into_iter().flat_map(move |(packed, dictionary)| packed.texts(dictionary, field));
+        let whole = whole.into_iter().flat_map(move |facts| fields.iter().flat_map(|field| facts.of(field)));
+        let packed =
+            packed.into_iter().flat_map(move |(packed, dictionary)| packed.texts(dictionary, fields));
         whole.filter_map(|fact| fact.value.as_str()).chain(packed)
     }
 }

@@ -42,7 +42,7 @@ impl Dictionary {
 
     /// Notes that a flow said `id` after another.
     fn follow(&mut self, after: u32, id: u32) {
-        if let Some(item) = self.items.get_mut(after as usize) {
+        if let Some(item) = self.items.get_mut(after as usize).filter(|item| item.next != id) {
             item.next = id;
         }
     }
@@ -87,6 +87,7 @@ impl Dictionary {
                 entry.id = new.unwrap_or(entry.id);
             }
             packed.last = NOTHING;
+            packed.marks = packed.facts.iter().fold(0, |marks, entry| marks | mark(entry.id));
             if let Some(index) = &mut packed.index {
                 index.number(&packed.facts);
             }
@@ -117,6 +118,9 @@ pub struct Packed {
     dropped: u32,
     /// The number of what was said last.
     last: u32,
+    /// A bit for each fact, by its number: most facts are new to a flow, and need not be looked for where their bit is
+    /// not set.
+    marks: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -219,20 +223,23 @@ impl Packed {
         Facts::of_parts(self.facts.iter().filter_map(whole).collect(), u64::from(self.dropped))
     }
 
-    /// The texts that a field had, in order of first sighting.
+    /// The texts that any of `fields` had, in order of first sighting.
     pub fn texts<'a>(
         &'a self,
         dictionary: &'a Dictionary,
-        field: &'static Field,
+        fields: &'a [&'static Field],
     ) -> impl Iterator<Item = &'a str> {
         self.facts
             .iter()
             .filter_map(|entry| dictionary.get(entry.id))
-            .filter(move |item| std::ptr::eq(item.field, field))
+            .filter(move |item| fields.iter().any(|field| std::ptr::eq(item.field, *field)))
             .filter_map(|item| item.value.as_str())
     }
 
     fn find(&self, id: u32) -> Option<usize> {
+        if self.marks & mark(id) == 0 {
+            return None;
+        }
         let Some(index) = &self.index else { return self.facts.iter().position(|entry| entry.id == id) };
         let is_it = |place: &u16| self.facts.get(usize::from(*place)).is_some_and(|entry| entry.id == id);
         index.places.find(spread(id), is_it).map(|place| usize::from(*place))
@@ -268,6 +275,7 @@ impl Packed {
     fn push(&mut self, entry: Entry, field: &'static Field, dictionary: &Dictionary) {
         grow(&mut self.facts, 8);
         self.facts.push(entry);
+        self.marks |= mark(entry.id);
         if self.facts.len() == WITHOUT_INDEX {
             let mut index = Box::<Index>::default();
             for (at, entry) in self.facts.iter().enumerate() {
@@ -329,6 +337,11 @@ fn fit<T>(list: &mut Vec<T>) {
 /// A hash of the number of a fact: they are given in order, so nobody can choose them.
 fn spread(id: u32) -> u64 {
     u64::from(id).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// One of 64 bits for the number of a fact.
+fn mark(id: u32) -> u64 {
+    1_u64.wrapping_shl((spread(id) >> 58) as u32)
 }
 
 /// Stands for the last packet of a flow while more may come; the time is that of the latest packet so far.
@@ -432,7 +445,8 @@ mod tests {
                 let texts = |facts: &Facts| {
                     facts.of(&FIELDS[1]).filter_map(|fact| fact.value.as_str().map(str::to_owned)).collect::<Vec<_>>()
                 };
-                prop_assert_eq!(packed.texts(&dictionary, &FIELDS[1]).collect::<Vec<_>>(), texts(whole));
+                let fields = [&FIELDS[1]];
+                prop_assert_eq!(packed.texts(&dictionary, &fields).collect::<Vec<_>>(), texts(whole));
             }
         }
     }
@@ -449,6 +463,6 @@ mod tests {
             |field| facts.first(field).unwrap().evidence.frames().map(|f| f.no().0).collect::<Vec<_>>();
         assert_eq!((frames(&FIELDS[0]), frames(&FIELDS[1])), (vec![1, 9], vec![9]));
         assert_eq!(facts.first(&FIELDS[0]).unwrap().evidence.last, seen(9));
-        assert_eq!((size_of::<Packed>(), size_of::<Entry>(), size_of::<Repeat>()), (88, 8, 24));
+        assert_eq!((size_of::<Packed>(), size_of::<Entry>(), size_of::<Repeat>()), (96, 8, 24));
     }
 }

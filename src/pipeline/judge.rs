@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use super::device_flows::DeviceFlows;
 use super::spread::spread;
@@ -18,7 +18,6 @@ use crate::model::{self, Finding, Flow, NameBinding, NameSource};
 use crate::naming::hosts::{Host, Hosts};
 use crate::naming::{self, Names, Resolver, Sightings};
 use crate::profile::Declaration;
-use crate::profile::tls_policy::TlsPolicy;
 use crate::report::{FlowRow, Folder};
 
 /// Who is judged by what.
@@ -139,12 +138,10 @@ pub fn judge(scene: &Scene<'_>, show: Show) -> Judgement {
     let mut cases: Vec<Case<'_>> = Vec::new();
     for (task, talkers) in scene.tasks.iter().zip(&scene.talkers) {
         let profile = &task.declaration.profile;
-        let Some(policy) = TlsPolicy::named(&profile.tls_policy) else { continue };
         let (devices, why) = devices::choose(&scene.hosts, talkers, profile, &task.selectors);
         let index = Arc::new(ClaimIndex::new(&task.declaration));
         let case = |device| Case {
             declaration: &task.declaration,
-            policy,
             index: Arc::clone(&index),
             device,
             why: why.clone(),
@@ -214,7 +211,6 @@ impl Kept {
 /// One device under one task.
 struct Case<'a> {
     declaration: &'a Declaration,
-    policy: &'a LazyLock<TlsPolicy>,
     index: Arc<ClaimIndex>,
     /// `None` if nobody was found.
     device: Option<Cow<'a, Host>>,
@@ -242,7 +238,7 @@ impl Case<'_> {
             stats.to_mut().shed.merge(&left_out);
         }
         let evidence = Evidence { stats: &stats, ..scene.evidence() };
-        let subject = Subject::new(self.declaration, self.policy, &self.index, device, &flows, evidence);
+        let subject = Subject::new(self.declaration, &self.index, device, &flows, evidence);
         let mut rows = Rows { most: rows, by_code: BTreeMap::new(), folded: Folder::default() };
         checks::run(&subject, |finding| rows.add(finding));
         let findings = rows.folded;
@@ -330,6 +326,8 @@ fn internal_error(error: &super::InternalError) -> Finding {
             "wireclaim's own analyzer {} failed on the flow {}; the rest is judged. Please report it with this capture.",
             error.analyzer, error.flow
         ),
+        policy: String::new(),
+        normative: "",
     }
 }
 

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::problem::{near_or_all, quoted};
 use super::schema::{ANYONE, UNBOUND};
+use super::tls_policy::Policies;
 use super::version::Version;
 use super::{
     AddressSet, BoundClaim, Claim, ClaimState, Condition, Declaration, FlowRule, Parameter, Peer, Ports,
@@ -23,7 +24,7 @@ pub const DEVICE: &str = "device";
 ///
 /// # Errors
 /// [`Error::Usage`] for an unknown option or parameter (with the near miss), two options of one group, a parameter set
-/// twice, and a value that is not of its parameter's kind.
+/// twice, and a value that is not of its parameter's kind; those of [`Policies::of`].
 pub fn bind(profile: &Arc<Profile>, variants: &[String], sets: &[(String, String)]) -> Result<Declaration> {
     bind_as(profile, DEVICE, variants, sets)
 }
@@ -64,7 +65,13 @@ pub fn bind_as(
     let bound = profile.variants.iter().filter_map(|group| chosen.get(group.name.as_str()).copied());
     let role = (subject != DEVICE).then(|| format!("subject:{subject}"));
     let variant = role.as_deref().into_iter().chain(bound).collect::<Vec<_>>().join("+");
-    Ok(Declaration { profile: Arc::clone(profile), subject: subject.to_owned(), variant, claims })
+    Ok(Declaration {
+        profile: Arc::clone(profile),
+        subject: subject.to_owned(),
+        variant,
+        claims,
+        policies: Policies::of(profile)?,
+    })
 }
 
 /// The profile whose `identify` recognises `subject`.

@@ -40,7 +40,7 @@ impl File {
     /// The file at `path`.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let origin = path.display().to_string();
-        let text = load::read_text(path)?;
+        let text = load::read_text(path, "profile")?;
         let folder = path.parent().map(Path::to_path_buf);
         let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         Ok(Self { origin, folder, text, identity: whole.display().to_string() })
@@ -198,11 +198,6 @@ impl<'n> Layers<'n> {
     /// What messages call a file.
     pub(super) fn origin(&self, file: usize) -> &'n str {
         self.files.get(file).map_or("", |layer| &layer.file.origin)
-    }
-
-    /// What paths in a file are relative to.
-    pub(super) fn folder(&self, file: usize) -> Option<&'n Path> {
-        self.files.get(file)?.file.folder.as_deref()
     }
 
     /// The line that stands for what another file says: that of `extends`.

@@ -1,7 +1,7 @@
 //! What a reader of a profile should know before relying on it: contradictions, what its own TLS policy calls weak,
 //! what is left open. A profile that does not load has errors instead (see [`load`](super::load)).
 
-use super::tls_policy::{self, Tier, TlsPolicy};
+use super::tls_policy::{self, PolicyRef, Tier};
 use super::{Claim, Condition, FlowRule, Level, NamePattern, Peer, Ports, Profile, Rule, SlotPart, value};
 use crate::model::finding::Severity;
 
@@ -78,7 +78,7 @@ fn about(claim: &Claim, code: &'static str, severity: Severity, message: String,
 fn weak_tls(profile: &Profile, claim: &Claim, rule: &FlowRule, lints: &mut Vec<Lint>) {
     let Some(tls) = &rule.tls else { return };
     let name = tls.policy.as_ref().unwrap_or(&profile.tls_policy);
-    let Some(policy) = TlsPolicy::named(name) else { return };
+    let Ok(policy) = PolicyRef::open(name) else { return };
     let mut weak = |what: String, tier: Tier, reference: &str| {
         let severity = match tier {
             Tier::Ok => return,
@@ -95,11 +95,15 @@ fn weak_tls(profile: &Profile, claim: &Claim, rule: &FlowRule, lints: &mut Vec<L
         ));
     };
     for suite in tls.suites.iter().filter_map(|code| tls_policy::suite(*code)) {
-        weak(format!("the cipher suite {}", suite.name), suite.tier, suite.reference);
+        if let Some(judgement) = policy.suite(suite.code) {
+            weak(format!("the cipher suite {}", suite.name), judgement.tier, &judgement.reference);
+        }
     }
     for version in [tls.min_version, tls.max_version].into_iter().flatten() {
-        if let Some(judgement) = policy.version(version) {
-            weak(format!("the version {}", judgement.name), judgement.tier, &judgement.reference);
+        if let (Some(judgement), Some(known)) =
+            (policy.version(version), tls_policy::version_names().get(version))
+        {
+            weak(format!("the version {}", known.name), judgement.tier, &judgement.reference);
         }
     }
     if let Some((bits, judgement)) = tls.min_rsa_bits.and_then(|bits| Some((bits, policy.rsa_bits(bits)?))) {

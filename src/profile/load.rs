@@ -15,7 +15,7 @@ use super::{Claim, Contradiction, ParameterKind, Profile, Slot, Statement, secti
 use crate::error::{Error, Result};
 
 /// The name of the policy that judges TLS where a profile names none.
-pub(super) const DEFAULT_POLICY: &str = "default";
+pub(super) const DEFAULT_POLICY: &str = tls_policy::DEFAULT;
 
 /// Reads a profile from a file, and what it extends.
 ///
@@ -34,7 +34,7 @@ pub fn from_str(text: &str, origin: &str) -> Result<Profile> {
 }
 
 /// The text of a file of bounded size.
-pub(super) fn read_text(path: &Path) -> Result<String> {
+pub(super) fn read_text(path: &Path, what: &str) -> Result<String> {
     let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(io)?;
@@ -44,7 +44,7 @@ pub(super) fn read_text(path: &Path) -> Result<String> {
         let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
         let line = before.filter(|byte| **byte == b'\n').count() + 1;
         let origin = path.display();
-        Error::Profile(format!("failed to load the profile `{origin}`: line {line} is not UTF-8"))
+        Error::Profile(format!("failed to load the {what} `{origin}`: line {line} is not UTF-8"))
     })
 }
 
@@ -52,9 +52,14 @@ fn from(file: File) -> Result<Profile> {
     let layers = layers::chain(file)?;
     let files: Vec<(&str, &str)> =
         layers.iter().map(|Layer { file, .. }| (file.origin.as_str(), file.text.as_str())).collect();
-    let mut reader = Reader::of(files.iter().map(|(_, text)| *text).collect());
+    let folders = layers.iter().map(|layer| layer.file.folder.as_deref());
+    let mut reader = Reader::of(files.iter().map(|(_, text)| *text).zip(folders).collect());
     match profile(&mut reader, &layers) {
-        Some(profile) if reader.problems.is_empty() => Ok(profile),
+        Some(profile) if reader.problems.is_empty() => {
+            // A policy in a file is part of the profile: what is wrong with it is told now.
+            tls_policy::Policies::of(&profile)?;
+            Ok(profile)
+        }
         _ => Err(Error::Profile(problem::render_files("profile", &files, &mut reader.problems))),
     }
 }
@@ -265,10 +270,21 @@ pub(super) fn check_value(kind: ParameterKind, text: &str) -> std::result::Resul
     }
 }
 
-/// The name of a TLS policy.
+/// The name of a TLS policy that ships, or a file, whose path is relative to the profile.
 pub(super) fn policy(reader: &mut Reader<'_>, map: &Map<'_>, key: &str) -> Option<String> {
     let at = map.get(key)?;
-    reader.known(&at, "TLS policy", tls_policy::NAMES)
+    let text = reader.text(&at)?;
+    if tls_policy::is_file(&text) {
+        let path = reader.folder().map(|folder| folder.join(&text).display().to_string());
+        return Some(path.unwrap_or(text));
+    }
+    if tls_policy::TlsPolicy::ships(&text) {
+        return Some(text);
+    }
+    let hint = near_or_all(&text, tls_policy::NAMES.iter().copied());
+    reader
+        .wrong(&at, format!("unknown TLS policy `{text}`{hint}; one of your own is a file, `./{text}.yaml`"));
+    None
 }
 
 fn statement(reader: &mut Reader<'_>, at: &At<'_>, context: &Context) -> Option<Statement> {

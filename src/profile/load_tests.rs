@@ -147,8 +147,8 @@ fn what_a_claim_refers_to_must_exist() {
             "(did you mean `ECDHE-RSA-AES128-SHA256`?)",
         ),
         (
-            "allowed: {out: anyone}, tls: {policy: defualt}",
-            "unknown TLS policy `defualt` (did you mean `default`?)",
+            "allowed: {out: anyone}, tls: {policy: bcp159}",
+            "unknown TLS policy `bcp159` (did you mean `bcp195`?)",
         ),
         ("allowed: {out: anyone}, severity: fatal", "unknown value `fatal` (expected one of `error`"),
     ] {

@@ -56,7 +56,7 @@ pub struct Profile {
     pub identify: Identify,
     /// Undeclared infrastructure that any device of this kind uses.
     pub baseline: Vec<Baseline>,
-    /// Name of the TLS policy that judges what no claim declares: `rules/tls/<name>.yaml`.
+    /// The TLS policy that judges what no claim declares: the name of one that ships (`rules/tls/<name>.yaml`), or a file.
     pub tls_policy: String,
     /// What is declared and can be checked on packets.
     pub claims: Vec<Claim>,
@@ -451,6 +451,8 @@ pub struct Declaration {
     pub variant: String,
     /// Every claim, in file order.
     pub claims: Vec<BoundClaim>,
+    /// What judges TLS where no claim declares anything.
+    pub policies: tls_policy::Policies,
 }
 
 /// A claim with its parameters filled in.

@@ -1,5 +1,7 @@
 //! Reads a YAML tree key by key and collects every problem on the way.
 
+use std::path::Path;
+
 use serde_saphyr::Spanned;
 
 use super::problem::{Problem, near_or_all, quoted};
@@ -8,8 +10,8 @@ use super::yaml::{Item, Node, Place};
 
 /// Collects what is wrong; every method that answers `None` has added a problem first.
 pub(super) struct Reader<'s> {
-    /// Texts of the files that are read together.
-    sources: Vec<&'s str>,
+    /// Texts of the files that are read together, and what paths in them are relative to.
+    files: Vec<(&'s str, Option<&'s Path>)>,
     /// Which of them is being read.
     file: usize,
     pub(super) problems: Vec<Problem>,
@@ -80,12 +82,17 @@ impl<'n> Map<'n> {
 
 impl<'s> Reader<'s> {
     pub(super) fn new(source: &'s str) -> Self {
-        Self::of(vec![source])
+        Self::of(vec![(source, None)])
     }
 
     /// A reader of several files; it begins with the first.
-    pub(super) fn of(sources: Vec<&'s str>) -> Self {
-        Self { sources, file: 0, problems: Vec::new() }
+    pub(super) fn of(files: Vec<(&'s str, Option<&'s Path>)>) -> Self {
+        Self { files, file: 0, problems: Vec::new() }
+    }
+
+    /// What paths in the file that is being read are relative to; text that is no file has none.
+    pub(super) fn folder(&self) -> Option<&'s Path> {
+        self.files.get(self.file)?.1
     }
 
     /// What is read next is of this file.
@@ -287,7 +294,7 @@ impl<'s> Reader<'s> {
         let span = at.item.defined.span();
         let start = usize::try_from(span.byte_offset()?).ok()?;
         let end = start.checked_add(usize::try_from(span.byte_len()?).ok()?)?;
-        let text = self.sources.get(self.file)?.get(start..end)?.trim();
+        let text = self.files.get(self.file)?.0.get(start..end)?.trim();
         (!text.is_empty() && !text.contains(char::is_whitespace)).then_some(text)
     }
 }

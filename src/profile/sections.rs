@@ -186,8 +186,8 @@ fn lists(reader: &mut Reader<'_>, layers: &Layers<'_>) -> BTreeMap<String, Addre
         let wanted = addresses::Wanted { services: each("service"), regions: each("region") };
         let dated = map.get("dated").and_then(|at| reader.read(&at, value::date));
         let Some(at) = map.get("file") else { continue };
+        let folder = reader.folder();
         let set = reader.read(&at, |file| {
-            let folder = layers.folder(entry.file);
             let folder = folder.ok_or("expected a profile in a file: only it has lists beside it")?;
             addresses::open(&folder.join(file), entry.name, &wanted, dated.as_deref())
         });

@@ -1,21 +1,20 @@
-//! What is weak in TLS, and who says so: policies (`rules/tls/*.yaml`) and the table of cipher suites
-//! (`rules/tls/suites.csv`), keyed by code point.
+//! What is weak in TLS, and who says so: policies (`rules/tls/*.yaml`, or a file of one's own).
+//!
+//! Policies share names ([`Registry`]) and nothing else: each judges every cipher suite, version, group, size and feature
+//! itself, and they contradict each other. They are never merged; a finding names the one that decided.
 
+mod names;
+mod preset;
+mod read;
+
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::LazyLock;
 
-use super::problem;
-use super::read::{At, Map, Reader};
-use super::schema;
-use super::value;
-use super::yaml;
-
-/// Names of the policies that ship.
-pub const NAMES: &[&str] = &[DEFAULT_NAME];
-
-const DEFAULT_NAME: &str = "default";
-const DEFAULT_TEXT: &str = include_str!("../../rules/tls/default.yaml");
-const SUITES: &str = include_str!("../../rules/tls/suites.csv");
+pub use names::{
+    Entry, Registry, group_names, is_grease, is_signal, suite, suite_by_name, suite_names, suites,
+    version_names,
+};
+pub use preset::{DEFAULT, NAMES, Policies, PolicyRef, Preset, is_file};
 
 /// Practical risk, ordered from harmless to bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,60 +38,72 @@ pub enum Normative {
     NotRecommended,
     /// IANA: discouraged (RFC 9847).
     Discouraged,
-    /// An RFC: SHOULD NOT.
+    /// SHOULD NOT.
     ShouldNot,
-    /// An RFC: MUST NOT.
+    /// MUST NOT.
     MustNot,
 }
 
-/// A cipher suite.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Suite {
-    /// Code point as on the wire: 0xC027.
-    pub code: u16,
-    /// IANA name: `TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256`.
-    pub name: &'static str,
-    /// OpenSSL name, if it has one: `ECDHE-RSA-AES128-SHA256`.
-    pub openssl_name: Option<&'static str>,
-    /// Older names.
-    pub also: Vec<&'static str>,
-    /// Risk.
-    pub tier: Tier,
-    /// Strongest citation.
-    pub normative: Normative,
-    /// Reasons and citations, separated by `; `.
-    pub reference: &'static str,
+/// What a handshake agrees on, sends or leaves out, beside what has a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Feature {
+    /// Compression inside TLS (RFC 3749).
+    Compression,
+    /// The server does not answer `renegotiation_info` (RFC 5746) before TLS 1.3.
+    NoRenegotiationInfo,
+    /// A second handshake in such a connection.
+    UnboundRenegotiation,
+    /// No `extended_master_secret` (RFC 7627) before TLS 1.3.
+    NoExtendedMasterSecret,
+    /// A CBC suite without `encrypt_then_mac` (RFC 7366).
+    NoEncryptThenMac,
+    /// `truncated_hmac` agreed (RFC 6066).
+    TruncatedHmac,
+    /// Heartbeats agreed (RFC 6520).
+    Heartbeat,
+    /// A heartbeat that asks for more than it holds (CVE-2014-0160).
+    HeartbeatOverread,
+    /// Data sent before the handshake (TLS 1.3, 0-RTT).
+    EarlyData,
+    /// A pre-shared key of TLS 1.3 without a key exchange beside it.
+    PskOnly,
 }
 
 /// What a policy says of one value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
-    /// The value's usual name: `tls1.0`, `secp160r1`; empty where sizes are judged.
-    pub name: String,
     /// Risk.
     pub tier: Tier,
     /// Strongest citation.
     pub normative: Normative,
-    /// The citation: `RFC 8996`.
+    /// The citation, for cipher suites with the reasons, separated by `; `: `RFC 8996`.
     pub reference: String,
 }
 
-/// A policy: everything but cipher suites is its own.
+/// A policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsPolicy {
-    /// `default`
+    /// `bcp195`
     pub name: String,
     /// What it follows, for people.
     pub title: String,
-    /// Date of its newest source; a policy ages.
+    /// Where that can be read; may be empty.
+    pub source: String,
+    /// When it was last compared with its sources (`2026-08`); a policy ages.
     pub dated: String,
-    versions: Vec<(u16, Judgement)>,
-    groups: Vec<(u16, Judgement)>,
+    versions: Judged,
+    suites: Judged,
+    groups: Judged,
     rsa_bits: Vec<SizeRule>,
     ec_bits: Vec<SizeRule>,
     dh_bits: Vec<SizeRule>,
+    certificate_days: Vec<SizeRule>,
     signatures: Vec<SignatureRule>,
+    features: BTreeMap<Feature, Judgement>,
 }
+
+/// By code point.
+type Judged = BTreeMap<u16, Judgement>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct SizeRule {
@@ -108,70 +119,30 @@ struct SignatureRule {
     judgement: Judgement,
 }
 
-/// Every cipher suite that is known, by code point.
-pub fn suites() -> &'static [Suite] {
-    static PARSED: LazyLock<Vec<Suite>> = LazyLock::new(|| {
-        let mut suites: Vec<Suite> = SUITES.lines().skip(1).filter_map(parse_suite).collect();
-        suites.sort_unstable_by_key(|suite| suite.code);
-        suites
-    });
-    &PARSED
-}
-
-/// The suite with this code point; `None` for an unknown one, and for [signals](is_signal).
-pub fn suite(code: u16) -> Option<&'static Suite> {
-    let suites = suites();
-    suites.binary_search_by_key(&code, |suite| suite.code).ok().and_then(|index| suites.get(index))
-}
-
-/// The suite with this IANA, OpenSSL or older name; case is ignored.
-pub fn suite_by_name(name: &str) -> Option<&'static Suite> {
-    suites().iter().find(|suite| suite.names().any(|known| known.eq_ignore_ascii_case(name)))
-}
-
-/// Whether a code point in a list of suites is a signal and no suite: GREASE (RFC 8701),
-/// `TLS_EMPTY_RENEGOTIATION_INFO_SCSV` (RFC 5746), `TLS_FALLBACK_SCSV` (RFC 7507).
-pub fn is_signal(code: u16) -> bool {
-    is_grease(code) || matches!(code, 0x00ff | 0x5600)
-}
-
-/// Whether a code point of suites, groups, versions or extensions is GREASE (RFC 8701 section 2): both bytes equal and
-/// of the form 0x?A.
-pub fn is_grease(code: u16) -> bool {
-    let [high, low] = code.to_be_bytes();
-    high == low && low & 0x0f == 0x0a
-}
-
-impl Suite {
-    /// All its names, the IANA one first.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        std::iter::once(self.name).chain(self.openssl_name).chain(self.also.iter().copied())
-    }
-}
-
 impl TlsPolicy {
-    /// The policy called `name`, if it ships. It is read when it is first asked for anything, which captures without
-    /// TLS never do.
-    pub fn named(name: &str) -> Option<&'static LazyLock<Self>> {
-        // That every shipped policy parses is a test.
-        static DEFAULT: LazyLock<TlsPolicy> =
-            LazyLock::new(|| parse(DEFAULT_TEXT, DEFAULT_NAME).unwrap_or_default());
-        (name == DEFAULT_NAME).then_some(&DEFAULT)
+    /// The policy of this name, if it ships.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        preset::named(name).map(Preset::policy)
     }
 
-    /// What is known of a cipher suite; `None` for an unknown code point (a warning) and for [signals](is_signal).
-    pub fn suite(&self, code: u16) -> Option<&'static Suite> {
-        suite(code)
+    /// Whether a policy of this name ships.
+    pub fn ships(name: &str) -> bool {
+        preset::named(name).is_some()
+    }
+
+    /// A cipher suite by code point; `None` for an unknown one (a warning) and for [signals](is_signal).
+    pub fn suite(&self, code: u16) -> Option<&Judgement> {
+        self.suites.get(&code)
     }
 
     /// A protocol version as on the wire (0x0303 is TLS 1.2); `None` for an unknown one.
     pub fn version(&self, version: u16) -> Option<&Judgement> {
-        by_code(&self.versions, version)
+        self.versions.get(&version)
     }
 
     /// A named group of the key exchange, by IANA number; `None` for an unknown one.
     pub fn group(&self, group: u16) -> Option<&Judgement> {
-        by_code(&self.groups, group)
+        self.groups.get(&group)
     }
 
     /// An RSA key of a certificate, by its size in bits.
@@ -189,6 +160,11 @@ impl TlsPolicy {
         by_size(&self.dh_bits, bits)
     }
 
+    /// A certificate by the days for which it is valid; `None` where the policy says nothing of that.
+    pub fn certificate_days(&self, days: u32) -> Option<&Judgement> {
+        by_size(&self.certificate_days, days)
+    }
+
     /// The signature algorithm of a certificate by name, as `sha256WithRSAEncryption` or `ecdsa-with-SHA256`; `None`
     /// for an unknown one.
     pub fn signature(&self, name: &str) -> Option<&Judgement> {
@@ -201,18 +177,47 @@ impl TlsPolicy {
             })
             .map(|rule| &rule.judgement)
     }
-}
 
-impl fmt::Display for Tier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(TIERS.iter().find(|(_, tier)| tier == self).map_or("", |(word, _)| word))
+    /// A feature; `None` where the policy says nothing of it.
+    pub fn feature(&self, feature: Feature) -> Option<&Judgement> {
+        self.features.get(&feature)
+    }
+
+    /// The lowest version of TLS that is ok.
+    pub fn least_version(&self) -> Option<u16> {
+        (0x0300..=0x0304).find(|code| self.version(*code).is_some_and(|judgement| judgement.tier == Tier::Ok))
+    }
+
+    /// The shortest RSA key that is ok; `None` if none is.
+    pub fn least_rsa_bits(&self) -> Option<u32> {
+        least(&self.rsa_bits)
+    }
+
+    /// The shortest elliptic-curve key that is ok; `None` if none is.
+    pub fn least_ec_bits(&self) -> Option<u32> {
+        least(&self.ec_bits)
+    }
+
+    /// The longest time, in days, for which a certificate may be valid; `None` if the policy says nothing of it.
+    pub fn most_certificate_days(&self) -> Option<u32> {
+        let limit = self.certificate_days.iter().filter(|rule| rule.judgement.tier == Tier::Ok);
+        limit.filter_map(|rule| rule.below?.checked_sub(1)).max()
     }
 }
 
-impl fmt::Display for Normative {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(NORMATIVE.iter().find(|(_, normative)| normative == self).map_or("", |(word, _)| word))
-    }
+fn by_size(rules: &[SizeRule], size: u32) -> Option<&Judgement> {
+    rules.iter().find(|rule| rule.below.is_none_or(|below| size < below)).map(|rule| &rule.judgement)
+}
+
+/// Where the first line that is ok begins: where the one before it ends.
+fn least(rules: &[SizeRule]) -> Option<u32> {
+    let ok = rules.iter().position(|rule| rule.judgement.tier == Tier::Ok)?;
+    Some(ok.checked_sub(1).and_then(|before| rules.get(before)?.below).unwrap_or(0))
+}
+
+/// Letters and digits in lower case.
+fn plain(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }
 
 const TIERS: &[(&str, Tier)] =
@@ -226,132 +231,46 @@ const NORMATIVE: &[(&str, Normative)] = &[
     ("MUST NOT", Normative::MustNot),
 ];
 
-const POLICY: &[&str] = &[
-    "version",
-    "policy",
-    "title",
-    "dated",
-    "versions",
-    "groups",
-    "rsa_bits",
-    "ec_bits",
-    "dh_bits",
-    "signatures",
+const FEATURES: &[(&str, Feature)] = &[
+    ("compression", Feature::Compression),
+    ("no-renegotiation-info", Feature::NoRenegotiationInfo),
+    ("unbound-renegotiation", Feature::UnboundRenegotiation),
+    ("no-extended-master-secret", Feature::NoExtendedMasterSecret),
+    ("no-encrypt-then-mac", Feature::NoEncryptThenMac),
+    ("truncated-hmac", Feature::TruncatedHmac),
+    ("heartbeat", Feature::Heartbeat),
+    ("heartbeat-overread", Feature::HeartbeatOverread),
+    ("early-data", Feature::EarlyData),
+    ("psk-only", Feature::PskOnly),
 ];
-const CODE_RULE: &[&str] = &["code", "name", "tier", "normative", "reference"];
-const SIZE_RULE: &[&str] = &["below", "tier", "normative", "reference"];
-const SIGNATURE_RULE: &[&str] = &["begins", "contains", "tier", "normative", "reference"];
 
-fn by_code(rules: &[(u16, Judgement)], code: u16) -> Option<&Judgement> {
-    rules.iter().find(|(known, _)| *known == code).map(|(_, judgement)| judgement)
+fn word<T: PartialEq>(table: &[(&'static str, T)], value: &T) -> &'static str {
+    table.iter().find(|(_, known)| known == value).map_or("", |(word, _)| word)
 }
 
-fn by_size(rules: &[SizeRule], bits: u32) -> Option<&Judgement> {
-    rules.iter().find(|rule| rule.below.is_none_or(|below| bits < below)).map(|rule| &rule.judgement)
-}
-
-/// Letters and digits in lower case.
-fn plain(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
-}
-
-/// One line of the table; no cell holds a comma.
-fn parse_suite(line: &'static str) -> Option<Suite> {
-    let cells: Vec<&'static str> = line.split(',').collect();
-    let &[code, name, openssl, also, tier, normative, reference] = cells.as_slice() else { return None };
-    Some(Suite {
-        code: u16::from_str_radix(code.strip_prefix("0x")?, 16).ok()?,
-        name,
-        openssl_name: (!openssl.is_empty()).then_some(openssl),
-        also: also.split_ascii_whitespace().collect(),
-        tier: TIERS.iter().find(|(word, _)| *word == tier)?.1,
-        normative: NORMATIVE.iter().find(|(word, _)| *word == normative)?.1,
-        reference,
-    })
-}
-
-fn parse(text: &str, origin: &str) -> Result<TlsPolicy, String> {
-    let mut reader = Reader::new(text);
-    let policy = match yaml::parse(text) {
-        Ok(tree) => policy(&mut reader, &At::new(&tree, "")),
-        Err((place, message)) => {
-            reader.problem(place, "", message);
-            None
-        }
-    };
-    match policy {
-        Some(policy) if reader.problems.is_empty() => Ok(policy),
-        _ => Err(problem::render("TLS policy", origin, text, &mut reader.problems)),
+impl Normative {
+    /// As in the table's column: `MUST NOT`, `SHOULD NOT`, `D`, `N`, `-`.
+    pub fn word(self) -> &'static str {
+        word(NORMATIVE, &self)
     }
 }
 
-fn policy(reader: &mut Reader<'_>, at: &At<'_>) -> Option<TlsPolicy> {
-    let map = reader.map(at, POLICY)?;
-    if let Some(at) = reader.required(&map, "version") {
-        reader.known(&at, "version", &[schema::VERSION]);
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(word(TIERS, self))
     }
-    let name = reader.required_text(&map, "policy");
-    let title = reader.required_text(&map, "title");
-    let dated = reader.required(&map, "dated").and_then(|at| reader.read(&at, value::date));
-    Some(TlsPolicy {
-        name: name?,
-        title: title?,
-        dated: dated?,
-        versions: each(reader, &map, "versions", CODE_RULE, code_rule),
-        groups: each(reader, &map, "groups", CODE_RULE, code_rule),
-        rsa_bits: each(reader, &map, "rsa_bits", SIZE_RULE, size_rule),
-        ec_bits: each(reader, &map, "ec_bits", SIZE_RULE, size_rule),
-        dh_bits: each(reader, &map, "dh_bits", SIZE_RULE, size_rule),
-        signatures: each(reader, &map, "signatures", SIGNATURE_RULE, signature_rule),
-    })
 }
 
-fn each<T>(
-    reader: &mut Reader<'_>,
-    map: &Map<'_>,
-    key: &str,
-    keys: &[&str],
-    read: impl Fn(&mut Reader<'_>, &Map<'_>) -> Option<T>,
-) -> Vec<T> {
-    let Some(at) = reader.required(map, key) else { return Vec::new() };
-    let items = reader.list(&at);
-    let maps: Vec<_> = items.iter().filter_map(|item| reader.map(item, keys)).collect();
-    maps.iter().filter_map(|map| read(reader, map)).collect()
+impl fmt::Display for Normative {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
 }
 
-fn judgement(reader: &mut Reader<'_>, map: &Map<'_>) -> Option<Judgement> {
-    let tier = reader.required(map, "tier").and_then(|at| reader.word(&at, TIERS));
-    let normative = reader.required(map, "normative").and_then(|at| reader.word(&at, NORMATIVE));
-    let reference = reader.required_text(map, "reference");
-    let name = reader.optional(map, "name").unwrap_or_default();
-    Some(Judgement { name, tier: tier?, normative: normative?, reference: reference? })
-}
-
-fn code_rule(reader: &mut Reader<'_>, map: &Map<'_>) -> Option<(u16, Judgement)> {
-    let code = reader.required(map, "code").and_then(|at| reader.read(&at, code_point));
-    judgement(reader, map).and_then(|judgement| Some((code?, judgement)))
-}
-
-fn code_point(text: &str) -> Result<u16, String> {
-    let parsed = match text.strip_prefix("0x") {
-        Some(digits) => u16::from_str_radix(digits, 16),
-        None => text.parse(),
-    };
-    parsed.map_err(|_| format!("expected a number up to 0xffff, got `{text}`"))
-}
-
-fn size_rule(reader: &mut Reader<'_>, map: &Map<'_>) -> Option<SizeRule> {
-    let bits =
-        |text: &str| text.parse::<u32>().map_err(|_| format!("expected a number of bits, got `{text}`"));
-    let below = map.get("below").and_then(|at| reader.read(&at, bits));
-    judgement(reader, map).map(|judgement| SizeRule { below, judgement })
-}
-
-fn signature_rule(reader: &mut Reader<'_>, map: &Map<'_>) -> Option<SignatureRule> {
-    let mut parts =
-        |key: &str| map.get(key).map(|at| reader.each(&at, |text| Ok(plain(text)))).unwrap_or_default();
-    let (begins, contains) = (parts("begins"), parts("contains"));
-    judgement(reader, map).map(|judgement| SignatureRule { begins, contains, judgement })
+impl fmt::Display for Feature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(word(FEATURES, self))
+    }
 }
 
 #[cfg(test)]

@@ -179,8 +179,7 @@ pub(super) fn suite(text: &str) -> Result<u16, String> {
             .map_err(|_| format!("expected a code point such as `0xC027`, got `{text}`"));
     }
     tls_policy::suite_by_name(text).map(|suite| suite.code).ok_or_else(|| {
-        let names = tls_policy::suites().iter().flat_map(tls_policy::Suite::names);
-        match near(text, names) {
+        match near(text, tls_policy::suite_names().names()) {
             hint if hint.is_empty() => format!(
                 "unknown cipher suite `{text}` (expected an IANA name, an OpenSSL name or a code point such as `0xC027`)"
             ),

@@ -47,7 +47,7 @@ mod tests {
     fn an_empty_table_is_its_header() {
         let text = findings_csv(&[]);
         assert!(text.starts_with("finding_id,code,status,severity,"), "{text}");
-        assert!(text.ends_with(",evidence,message,waiver\n"), "{text}");
+        assert!(text.ends_with(",evidence,message,waiver,policy,normative\n"), "{text}");
         assert_eq!(text.lines().count(), 1);
     }
 
@@ -69,7 +69,7 @@ mod tests {
             format!(
                 "{id},weak-tls-version,violation,error,strong,farmbot,,,bot,192.0.2.10,02:00:00:00:00:01,out,tcp,\
                  tls,my.example,sni,198.51.100.7,,tls>=1.2,\"a\"\"b\",RFC 8996,1970-01-01T00:00:17.000000Z,\
-                 1970-01-01T00:00:18.000000Z,2,\"demo, \"\"1\"\".pcap#17,18\",\"one, two\","
+                 1970-01-01T00:00:18.000000Z,2,\"demo, \"\"1\"\".pcap#17,18\",\"one, two\",,bcp195,MUST NOT"
             )
         );
     }
@@ -80,7 +80,7 @@ mod tests {
         row.message.clear();
         row.service.clear();
         let text = findings_csv(&[row]);
-        assert!(text.ends_with("#17\",,\n"), "{text}");
+        assert!(text.ends_with("#17\",,,bcp195,MUST NOT\n"), "{text}");
         assert!(!text.contains(",\"\","), "{text}");
     }
 
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(text.lines().count(), 2);
         assert!(text.contains(",\"'=HYPERLINK(\"\"http://x\"\")\","), "{text}");
         assert!(text.contains(",\"\\x1b]0;title\\x07\\x0d\\x0aerror,\\u{202e}exe\","), "{text}");
-        assert!(text.contains(",'+1\\u{2028}\\xff,\n"), "{text}");
+        assert!(text.contains(",'+1\\u{2028}\\xff,,bcp195,MUST NOT\n"), "{text}");
         assert!(text.contains(",'@SUM(1),"), "{text}");
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
     }

@@ -84,6 +84,8 @@ impl Table for FindingTable {
         column("message", |row| Cell::Text(message(row.finding).into())),
         // Waivers come later; their column is part of the contract.
         column("waiver", |_| Cell::Empty),
+        column("policy", |row| Cell::wire(&row.finding.policy)),
+        column("normative", |row| Cell::ours(row.finding.normative)),
     ];
 }
 
@@ -236,7 +238,7 @@ mod tests {
             names.join(" "),
             "finding_id code status severity confidence profile variant claim device device_ip device_mac \
              direction transport service peer_name name_source peer_ip port expected observed reference \
-             first_seen last_seen count evidence message waiver"
+             first_seen last_seen count evidence message waiver policy normative"
         );
     }
 }

@@ -62,6 +62,8 @@ pub(super) fn finding() -> Finding {
         evidence: Some(Evidence::once(seen(17))),
         inside: String::new(),
         message: "{count connection} with TLS 1.0".into(),
+        policy: "bcp195".into(),
+        normative: "MUST NOT",
     }
 }
 

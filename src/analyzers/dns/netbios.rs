@@ -83,6 +83,10 @@ pub static ANOMALY: Field = Field {
 /// A name of 32 letters A to P, of one of two types: nothing else looks like that. Whoever sends towards a group is the
 /// client, as everywhere.
 fn probe(input: &ProbeInput<'_>) -> Probe {
+    // The first name's first label has 32 letters (RFC 1002 section 4.1), which no usual domain name's has.
+    if input.bytes.get(HEADER_LEN) != Some(&32) {
+        return Probe::No;
+    }
     let Some(header) = message::header(input.bytes) else { return Probe::No };
     let [questions, answers, authorities, additionals] = header.counts;
     let counted = questions <= 1 && answers <= 1 && authorities <= 1 && additionals <= 1;

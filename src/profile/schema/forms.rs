@@ -1,5 +1,6 @@
 //! How single values of a profile are written.
 
+use super::super::tls_policy;
 use super::Form;
 
 pub(super) static TEXT: Form = Form {
@@ -100,6 +101,15 @@ pub(super) static PEER: Form = Form {
         "list:aws-us-east-1",
         "$broker",
     ],
+};
+
+pub(super) static POLICY: Form = Form {
+    name: "policy",
+    doc: "A TLS policy that ships, or a YAML file.",
+    pattern: Some(r"\S"),
+    also: &[],
+    range: None,
+    examples: tls_policy::NAMES,
 };
 
 pub(super) static PORT: Form = Form {

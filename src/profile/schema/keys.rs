@@ -2,7 +2,7 @@
 
 use super::forms::{
     BITS, CHAIN, COMPARISON, CONDITION, COUNT, DATE, DURATION, EXACT_NAME, ID, KEY_NAME, NAME, OPTION, OUI,
-    PEER, PORT, PORT_RANGES, PROFILE_NAME, REFERENCE, SHA256, SUITE, TEXT, TLS_VERSION,
+    PEER, POLICY, PORT, PORT_RANGES, PROFILE_NAME, REFERENCE, SHA256, SUITE, TEXT, TLS_VERSION,
 };
 use super::{BASELINE, KINDS, Key, LEVELS, Mapping, Need, SEVERITIES, Value, words};
 
@@ -85,7 +85,11 @@ pub(in crate::profile) static PROFILE: Mapping = Mapping {
             "Infrastructure traffic that needs no claim.",
             Value::Words(|| words(BASELINE).collect()),
         ),
-        may("tls_policy", "The TLS policy that judges what no claim declares.", Value::One(&TEXT)),
+        may(
+            "tls_policy",
+            "The TLS policy that judges what no claim declares: one that ships, or a file relative to this one.",
+            Value::One(&POLICY),
+        ),
         inherited("claims", "What is declared and packets can show.", Value::List(&Value::Map(&CLAIM))),
         may(
             "not_checkable",
@@ -307,7 +311,11 @@ pub(in crate::profile) static TLS: Mapping = Mapping {
     one_of: &[],
     some: false,
     keys: &[
-        may("policy", "A TLS policy other than the profile's.", Value::One(&TEXT)),
+        may(
+            "policy",
+            "A TLS policy other than the profile's: one that ships, or a file relative to it.",
+            Value::One(&POLICY),
+        ),
         may("min_version", "The least version.", Value::One(&TLS_VERSION)),
         may("max_version", "The greatest version.", Value::One(&TLS_VERSION)),
         may(
