@@ -450,6 +450,20 @@ fn address_lists_are_dated_and_complete() {
 }
 
 #[test]
+fn damaged_names_and_conditions_are_errors_or_profiles_and_never_a_panic() {
+    let text = with_claims(
+        "  - {id: T-1, title: t, subject: browser, replace: true, allowed: {out: $both, service: [$mqtts, $broker]}, tls: $strong, \
+         when: 13.0.1 <= fbos < 14}\n  - {id: T-2, title: t, allowed: {out: 'list:x'}, when: {fbos: ['> 1, <= 2', unbound]}}\n",
+    ) + "lists: {x: {file: none, region: [a, b], dated: 2026-01}}\nextends: fortrabbit\nwithout: [FR-01a]\n";
+    for cut in (0..text.len()).step_by(3) {
+        let (head, tail) = text.split_at(cut);
+        let _ = from_str(head, "a");
+        let _ = from_str(&format!("{head}{}", tail.get(1..).unwrap_or_default()), "a");
+        let _ = from_str(&format!("{head}[{tail}"), "a");
+    }
+}
+
+#[test]
 fn damaged_profiles_are_errors_or_profiles_and_never_a_panic() {
     let text = builtin::source("smartserver").unwrap();
     for cut in (0..text.len()).step_by(389).filter(|cut| text.is_char_boundary(*cut)) {

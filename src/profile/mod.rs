@@ -1,6 +1,7 @@
 //! What was declared: profiles as validated values, ready to be matched against flows.
 //!
-//! `schema` is the file one to one (names, spans, nothing resolved); `load` turns it into these types or into an
+//! `schema` describes the keys of the file, for the reader and for editors; `layers` follows `extends`; `sections` reads
+//! what claims refer to by name; `load` puts it together into these types, in which no name is left open, or into an
 //! error that names file, line, column, key and near miss; `bind` selects variants and fills parameters in.
 
 pub mod addresses;
