@@ -220,7 +220,7 @@ fn new_id(
 const MAX_OFFERED: usize = 50;
 
 fn version(reader: &mut Reader<'_>, map: &Map<'_>) {
-    let Some(at) = map.get("version") else { return };
+    let Some(at) = reader.required(map, "version") else { return };
     let version = reader.text(&at);
     if let Some(version) = version.filter(|version| version != schema::VERSION) {
         reader.wrong(

@@ -162,7 +162,8 @@ impl<'s> Reader<'s> {
     /// The value of a key that must be there.
     pub(super) fn required<'n>(&mut self, map: &Map<'n>, name: &str) -> Option<At<'n>> {
         let found = map.get(name);
-        if found.is_none() {
+        // Where keys are described, what lacks has been told.
+        if found.is_none() && !map.described.iter().any(|key| key.name == name) {
             self.problem(map.place, &map.key, format!("missing key `{name}`"));
         }
         found
