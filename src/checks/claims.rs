@@ -129,9 +129,10 @@ type Standing = (Status, Option<Evidence>, String);
 fn standing(subject: &Subject<'_>, index: usize, bound: &BoundClaim) -> Standing {
     let none = |status, message: String| (status, None, message);
     match &bound.state {
-        ClaimState::OtherSubject => {
-            none(Status::NotExercised, format!("This binds the {}, not the device.", bound.claim.subject))
-        }
+        ClaimState::OtherSubject => none(
+            Status::NotExercised,
+            format!("This binds the {}, not the {}.", bound.claim.subject, subject.declaration.subject),
+        ),
         ClaimState::Inactive(why) => none(Status::NotExercised, format!("Does not apply: {why}.")),
         ClaimState::Unbound(what) => unbound(subject, index, what),
         ClaimState::Active | ClaimState::Noted(_) => match &bound.claim.rule {

@@ -1,10 +1,10 @@
 //! What was written down long before the capture, and may have been overtaken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Date;
 use crate::model::text::printable;
-use crate::profile::Declaration;
+use crate::profile::{Declaration, addresses};
 
 /// Advice ages: what was known of TLS more than a year before `today` may have been overtaken.
 pub(super) fn tell_old_policies(declarations: &[&Declaration], today: Option<Date>) {
@@ -18,6 +18,23 @@ pub(super) fn tell_old_policies(declarations: &[&Declaration], today: Option<Dat
         eprintln!(
             "wireclaim: the TLS policy `{}` is of {dated} and the last packet of {today}: newer advice may exist",
             printable(name)
+        );
+    }
+}
+
+/// Says which address lists are more than `most` days older than `today`: what an old list says of an address may no longer
+/// be so.
+pub(super) fn tell_old_lists(declarations: &[&Declaration], today: Option<Date>, most: u64) {
+    let Some(today) = today else { return };
+    let lists: BTreeSet<(&str, &str, u64)> = declarations
+        .iter()
+        .flat_map(|declaration| addresses::of(declaration))
+        .map(|set| (set.name.as_str(), set.dated.as_str(), set.age_in_days(today)))
+        .collect();
+    for (name, dated, age) in lists.into_iter().filter(|(.., age)| *age > most) {
+        eprintln!(
+            "wireclaim: the address list `{name}` is of {dated}, {age} days before the capture ends: an address outside it \
+             may be inside by then (`lists` in a profile reads a newer one under this name)"
         );
     }
 }

@@ -45,6 +45,8 @@ pub(super) enum Command {
 pub(super) enum ProfileCommand {
     /// Print a profile in plain sentences, as a table, or as firewall rules (nftables, ufw, CSV of openings)
     Show(ShowArgs),
+    /// Print the JSON Schema of profiles, with which editors complete and check them
+    Schema,
     /// Find what is wrong with profiles: errors, contradictions, what can never apply, what is out of date
     Lint(LintArgs),
     /// Write a MUD file (RFC 8520 and the drafts before it) as a YAML profile, with what is odd in it as comments
@@ -139,6 +141,9 @@ pub(super) struct CheckArgs {
     pub(super) inventory: Option<PathBuf>,
     #[command(flatten)]
     pub(super) bind: BindArgs,
+    /// Judge the selected as this subject of the profile, such as `browser` [default: device]
+    #[arg(long, value_name = "[PROFILE=]NAME")]
+    pub(super) subject: Vec<String>,
     /// Judge TLS by this policy, whatever profiles say: bcp195, mozilla-modern, mozilla-intermediate, mozilla-old,
     /// nist-800-52r2, bsi-tr-02102-2, anssi, pci-dss-4, iot-constrained, or a YAML file [default: as profiles say, else bcp195]
     #[arg(long, value_name = "NAME|FILE")]
@@ -146,6 +151,9 @@ pub(super) struct CheckArgs {
     /// Judge this device: IP, prefix, MAC, OUI, a name that it states (DHCP, mDNS, NetBIOS, LLDP) or vlan:N; repeatable [default: whom the profile recognises]
     #[arg(long, value_name = "[PROFILE=]SELECTOR")]
     pub(super) device: Vec<String>,
+    /// Note address lists that are older than this when the capture ends
+    #[arg(long, value_name = "DAYS", default_value_t = 90)]
+    pub(super) max_list_age: u64,
     #[command(flatten)]
     pub(super) output: OutputArgs,
     /// Print a row for every claim, not only discrepancies

@@ -17,6 +17,7 @@ use crate::pipeline::Analysis;
 use crate::pipeline::fleet::Roll;
 use crate::pipeline::judge::{Judgement, Scene, Show, Verdict};
 use crate::pipeline::waive::{self, Use, Waived};
+use crate::profile::bind;
 use crate::profile::tls_policy::PolicyRef;
 use crate::profile::waivers::Waiver;
 use crate::report::summary::{Coverage, Summary, counted};
@@ -44,10 +45,13 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
     if let Some(drafted) = drafted.filter(|_| !args.input.quiet) {
         eprintln!("wireclaim: {drafted}");
     }
-    judged.tell_trouble();
     if !args.input.quiet {
-        ages::tell_old_policies(&question.order.declarations(), question.today(&judged.analysis.captures));
+        let declarations = question.order.declarations();
+        let today = question.today(&judged.analysis.captures);
+        ages::tell_old_policies(&declarations, today);
+        ages::tell_old_lists(&declarations, today, args.max_list_age);
     }
+    judged.tell_trouble();
     Ok(exit)
 }
 
@@ -233,7 +237,11 @@ fn device(verdict: &Verdict) -> Option<String> {
 fn covered(verdict: &Verdict, count: usize) -> Coverage {
     let who = verdict.device.as_ref().map_or_else(String::new, |label| format!(" for {}", label.name));
     let variant = if verdict.variant.is_empty() { String::new() } else { format!(" ({})", verdict.variant) };
-    let title = if count > 1 { format!("{}{variant}{who}", verdict.profile) } else { String::new() };
+    let title = if count > 1 || verdict.subject != bind::DEVICE {
+        format!("{}{variant}{who}", verdict.profile)
+    } else {
+        String::new()
+    };
     let counts = verdict.coverage;
     Coverage {
         title,

@@ -170,6 +170,7 @@ fn stands_alone(args: &CheckArgs, inventory: &Path) -> Result<()> {
     let given = [
         ("--profile", &args.profile, "profile: NAME"),
         ("--device", &args.device, "match: {ip: 192.0.2.7}"),
+        ("--subject", &args.subject, "subject: NAME"),
         ("--variant", &args.bind.variant, "variant: NAME"),
         ("--set", &args.bind.set, "set: {NAME: VALUE}"),
     ];
@@ -189,6 +190,7 @@ fn tasks(args: &CheckArgs) -> Result<Vec<Task>> {
     let names: Vec<&str> = profiles.iter().map(|profile| profile.name.as_str()).collect();
     let mut variants = spread("--variant", &args.bind.variant, &names)?;
     let mut devices = spread("--device", &args.device, &names)?;
+    let subjects = spread("--subject", &args.subject, &names)?;
     let mut sets = spread_sets(&args.bind.set, &names)?;
     profiles
         .into_iter()
@@ -196,7 +198,8 @@ fn tasks(args: &CheckArgs) -> Result<Vec<Task>> {
         .map(|(at, profile)| {
             let variants = variants.remove(&at).unwrap_or_default();
             let sets = sets.remove(&at).unwrap_or_default();
-            let declaration = bind::bind(&Arc::new(profile), &variants, &sets)?;
+            let subject = one_subject(subjects.get(&at).map(Vec::as_slice).unwrap_or_default())?;
+            let declaration = bind::bind_as(&Arc::new(profile), subject, &variants, &sets)?;
             let selectors = devices.remove(&at).unwrap_or_default();
             Ok(Task { declaration, selectors: selectors.iter().map(|text| Selector::parse(text)).collect() })
         })
@@ -224,6 +227,17 @@ fn spread_sets(given: &[String], profiles: &[&str]) -> Result<BTreeMap<usize, Ve
         }
     }
     Ok(sets)
+}
+
+/// As whom a profile's devices are judged.
+fn one_subject(given: &[String]) -> Result<&str> {
+    match given {
+        [] => Ok(bind::DEVICE),
+        [subject] => Ok(subject),
+        [first, second, ..] => Err(Error::Usage(format!(
+            "failed to select a subject: got `{first}` and `{second}` for one profile (a run judges it as one of them)"
+        ))),
+    }
 }
 
 /// Gives each `[PROFILE=]VALUE` to its profile, by position; without a prefix there must be one profile only.

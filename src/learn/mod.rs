@@ -72,6 +72,7 @@ pub fn nothing() -> Result<Declaration> {
         reviewed: None,
         variants: Vec::new(),
         parameters: Vec::new(),
+        subjects: Vec::new(),
         identify: Identify::default(),
         baseline: Vec::new(),
         tls_policy: tls_policy::DEFAULT.to_owned(),

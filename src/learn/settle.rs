@@ -105,6 +105,7 @@ fn declare(base: &Declaration, drafts: &[Draft], first_id: usize) -> Declaration
         profile: Arc::new(profile),
         variant: base.variant.clone(),
         policies: base.policies.clone(),
+        subject: base.subject.clone(),
         claims: base.claims.iter().cloned().chain(bound).collect(),
     }
 }

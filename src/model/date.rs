@@ -35,6 +35,11 @@ impl Date {
         Self { days: moment.secs().div_euclid(86_400) }
     }
 
+    /// How many days after `other` it is; 0 if it is not.
+    pub fn days_since(self, other: Self) -> u64 {
+        u64::try_from(self.days.saturating_sub(other.days)).unwrap_or(0)
+    }
+
     /// So many days later.
     pub fn plus_days(self, days: u32) -> Self {
         Self { days: self.days.saturating_add(i64::from(days)) }

@@ -37,6 +37,8 @@ pub struct Task {
 pub struct Verdict {
     /// Name of the profile.
     pub profile: String,
+    /// As whom.
+    pub subject: String,
     /// Its bound variants.
     pub variant: String,
     /// Who; `None` if no device was found.
@@ -254,6 +256,7 @@ impl Case<'_> {
     fn judge(&self, scene: &Scene<'_>, flows: &DeviceFlows) -> (Folder, Vec<Finding>, Verdict) {
         let verdict = Verdict {
             profile: self.declaration.profile.name.clone(),
+            subject: self.declaration.subject.clone(),
             variant: self.declaration.variant.clone(),
             device: None,
             why: self.why.clone(),

@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::claim::DEVICE;
 use super::problem::{near_or_all, quoted};
-use super::schema::UNBOUND;
+use super::schema::{ANYONE, UNBOUND};
 use super::tls_policy::Policies;
+use super::version::Version;
 use super::{
     AddressSet, BoundClaim, Claim, ClaimState, Condition, Declaration, FlowRule, Parameter, Peer, Ports,
     Profile, Rule, Slot, SlotPart, load, value,
 };
 use crate::error::{Error, Result};
+
+/// Whom a claim binds, and as whom devices are judged, where nothing else is said.
+pub const DEVICE: &str = "device";
 
 /// Binds `profile`: `variants` are options of its groups, `sets` names and values of its parameters, both already
 /// stripped of the profile's name. What is not bound keeps its default, or stays open and is told by the state of the
@@ -23,6 +26,20 @@ use crate::error::{Error, Result};
 /// [`Error::Usage`] for an unknown option or parameter (with the near miss), two options of one group, a parameter set
 /// twice, and a value that is not of its parameter's kind; those of [`Policies::of`].
 pub fn bind(profile: &Arc<Profile>, variants: &[String], sets: &[(String, String)]) -> Result<Declaration> {
+    bind_as(profile, DEVICE, variants, sets)
+}
+
+/// As [`bind`], for a run that judges `subject`: `device`, or one of [`Profile::subjects`].
+///
+/// # Errors
+/// As [`bind`], and [`Error::Usage`] for an unknown subject.
+pub fn bind_as(
+    profile: &Arc<Profile>,
+    subject: &str,
+    variants: &[String],
+    sets: &[(String, String)],
+) -> Result<Declaration> {
+    let profile = &seen_by(profile, subject)?;
     let chosen = choose(profile, variants)?;
     let values = values(profile, sets)?;
     let claims = profile
@@ -32,7 +49,7 @@ pub fn bind(profile: &Arc<Profile>, variants: &[String], sets: &[(String, String
         .map(|(index, claim)| {
             let slots: Vec<&Slot> = profile.slots.iter().filter(|slot| slot.claim == index).collect();
             let mut claim = claim.clone();
-            let mut state = state(&claim, &chosen, &values);
+            let mut state = state(&claim, subject, &chosen, &values);
             for slot in slots {
                 match values.get(slot.parameter.as_str()) {
                     Some(text) => fill(&mut claim, slot, text, profile)?,
@@ -46,12 +63,30 @@ pub fn bind(profile: &Arc<Profile>, variants: &[String], sets: &[(String, String
         })
         .collect::<Result<Vec<_>>>()?;
     let bound = profile.variants.iter().filter_map(|group| chosen.get(group.name.as_str()).copied());
+    let role = (subject != DEVICE).then(|| format!("subject:{subject}"));
+    let variant = role.as_deref().into_iter().chain(bound).collect::<Vec<_>>().join("+");
     Ok(Declaration {
         profile: Arc::clone(profile),
-        variant: bound.collect::<Vec<_>>().join("+"),
+        subject: subject.to_owned(),
+        variant,
         claims,
         policies: Policies::of(profile)?,
     })
+}
+
+/// The profile whose `identify` recognises `subject`.
+fn seen_by(profile: &Arc<Profile>, subject: &str) -> Result<Arc<Profile>> {
+    if subject == DEVICE {
+        return Ok(Arc::clone(profile));
+    }
+    let Some(role) = profile.subjects.iter().find(|role| role.name == subject) else {
+        let known = std::iter::once(DEVICE).chain(profile.subjects.iter().map(|role| role.name.as_str()));
+        let (name, hint) = (&profile.name, near_or_all(subject, known));
+        return Err(Error::Usage(format!(
+            "failed to select a subject: `{name}` has no subject `{subject}`{hint}"
+        )));
+    };
+    Ok(Arc::new(Profile { identify: role.identify.clone(), ..Profile::clone(profile) }))
 }
 
 /// Group to option.
@@ -125,8 +160,8 @@ fn known_parameter<'p>(profile: &'p Profile, name: &str) -> Result<&'p Parameter
 }
 
 /// Whether the claim applies, its slots aside. What excludes it weighs more than what is open.
-fn state(claim: &Claim, chosen: &Chosen<'_>, values: &Values<'_>) -> ClaimState {
-    if claim.subject != DEVICE {
+fn state(claim: &Claim, subject: &str, chosen: &Chosen<'_>, values: &Values<'_>) -> ClaimState {
+    if claim.subject != subject && claim.subject != ANYONE {
         return ClaimState::OtherSubject;
     }
     let mut open = None;
@@ -145,6 +180,16 @@ fn state(claim: &Claim, chosen: &Chosen<'_>, values: &Values<'_>) -> ClaimState 
                     Some(value) => return ClaimState::Inactive(format!("`{parameter}` is `{value}`")),
                     None if *is => notes.push(format!("`{parameter}` is not set and taken as `true`")),
                     // What holds only without a service must not be held against a device that may have it.
+                    None => open = open.or(Some(parameter)),
+                }
+            }
+            Condition::Version { parameter, ranges, unbound } => {
+                let text = values.get(parameter.as_str());
+                // What is no version was refused when it was set.
+                match text.and_then(|text| Some((text, Version::parse(text).ok()?))) {
+                    Some((_, version)) if ranges.iter().any(|range| range.contains(&version)) => {}
+                    Some((text, _)) => return ClaimState::Inactive(format!("`{parameter}` is `{text}`")),
+                    None if *unbound => {}
                     None => open = open.or(Some(parameter)),
                 }
             }

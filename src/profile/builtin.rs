@@ -36,7 +36,7 @@ pub fn text(argument: &str) -> Option<String> {
 }
 
 /// What messages call the shipped profile `name`.
-fn origin(name: &str) -> String {
+pub(super) fn origin(name: &str) -> String {
     format!("built-in {name}")
 }
 

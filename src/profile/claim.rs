@@ -3,38 +3,59 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::problem::{near, quoted};
+use super::bind::DEVICE;
+use super::problem::{near_or_all, quoted};
 use super::read::{At, Map, Reader};
-use super::schema::{self, UNBOUND};
+use super::schema::{self, ANYONE, UNBOUND, keys};
+use super::service::Service;
 use super::value::{self, PeerWord};
+use super::version::{self, VersionRange};
+use super::yaml::{Node, Place};
 use super::{
-    AddressSet, Claim, Condition, Level, Parameter, ParameterKind, Peer, ProxyRule, Rule, SlotPart, Source,
-    VariantGroup,
+    AddressSet, Claim, Condition, Level, Parameter, ParameterKind, Peer, ProxyRule, Role, Rule, SlotPart,
+    Source, TlsRule, VariantGroup, addresses,
 };
 use super::{flow_rule, load};
 
-/// Whom a claim binds when it does not say.
-pub(super) const DEVICE: &str = "device";
-
 /// What a claim may refer to.
-pub(super) struct Context<'p> {
-    pub(super) variants: &'p [VariantGroup],
-    pub(super) parameters: &'p [Parameter],
-    pub(super) groups: &'p BTreeMap<String, Vec<Peer>>,
+#[derive(Default)]
+pub(super) struct Context {
+    pub(super) variants: Vec<VariantGroup>,
+    pub(super) parameters: Vec<Parameter>,
+    pub(super) subjects: Vec<Role>,
+    pub(super) groups: BTreeMap<String, Vec<Peer>>,
+    pub(super) services: BTreeMap<String, Service>,
+    pub(super) tls_blocks: BTreeMap<String, TlsRule>,
+    pub(super) lists: BTreeMap<String, AddressSet>,
     /// Whether claims come from a document, so that each needs its sentence.
     pub(super) quoted: bool,
+}
+
+impl Context {
+    /// A peer, where the profile's own address lists go before those that ship.
+    pub(super) fn peer(&self, text: &str) -> Result<PeerWord, String> {
+        let Some(name) = text.strip_prefix(schema::LIST) else { return value::peer(text) };
+        if let Some(set) = self.lists.get(name) {
+            return Ok(PeerWord::Peer(Peer::List(set.clone())));
+        }
+        value::peer(text).map_err(|_| {
+            let known = self.lists.keys().map(String::as_str).chain(addresses::names());
+            format!("unknown address list `{name}`{}", near_or_all(name, known))
+        })
+    }
 }
 
 /// The places of a claim that parameters fill.
 pub(super) type Slots = Vec<(SlotPart, String)>;
 
 /// Reads one claim; `None` after at least one problem.
-pub(super) fn claim(reader: &mut Reader<'_>, at: &At<'_>, context: &Context<'_>) -> Option<(Claim, Slots)> {
-    let map = reader.map(at, schema::CLAIM)?;
-    let id = reader.required(&map, "id").and_then(|at| reader.read(&at, load::id));
-    let map = Map { key: id.as_ref().map_or(map.key.clone(), |id| format!("claims.{id}")), ..map };
-    let title = reader.required_text(&map, "title");
-    let subject = reader.optional(&map, "subject").unwrap_or_else(|| DEVICE.to_owned());
+pub(super) fn claim(reader: &mut Reader<'_>, at: &At<'_>, context: &Context) -> Option<(Claim, Slots)> {
+    let map = reader.mapping(at, &keys::CLAIM)?;
+    let id = map.get("id").and_then(|at| reader.read(&at, load::id));
+    let title = reader.optional(&map, "title");
+    reader.flag(&map, "replace");
+    let subject = map.get("subject").and_then(|at| subject(reader, &at, context));
+    let subject = subject.unwrap_or_else(|| DEVICE.to_owned());
     let when = conditions(reader, &map, context);
     let severity = map.get("severity").and_then(|at| reader.word(&at, schema::SEVERITIES));
     let source = source(reader, &map, context);
@@ -44,7 +65,7 @@ pub(super) fn claim(reader: &mut Reader<'_>, at: &At<'_>, context: &Context<'_>)
 }
 
 /// Where the sentence of a claim or statement is from.
-pub(super) fn source(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context<'_>) -> Source {
+pub(super) fn source(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context) -> Source {
     let silent = reader.flag(map, "silent");
     let quote = reader.optional(map, "quote").unwrap_or_default();
     let place = reader.optional(map, "source").unwrap_or_default();
@@ -68,42 +89,104 @@ pub(super) fn source(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context<'
     Source { quote, place, reviewed: map.get("reviewed").and_then(|at| reader.read(&at, value::date)) }
 }
 
-fn conditions(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context<'_>) -> Vec<Condition> {
-    let Some(when) = map.get("when").and_then(|at| reader.map(&at, &[])) else { return Vec::new() };
-    let mut out = Vec::new();
-    for (name, place, at) in when.entries() {
-        if let Some(group) = context.variants.iter().find(|group| group.name == name) {
-            let known: Vec<&str> = group.options.iter().map(String::as_str).chain([UNBOUND]).collect();
-            let mut options = Vec::new();
-            for (option, at) in reader.texts(&at) {
-                if known.contains(&option.as_str()) {
-                    options.push(option);
-                } else {
-                    let hint = super::problem::near_or_all(&option, known.iter().copied());
-                    reader.wrong(&at, format!("unknown option `{option}` of `{name}`{hint}"));
-                }
-            }
-            out.push(Condition::Variant { group: name.to_owned(), options });
-            continue;
-        }
-        match context.parameters.iter().find(|parameter| parameter.name == name) {
-            Some(parameter) if parameter.kind == ParameterKind::Flag => {
-                let is = reader.read(&at, value::flag).unwrap_or(true);
-                out.push(Condition::Flag { parameter: name.to_owned(), is });
-            }
-            Some(_) => reader.problem(place, &when.key, format!("the parameter `{name}` is no flag")),
-            None => {
-                let known = context.variants.iter().map(|group| group.name.as_str());
-                let known = known.chain(context.parameters.iter().map(|parameter| parameter.name.as_str()));
-                let message = format!("unknown variant group or flag `{name}`{}", near(name, known));
-                reader.problem(place, &when.key, message);
-            }
-        }
+/// Whom a claim binds.
+fn subject(reader: &mut Reader<'_>, at: &At<'_>, context: &Context) -> Option<String> {
+    let known: Vec<&str> =
+        [DEVICE, ANYONE].into_iter().chain(context.subjects.iter().map(|role| role.name.as_str())).collect();
+    let text = reader.text(at)?;
+    if !known.contains(&text.as_str()) {
+        let hint = near_or_all(&text, known);
+        reader.wrong(at, format!("unknown subject `{text}`{hint}; `subjects` declares them"));
     }
-    out
+    Some(text)
 }
 
-fn rule(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context<'_>) -> Option<(Level, Rule, Slots)> {
+fn conditions(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context) -> Vec<Condition> {
+    let Some(at) = map.get("when") else { return Vec::new() };
+    if matches!(at.item.value, Node::Text(_) | Node::Inferred(_)) {
+        return comparison(reader, &at, context).into_iter().collect();
+    }
+    let Some(when) = reader.map(&at, &[]) else { return Vec::new() };
+    when.entries()
+        .filter_map(|(name, place, at)| condition(reader, &when, (name, place), &at, context))
+        .collect()
+}
+
+/// `when` as one text, which is a comparison of a version.
+fn comparison(reader: &mut Reader<'_>, at: &At<'_>, context: &Context) -> Option<Condition> {
+    let (name, range) = reader.read(at, version::comparison)?;
+    if context.variants.iter().any(|group| group.name == name) {
+        reader
+            .wrong(at, format!("`{name}` is a variant group, which has options: `when: {{{name}: OPTION}}`"));
+        return None;
+    }
+    parameter(reader, at, context, &name, ParameterKind::Version)?;
+    let unbound = range.is_none();
+    Some(Condition::Version { parameter: name, ranges: range.into_iter().collect(), unbound })
+}
+
+/// One entry of `when`.
+fn condition(
+    reader: &mut Reader<'_>,
+    when: &Map<'_>,
+    (name, place): (&str, Place),
+    at: &At<'_>,
+    context: &Context,
+) -> Option<Condition> {
+    if let Some(group) = context.variants.iter().find(|group| group.name == name) {
+        return Some(options(reader, group, at));
+    }
+    match context.parameters.iter().find(|parameter| parameter.name == name).map(|found| found.kind) {
+        Some(ParameterKind::Flag) => {
+            let is = reader.read(at, value::flag).unwrap_or(true);
+            Some(Condition::Flag { parameter: name.to_owned(), is })
+        }
+        Some(ParameterKind::Version) => {
+            let mut unbound = false;
+            let mut ranges = Vec::new();
+            for (text, at) in reader.texts(at) {
+                if text == UNBOUND {
+                    unbound = true;
+                } else {
+                    ranges.extend(reader.accept(&at, VersionRange::parse(&text)));
+                }
+            }
+            Some(Condition::Version { parameter: name.to_owned(), ranges, unbound })
+        }
+        Some(kind) => {
+            let message = format!(
+                "expected a variant group, a flag or a version, got the parameter `{name}` of kind `{kind}`"
+            );
+            reader.problem(place, &when.key, message);
+            None
+        }
+        None => {
+            let known = context.variants.iter().map(|group| group.name.as_str());
+            let known = known.chain(context.parameters.iter().map(|parameter| parameter.name.as_str()));
+            let message =
+                format!("unknown variant group, flag or version `{name}`{}", near_or_all(name, known));
+            reader.problem(place, &when.key, message);
+            None
+        }
+    }
+}
+
+/// Options of a variant group, any of them.
+fn options(reader: &mut Reader<'_>, group: &VariantGroup, at: &At<'_>) -> Condition {
+    let known: Vec<&str> = group.options.iter().map(String::as_str).chain([UNBOUND]).collect();
+    let mut options = Vec::new();
+    for (option, at) in reader.texts(at) {
+        if known.contains(&option.as_str()) {
+            options.push(option);
+        } else {
+            let hint = near_or_all(&option, known.iter().copied());
+            reader.wrong(&at, format!("unknown option `{option}` of `{}`{hint}", group.name));
+        }
+    }
+    Condition::Variant { group: group.name.clone(), options }
+}
+
+fn rule(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context) -> Option<(Level, Rule, Slots)> {
     let levels = map.present(schema::LEVELS);
     let [(level, _)] = levels.as_slice() else {
         let all = quoted(schema::LEVELS.iter().copied());
@@ -117,7 +200,7 @@ fn rule(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context<'_>) -> Option
         "forbidden" => Level::Forbidden,
         _ => Level::Informational,
     };
-    let body = reader.map(&at, schema::RULE)?;
+    let body = reader.mapping(&at, &keys::RULE)?;
     let special = body.present(schema::SPECIAL);
     let mut slots = Slots::new();
     let rule = match special.as_slice() {
@@ -135,7 +218,9 @@ fn rule(reader: &mut Reader<'_>, map: &Map<'_>, context: &Context<'_>) -> Option
 }
 
 fn special_alone(reader: &mut Reader<'_>, map: &Map<'_>, body: &Map<'_>, name: &str) {
-    for (key, place, _) in body.entries().filter(|(key, ..)| *key != name && schema::RULE.contains(key)) {
+    for (key, place, _) in
+        body.entries().filter(|(key, ..)| *key != name && keys::RULE.names().any(|known| known == *key))
+    {
         reader.problem(place, &body.key, format!("`{key}` does not go with `{name}`"));
     }
     for (key, place) in map.present(schema::CONSTRAINTS) {
@@ -148,7 +233,7 @@ fn special_rule(
     body: &Map<'_>,
     name: &str,
     level: Level,
-    context: &Context<'_>,
+    context: &Context,
     slots: &mut Slots,
 ) -> Option<Rule> {
     let at = body.get(name)?;
@@ -172,21 +257,20 @@ fn special_rule(
         "same_addresses" => {
             let names = reader.each(&at, value::exact_name);
             if names.len() < 2 {
-                reader.wrong(&at, "expected at least two names");
+                reader.wrong(&at, format!("expected at least two names, got {}", names.len()));
             }
             Some(Rule::SameAddresses(names))
         }
         "canonical_name" => {
-            let map = reader.map(&at, schema::CANONICAL_NAME)?;
-            let name = reader.required(&map, "name").and_then(|at| reader.read(&at, value::exact_name));
-            let under = reader.required(&map, "under").and_then(|at| reader.read(&at, value::name_pattern));
+            let map = reader.mapping(&at, &keys::CANONICAL_NAME)?;
+            let name = map.get("name").and_then(|at| reader.read(&at, value::exact_name));
+            let under = map.get("under").and_then(|at| reader.read(&at, value::name_pattern));
             Some(Rule::CanonicalName { name: name?, under: under? })
         }
         _ => {
-            let map = reader.map(&at, schema::ADDRESSES_WITHIN)?;
-            let names = reader.required(&map, "names").map(|at| reader.each(&at, value::name_pattern));
-            let networks =
-                reader.required(&map, "networks").and_then(|at| networks(reader, &at, context, slots));
+            let map = reader.mapping(&at, &keys::ADDRESSES_WITHIN)?;
+            let names = map.get("names").map(|at| reader.each(&at, value::name_pattern));
+            let networks = map.get("networks").and_then(|at| networks(reader, &at, context, slots));
             Some(Rule::AddressesWithin { names: names?, networks: networks? })
         }
     }
@@ -195,11 +279,11 @@ fn special_rule(
 fn networks(
     reader: &mut Reader<'_>,
     at: &At<'_>,
-    context: &Context<'_>,
+    context: &Context,
     slots: &mut Slots,
 ) -> Option<AddressSet> {
     let text = reader.text(at)?;
-    match value::peer(&text) {
+    match context.peer(&text) {
         Ok(PeerWord::Peer(Peer::List(set))) => Some(set),
         Ok(PeerWord::Reference(name)) => {
             parameter(reader, at, context, &name, ParameterKind::Peers)?;
@@ -228,21 +312,24 @@ pub(super) fn nothing(name: String) -> AddressSet {
 pub(super) fn parameter(
     reader: &mut Reader<'_>,
     at: &At<'_>,
-    context: &Context<'_>,
+    context: &Context,
     name: &str,
     kind: ParameterKind,
 ) -> Option<()> {
     match context.parameters.iter().find(|parameter| parameter.name == name) {
         Some(parameter) if parameter.kind == kind => Some(()),
-        Some(_) => {
+        Some(other) => {
             let word = schema::KINDS.iter().find(|(_, known)| *known == kind).map_or("", |(word, _)| *word);
-            reader.wrong(at, format!("the parameter `{name}` is not of kind `{word}`"));
+            reader.wrong(
+                at,
+                format!("the parameter `{name}` is not of kind `{word}` but of kind `{}`", other.kind),
+            );
             None
         }
         None => {
             let known = context.parameters.iter().map(|parameter| parameter.name.as_str());
             let known = known.chain(context.groups.keys().map(String::as_str));
-            reader.wrong(at, format!("unknown parameter or group `{name}`{}", near(name, known)));
+            reader.wrong(at, format!("unknown parameter or group `{name}`{}", near_or_all(name, known)));
             None
         }
     }

@@ -2,9 +2,10 @@
 
 use super::claim::{Context, Slots, nothing, parameter};
 use super::load;
-use super::problem::quoted;
+use super::problem::{near_or_all, quoted};
 use super::read::{At, Map, Reader};
-use super::schema::{self, ANYONE, REFERENCE};
+use super::schema::{self, ANYONE, REFERENCE, keys};
+use super::service::{self, Service};
 use super::value::{self, PeerWord};
 use super::yaml::Node;
 use super::{FlowRule, Level, LifetimeRule, ParameterKind, Peer, Ports, SlotPart, TlsRule};
@@ -17,7 +18,7 @@ pub(super) fn flow(
     map: &Map<'_>,
     body: &Map<'_>,
     level: Level,
-    context: &Context<'_>,
+    context: &Context,
     slots: &mut Slots,
 ) -> Option<FlowRule> {
     let ways = body.present(schema::WAYS);
@@ -27,7 +28,8 @@ pub(super) fn flow(
         return None;
     };
     let peers = peers(reader, &body.get(way)?, context, slots);
-    let (transports, ports) = transports(reader, body, context, slots);
+    let Service { transports, ports, slots: parts, chains } = service(reader, body, context);
+    slots.extend(parts);
     let blocked = reader.flag(body, "blocked");
     if blocked && level == Level::Required {
         reader.problem(body.place, &body.key, "what is required cannot be `blocked`");
@@ -43,9 +45,9 @@ pub(super) fn flow(
         peers,
         transports,
         ports,
-        services: body.get("service").map(|at| reader.each(&at, value::service)).unwrap_or_default(),
+        services: chains,
         blocked,
-        tls: map.get("tls").and_then(|at| tls(reader, &at)),
+        tls: map.get("tls").and_then(|at| tls(reader, &at, context)),
         lifetime: map.get("lifetime").and_then(|at| lifetime(reader, &at)),
         keep_alive_max: map.get("keep_alive_max").and_then(|at| reader.read(&at, value::duration)),
         websocket: reader.flag(map, "websocket"),
@@ -53,12 +55,12 @@ pub(super) fn flow(
     })
 }
 
-fn peers(reader: &mut Reader<'_>, at: &At<'_>, context: &Context<'_>, slots: &mut Slots) -> Vec<Peer> {
+fn peers(reader: &mut Reader<'_>, at: &At<'_>, context: &Context, slots: &mut Slots) -> Vec<Peer> {
     let mut out = Vec::new();
     let texts = reader.texts(at);
     let count = texts.len();
     for (text, at) in texts {
-        match value::peer(&text) {
+        match context.peer(&text) {
             Ok(PeerWord::Peer(peer)) => out.push(peer),
             Ok(PeerWord::Anyone) if count == 1 => {}
             Ok(PeerWord::Anyone) => reader.wrong(&at, format!("expected `{ANYONE}` to stand alone")),
@@ -89,10 +91,32 @@ fn at_least(reader: &mut Reader<'_>, body: &Map<'_>, level: Level, peers: usize)
     number.unwrap_or(1)
 }
 
-fn transports(
+/// Transports, ports and protocols: written out, or by the name of services.
+fn service(reader: &mut Reader<'_>, body: &Map<'_>, context: &Context) -> Service {
+    let mut slots = Slots::new();
+    let (transports, ports) = transports(reader, body, context, &mut slots);
+    let texts = body.get("service").map(|at| reader.texts(&at)).unwrap_or_default();
+    if !texts.iter().any(|(text, _)| text.starts_with(REFERENCE)) {
+        let chains = texts.iter().filter_map(|(text, at)| reader.accept(at, value::service(text))).collect();
+        return Service { transports, ports, slots, chains };
+    }
+    for (key, place) in body.present(&["tcp", "udp", "icmp"]) {
+        let message = format!("`{key}` does not go with a service by name, which has its own");
+        reader.problem(place, &body.key, message);
+    }
+    let mut parts = Vec::new();
+    for (text, at) in &texts {
+        parts.extend(service::named(reader, at, text, &context.services));
+    }
+    let whole = body.get("service").and_then(|at| reader.accept(&at, service::united(parts)).flatten());
+    whole.unwrap_or(Service { transports, ports, slots, chains: Vec::new() })
+}
+
+/// The transports of a mapping with `tcp`, `udp` and `icmp`, and their ports.
+pub(super) fn transports(
     reader: &mut Reader<'_>,
     body: &Map<'_>,
-    context: &Context<'_>,
+    context: &Context,
     slots: &mut Slots,
 ) -> (Vec<Transport>, Ports) {
     let mut transports = Vec::new();
@@ -120,11 +144,11 @@ fn transports(
     (transports, ports)
 }
 
-fn ports(reader: &mut Reader<'_>, at: &At<'_>, context: &Context<'_>, slots: &mut Slots) -> Option<Ports> {
+fn ports(reader: &mut Reader<'_>, at: &At<'_>, context: &Context, slots: &mut Slots) -> Option<Ports> {
     if matches!(at.item.value, Node::Map(_)) {
-        let map = reader.map(at, schema::PORTS)?;
-        let [(kind, _)] = map.present(schema::PORTS)[..] else {
-            reader.wrong(at, format!("expected exactly one of {}", quoted(schema::PORTS.iter().copied())));
+        let map = reader.mapping(at, &keys::PORTS)?;
+        let [(kind, _)] = map.present(keys::PORTS.one_of)[..] else {
+            reader.wrong(at, format!("expected exactly one of {}", quoted(keys::PORTS.names())));
             return None;
         };
         let inner = map.get(kind)?;
@@ -143,7 +167,7 @@ fn ports(reader: &mut Reader<'_>, at: &At<'_>, context: &Context<'_>, slots: &mu
 fn port_set(
     reader: &mut Reader<'_>,
     at: &At<'_>,
-    context: &Context<'_>,
+    context: &Context,
     part: SlotPart,
     slots: &mut Slots,
 ) -> Option<Ports> {
@@ -164,8 +188,29 @@ fn port_set(
     (known > 0 && ranges.len() == known).then(|| Ports::Of(value::united(ranges.concat())))
 }
 
-fn tls(reader: &mut Reader<'_>, at: &At<'_>) -> Option<TlsRule> {
-    let map = reader.map(at, schema::TLS)?;
+/// What a claim declares of TLS: a block of its own, or one by name.
+fn tls(reader: &mut Reader<'_>, at: &At<'_>, context: &Context) -> Option<TlsRule> {
+    let Node::Text(text) = &at.item.value else { return tls_block(reader, at) };
+    let known = || context.tls_blocks.keys().map(String::as_str);
+    let Some(name) = text.trim().strip_prefix(REFERENCE) else {
+        let hint = near_or_all(text, known());
+        reader.wrong(
+            at,
+            format!("expected a mapping or a TLS block by name (`{REFERENCE}NAME`), got `{text}`{hint}"),
+        );
+        return None;
+    };
+    let block = context.tls_blocks.get(name).cloned();
+    if block.is_none() {
+        let hint = near_or_all(name, known());
+        reader.wrong(at, format!("unknown TLS block `{name}`{hint}; `tls_blocks` declares them"));
+    }
+    block
+}
+
+/// What is declared of TLS.
+pub(super) fn tls_block(reader: &mut Reader<'_>, at: &At<'_>) -> Option<TlsRule> {
+    let map = reader.mapping(at, &keys::TLS)?;
     let mut texts = |name: &str, read: fn(&str) -> Result<String, String>| {
         map.get(name).map(|at| reader.each(&at, read)).unwrap_or_default()
     };
@@ -188,7 +233,7 @@ fn tls(reader: &mut Reader<'_>, at: &At<'_>) -> Option<TlsRule> {
     if let (Some(min), Some(max)) = (rule.min_version, rule.max_version)
         && min > max
     {
-        reader.wrong(at, "`min_version` is above `max_version`");
+        reader.wrong(at, "expected a `min_version` up to `max_version`: it is above `max_version`");
     }
     Some(rule)
 }
@@ -201,7 +246,7 @@ fn key_bits(text: &str) -> Result<u32, String> {
 }
 
 fn lifetime(reader: &mut Reader<'_>, at: &At<'_>) -> Option<LifetimeRule> {
-    let map = reader.map(at, schema::LIFETIME)?;
+    let map = reader.mapping(at, &keys::LIFETIME)?;
     let long_running = reader.flag(&map, "long_running");
     let mut length = |name: &str| map.get(name).and_then(|at| reader.read(&at, value::duration));
     let rule = LifetimeRule {
@@ -211,10 +256,11 @@ fn lifetime(reader: &mut Reader<'_>, at: &At<'_>) -> Option<LifetimeRule> {
         max_idle_tail: length("max_idle_tail"),
     };
     if rule.long_running && rule.max.is_some() {
-        reader.wrong(at, "`long_running` has no `max`");
+        reader.wrong(at, "expected `long_running` or `max`: what only an endpoint may close has no `max`");
     }
-    if rule == LifetimeRule::default() {
-        reader.wrong(at, format!("expected at least one of {}", quoted(schema::LIFETIME.iter().copied())));
+    let limits = map.present(&["min", "max", "max_idle_tail"]);
+    if !long_running && limits.is_empty() && !map.entries.is_empty() {
+        reader.wrong(at, "expected at least one limit, or `long_running: true`");
     }
     Some(rule)
 }

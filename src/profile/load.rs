@@ -1,64 +1,34 @@
-//! From a file to a [`Profile`], or to everything that is wrong with it.
+//! From a file, and those that it extends, to a [`Profile`], or to everything that is wrong with them.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use super::claim::{self, Context};
+use super::claim::{self, Context, Slots};
+use super::layers::{self, File, Layer, Layers};
 use super::problem::{self, near_or_all};
 use super::read::{At, Map, Reader};
-use super::schema::{self, UNBOUND};
-use super::yaml::{self, Place};
+use super::schema::{self, keys};
+use super::version::Version;
+use super::yaml::{self, Node};
 use super::{
-    Contradiction, Identify, Parameter, ParameterKind, Peer, Profile, Rule, Slot, Statement, VariantGroup,
-    mud, tls_policy, value,
+    Claim, Contradiction, ParameterKind, Profile, Slot, Statement, mud, sections, tls_policy, value,
 };
 use crate::error::{Error, Result};
 
 /// The name of the policy that judges TLS where a profile names none.
 pub(super) const DEFAULT_POLICY: &str = tls_policy::DEFAULT;
 
-/// Reads a profile from a file: YAML, or by its content a Manufacturer Usage Description.
+/// Reads a profile from a file, and what it extends; by its content it may be a Manufacturer Usage Description.
 ///
 /// # Errors
 /// [`Error::Io`] where it cannot be read, [`Error::Profile`] with every problem where it is no valid profile.
 pub fn from_file(path: &Path) -> Result<Profile> {
-    let text = read_text(path, "profile")?;
-    if mud::is_mud(&text) {
-        return mud::import(&text, &path.display().to_string());
+    let file = File::open(path)?;
+    if mud::is_mud(&file.text) {
+        return mud::import(&file.text, &file.origin);
     }
-    let mut profile = from_str(&text, &path.display().to_string())?;
-    policies_beside(&mut profile, path);
-    // A policy in a file is part of the profile: what is wrong with it is told now.
-    tls_policy::Policies::of(&profile)?;
-    Ok(profile)
-}
-
-/// The text of a file, as far as one is read.
-pub(super) fn read_text(path: &Path, what: &str) -> Result<String> {
-    let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(io)?;
-    // One byte more than is read tells that there is more.
-    file.take(yaml::MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes().iter().take(valid).filter(|b| **b == b'\n').count() + 1;
-        let origin = path.display();
-        Error::Profile(format!("failed to load the {what} `{origin}`: line {line} is not UTF-8"))
-    })
-}
-
-/// Policies in files are named relative to the profile at `path`.
-fn policies_beside(profile: &mut Profile, path: &Path) {
-    let Some(folder) = path.parent() else { return };
-    let of_claims = profile.claims.iter_mut().filter_map(|claim| match &mut claim.rule {
-        Rule::Flow(rule) => rule.tls.as_mut()?.policy.as_mut(),
-        _ => None,
-    });
-    for policy in of_claims.chain([&mut profile.tls_policy]).filter(|policy| tls_policy::is_file(policy)) {
-        *policy = folder.join(policy.as_str()).display().to_string();
-    }
+    from(file)
 }
 
 /// Reads a profile from YAML text; `origin` is what messages call it.
@@ -66,74 +36,195 @@ fn policies_beside(profile: &mut Profile, path: &Path) {
 /// # Errors
 /// [`Error::Profile`] with every problem of the text, each with line, column, key and near miss.
 pub fn from_str(text: &str, origin: &str) -> Result<Profile> {
-    let mut reader = Reader::new(text);
-    let profile = match yaml::parse(text) {
-        Ok(tree) => profile(&mut reader, &At::new(&tree, ""), origin),
-        Err((place, message)) => {
-            reader.problem(place, "", message);
-            None
+    from(File::of_text(text, origin))
+}
+
+/// The text of a file of bounded size.
+pub(super) fn read_text(path: &Path, what: &str) -> Result<String> {
+    let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(io)?;
+    // One byte more than is read tells that there is more.
+    file.take(yaml::MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+        let line = before.filter(|byte| **byte == b'\n').count() + 1;
+        let origin = path.display();
+        Error::Profile(format!("failed to load the {what} `{origin}`: line {line} is not UTF-8"))
+    })
+}
+
+fn from(file: File) -> Result<Profile> {
+    let layers = layers::chain(file)?;
+    let files: Vec<(&str, &str)> =
+        layers.iter().map(|Layer { file, .. }| (file.origin.as_str(), file.text.as_str())).collect();
+    let folders = layers.iter().map(|layer| layer.file.folder.as_deref());
+    let mut reader = Reader::of(files.iter().map(|(_, text)| *text).zip(folders).collect());
+    match profile(&mut reader, &layers) {
+        Some(profile) if reader.problems.is_empty() => {
+            // A policy in a file is part of the profile: what is wrong with it is told now.
+            tls_policy::Policies::of(&profile)?;
+            Ok(profile)
         }
-    };
-    match profile {
-        Some(profile) if reader.problems.is_empty() => Ok(profile),
-        _ => Err(Error::Profile(problem::render("profile", origin, text, &mut reader.problems))),
+        _ => Err(Error::Profile(problem::render_files("profile", &files, &mut reader.problems))),
     }
 }
 
-fn profile(reader: &mut Reader<'_>, at: &At<'_>, origin: &str) -> Option<Profile> {
-    let map = reader.map(at, schema::PROFILE)?;
-    version(reader, &map);
-    let name = reader.required(&map, "profile").and_then(|at| reader.read(&at, profile_name));
-    let title = reader.required_text(&map, "title");
-    let (document, reviewed) = document(reader, &map);
-    let variants = variants(reader, &map);
-    let parameters = parameters(reader, &map, &variants);
-    let groups = groups(reader, &map, &parameters);
-    let context = Context {
-        variants: &variants,
-        parameters: &parameters,
-        groups: &groups,
-        quoted: !document.is_empty(),
+fn profile(reader: &mut Reader<'_>, files: &[Layer]) -> Option<Profile> {
+    let layers = Layers::new(reader, files)?;
+    let mut name = None;
+    for (file, map) in layers.distant_first() {
+        reader.enter(file);
+        version(reader, map);
+        name = map.get("profile").and_then(|at| reader.read(&at, profile_name));
+        if let Some(at) = map.get("extends").filter(|at| !matches!(at.item.value, Node::Text(_))) {
+            reader
+                .wrong(&at, format!("expected the name or file of a profile, got {}", at.item.value.kind()));
+        }
+    }
+    let title = layers.get(reader, "title").and_then(|at| reader.text(&at));
+    let (document, reviewed) =
+        layers.get(reader, "document").map(|at| sections::document(reader, &at)).unwrap_or_default();
+    let identify = layers.get(reader, "identify").map(|at| sections::identify(reader, &at));
+    let baseline = layers.get(reader, "baseline").map(|at| sections::baseline(reader, &at));
+    let tls_policy = match layers.with(reader, "tls_policy") {
+        Some(map) => policy(reader, map, "tls_policy"),
+        None => None,
     };
-
-    let mut ids = Ids::default();
-    let mut claims = Vec::new();
+    let mut context = sections::context(reader, &layers);
+    let declared = declared(reader, &layers, &mut context);
     let mut slots = Vec::new();
-    for at in required_list(reader, &map, "claims") {
-        let Some((claim, parts)) = claim::claim(reader, &at, &context) else { continue };
-        ids.add(reader, &at, &claim.id);
-        slots.extend(parts.into_iter().map(|(part, parameter)| Slot {
-            claim: claims.len(),
-            part,
-            parameter,
-        }));
+    let mut claims = Vec::new();
+    for (at, (claim, parts)) in declared.claims.into_iter().enumerate() {
+        slots.extend(parts.into_iter().map(|(part, parameter)| Slot { claim: at, part, parameter }));
         claims.push(claim);
     }
-    let mut not_checkable = Vec::new();
-    for at in optional_list(reader, &map, "not_checkable") {
-        let Some(statement) = statement(reader, &at, &context) else { continue };
-        ids.add(reader, &at, &statement.id);
-        not_checkable.push(statement);
-    }
-    let contradictions = contradictions(reader, &map, &ids);
     Some(Profile {
         name: name?,
         title: title?,
-        origin: origin.to_owned(),
+        origin: layers.origin(0).to_owned(),
         document,
         reviewed,
-        identify: identify(reader, &map),
-        baseline: map.get("baseline").map(|at| baseline(reader, &at)).unwrap_or_default(),
-        tls_policy: policy(reader, &map, "tls_policy").unwrap_or_else(|| DEFAULT_POLICY.to_owned()),
-        variants,
-        parameters,
+        identify: identify.unwrap_or_default(),
+        baseline: baseline.unwrap_or_default(),
+        tls_policy: tls_policy.unwrap_or_else(|| DEFAULT_POLICY.to_owned()),
+        variants: context.variants,
+        parameters: context.parameters,
+        subjects: context.subjects,
         claims,
-        not_checkable,
+        not_checkable: declared.statements,
         slots,
-        contradictions,
+        contradictions: declared.contradictions,
         mud: None,
     })
 }
+
+/// Claims and statements of a profile and those that it extends.
+#[derive(Default)]
+struct Declared {
+    claims: Vec<(Claim, Slots)>,
+    statements: Vec<Statement>,
+    contradictions: Vec<Contradiction>,
+    /// Where each id stands: file and line.
+    places: BTreeMap<String, (usize, u64)>,
+}
+
+fn declared(reader: &mut Reader<'_>, layers: &Layers<'_>, context: &mut Context) -> Declared {
+    let mut all = Declared::default();
+    for (file, map) in layers.distant_first() {
+        reader.enter(file);
+        leave_out(reader, map, &mut all);
+        // What a file adds of its own to another's document is not from that document.
+        context.quoted = map.get("document").is_some();
+        // Lines are those of the file that was asked for.
+        let line = |line: u64| if file == 0 { line } else { layers.line_of_extends() };
+        for at in claims_of(reader, map) {
+            let Some((mut claim, parts)) = claim::claim(reader, &at, context) else { continue };
+            let replaced = new_id(reader, &mut all, layers, file, (&at, &claim.id));
+            claim.line = line(claim.line);
+            all.statements.retain(|other| other.id != claim.id);
+            match all.claims.iter_mut().find(|(other, _)| other.id == claim.id) {
+                Some(old) if replaced => *old = (claim, parts),
+                _ => all.claims.push((claim, parts)),
+            }
+        }
+        for at in optional_list(reader, map, "not_checkable") {
+            let Some(mut statement) = statement(reader, &at, context) else { continue };
+            let replaced = new_id(reader, &mut all, layers, file, (&at, &statement.id));
+            statement.line = line(statement.line);
+            all.claims.retain(|(other, _)| other.id != statement.id);
+            match all.statements.iter_mut().find(|other| other.id == statement.id) {
+                Some(old) if replaced => *old = statement,
+                _ => all.statements.push(statement),
+            }
+        }
+        let contradictions = contradictions(reader, map, &all.places);
+        all.contradictions.extend(
+            contradictions.into_iter().map(|found| Contradiction { line: line(found.line), ..found }),
+        );
+    }
+    let Declared { contradictions, places, .. } = &mut all;
+    contradictions.retain(|found| found.claims.iter().all(|id| places.contains_key(id)));
+    if all.claims.is_empty()
+        && let Some(at) = layers.get(reader, "without")
+    {
+        reader.wrong(&at, "expected at least one claim to be left");
+    }
+    all
+}
+
+/// Takes away what a file says of its parents that it goes without.
+fn leave_out(reader: &mut Reader<'_>, map: &Map<'_>, all: &mut Declared) {
+    let Some(at) = map.get("without") else { return };
+    if map.get("extends").is_none() {
+        reader.wrong(&at, "`without` goes with `extends`");
+    }
+    for (id, at) in reader.texts(&at) {
+        if all.places.remove(&id).is_none() {
+            let hint = near_or_all(&id, all.places.keys().map(String::as_str).take(MAX_OFFERED));
+            reader.wrong(&at, format!("the extended profile has no claim or statement `{id}`{hint}"));
+        }
+        all.claims.retain(|(claim, _)| claim.id != id);
+        all.statements.retain(|statement| statement.id != id);
+    }
+}
+
+/// Takes an id of `file` into account, and says whether it takes the place of an extended profile's.
+fn new_id(
+    reader: &mut Reader<'_>,
+    all: &mut Declared,
+    layers: &Layers<'_>,
+    file: usize,
+    (at, id): (&At<'_>, &str),
+) -> bool {
+    let asked =
+        at.entry("replace").filter(|at| matches!(&at.item.value, Node::Inferred(word) if word == "true"));
+    match (all.places.get(id).copied(), asked) {
+        (Some((other, line)), _) if other == file => {
+            reader
+                .wrong(at, format!("expected an id of its own: the id `{id}` exists already (line {line})"));
+            return false;
+        }
+        (Some((other, line)), None) => {
+            let origin = layers.origin(other);
+            let message = format!(
+                "the id `{id}` exists already ({origin}, line {line}); `replace: true` puts this in its place"
+            );
+            reader.wrong(at, message);
+            return false;
+        }
+        (None, Some(replace)) => {
+            let known = all.places.iter().filter(|(_, (other, _))| *other != file).map(|(id, _)| id.as_str());
+            let hint = near_or_all(id, known.take(MAX_OFFERED));
+            reader.wrong(&replace, format!("the extended profile has no `{id}` to replace{hint}"));
+        }
+        (Some(_), Some(_)) | (None, None) => {}
+    }
+    all.places.insert(id.to_owned(), (file, at.place().line)).is_some()
+}
+
+/// How many ids a message offers.
+const MAX_OFFERED: usize = 50;
 
 /// Whether the file is of the version that this program reads.
 pub(super) fn version(reader: &mut Reader<'_>, map: &Map<'_>) {
@@ -157,7 +248,7 @@ pub(super) fn profile_name(text: &str) -> std::result::Result<String, String> {
 }
 
 /// A word for a variant group, a parameter or a group of peers.
-fn key_name(text: &str) -> std::result::Result<(), String> {
+pub(super) fn key_name(text: &str) -> std::result::Result<(), String> {
     let valid = text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     if valid {
@@ -177,151 +268,25 @@ pub(super) fn id(text: &str) -> std::result::Result<String, String> {
     })
 }
 
-fn document(reader: &mut Reader<'_>, map: &Map<'_>) -> (String, Option<String>) {
-    let Some(at) = map.get("document") else { return (String::new(), None) };
-    let Some(map) = reader.map(&at, schema::DOCUMENT) else { return (String::new(), None) };
-    let title = reader.required_text(&map, "title").unwrap_or_default();
-    let reviewed = map.get("reviewed").and_then(|at| reader.read(&at, value::date));
-    match reader.optional(&map, "url") {
-        Some(url) => (format!("{title} <{url}>"), reviewed),
-        None => (title, reviewed),
-    }
-}
-
-fn identify(reader: &mut Reader<'_>, map: &Map<'_>) -> Identify {
-    let Some(map) = map.get("identify").and_then(|at| reader.map(&at, schema::IDENTIFY)) else {
-        return Identify::default();
-    };
-    let plain = |text: &str| Ok(text.to_lowercase());
-    let mut each = |name: &str| map.get(name).map(|at| reader.each(&at, plain)).unwrap_or_default();
-    let (dhcp_host_names, dhcp_vendor_classes) = (each("dhcp_host_names"), each("dhcp_vendor_classes"));
-    let mud_urls = each("mud_urls");
-    Identify {
-        dhcp_host_names,
-        dhcp_vendor_classes,
-        mud_urls,
-        ouis: map.get("ouis").map(|at| reader.each(&at, value::oui)).unwrap_or_default(),
-        names: map.get("names").map(|at| reader.each(&at, value::name_pattern)).unwrap_or_default(),
-        ports: map.get("ports").map(|at| reader.each(&at, value::port)).unwrap_or_default(),
-    }
-}
-
-fn variants(reader: &mut Reader<'_>, map: &Map<'_>) -> Vec<VariantGroup> {
-    let Some(map) = map.get("variants").and_then(|at| reader.map(&at, &[])) else { return Vec::new() };
-    let mut groups: Vec<VariantGroup> = Vec::new();
-    for (name, place, at) in map.entries() {
-        name_of_key(reader, place, &map.key, name);
-        let Some(group) = reader.map(&at, schema::VARIANT) else { continue };
-        let mut options: Vec<String> = Vec::new();
-        let texts = reader.required(&group, "options").map(|at| reader.texts(&at)).unwrap_or_default();
-        for (option, at) in texts {
-            let taken = groups.iter().flat_map(|group| &group.options).chain(&options).any(|o| *o == option);
-            if let Err(message) = option_name(&option) {
-                reader.wrong(&at, message);
-            } else if taken {
-                reader.wrong(
-                    &at,
-                    format!("the option `{option}` exists already (options are unique in a profile)"),
-                );
-            } else {
-                options.push(option);
-            }
-        }
-        let default = group.get("default").and_then(|at| {
-            let known: Vec<&str> = options.iter().map(String::as_str).collect();
-            reader.known(&at, "option", &known)
-        });
-        let help = reader.optional(&group, "help").unwrap_or_default();
-        groups.push(VariantGroup { name: name.to_owned(), help, options, default });
-    }
-    groups
-}
-
-fn option_name(text: &str) -> std::result::Result<(), String> {
-    if text == UNBOUND {
-        return Err(format!("`{UNBOUND}` stands for no option and cannot be one"));
-    }
-    let valid =
-        text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.' | b'_'));
-    if valid {
-        Ok(())
-    } else {
-        Err(format!("expected an option in lower case such as `enhanced`, got `{text}`"))
-    }
-}
-
-fn name_of_key(reader: &mut Reader<'_>, place: Place, path: &str, name: &str) {
-    if let Err(message) = key_name(name) {
-        reader.problem(place, path, message);
-    }
-}
-
-fn parameters(reader: &mut Reader<'_>, map: &Map<'_>, variants: &[VariantGroup]) -> Vec<Parameter> {
-    let Some(map) = map.get("parameters").and_then(|at| reader.map(&at, &[])) else { return Vec::new() };
-    let mut parameters = Vec::new();
-    for (name, place, at) in map.entries() {
-        name_of_key(reader, place, &map.key, name);
-        if variants.iter().any(|group| group.name == name) {
-            reader.problem(place, &map.key, format!("`{name}` is a variant group already"));
-        }
-        let Some(entry) = reader.map(&at, schema::PARAMETER) else { continue };
-        let kind = reader.required(&entry, "kind").and_then(|at| reader.word(&at, schema::KINDS));
-        let help = reader.required_text(&entry, "help").unwrap_or_default();
-        let Some(kind) = kind else { continue };
-        let default = entry.get("default").and_then(|at| {
-            let text = reader.text(&at)?;
-            reader.accept(&at, check_value(kind, &text)).map(|()| text)
-        });
-        parameters.push(Parameter { name: name.to_owned(), kind, default, help });
-    }
-    parameters
-}
-
 /// Whether `text` is a value of this kind.
 pub(super) fn check_value(kind: ParameterKind, text: &str) -> std::result::Result<(), String> {
     match kind {
         ParameterKind::Flag => value::flag(text).map(drop),
         ParameterKind::Ports => value::ports(text).map(drop),
         ParameterKind::Peers => value::peers(text).map(drop),
+        ParameterKind::Version => Version::parse(text).map(drop),
     }
 }
 
-fn groups(reader: &mut Reader<'_>, map: &Map<'_>, parameters: &[Parameter]) -> BTreeMap<String, Vec<Peer>> {
-    let Some(map) = map.get("groups").and_then(|at| reader.map(&at, &[])) else { return BTreeMap::new() };
-    let mut groups = BTreeMap::new();
-    for (name, place, at) in map.entries() {
-        name_of_key(reader, place, &map.key, name);
-        if parameters.iter().any(|parameter| parameter.name == name) {
-            reader.problem(place, &map.key, format!("`{name}` is a parameter already"));
-        }
-        let peers = reader.each(&at, |text| match value::peer(text)? {
-            value::PeerWord::Peer(peer) => Ok(peer),
-            _ => Err(format!(
-                "expected a name, an address, a prefix or a list in a group of peers, got `{text}`"
-            )),
-        });
-        groups.insert(name.to_owned(), peers);
-    }
-    groups
-}
-
-fn baseline(reader: &mut Reader<'_>, at: &At<'_>) -> Vec<super::Baseline> {
-    let mut found: Vec<super::Baseline> = reader.each(at, |text| {
-        let known = schema::BASELINE.iter().find(|(word, _)| *word == text);
-        known.map(|(_, baseline)| *baseline).ok_or_else(|| {
-            format!("unknown value `{text}`{}", near_or_all(text, schema::words(schema::BASELINE)))
-        })
-    });
-    found.sort_unstable();
-    found.dedup();
-    found
-}
-
-/// The name of a TLS policy that ships, or a file.
+/// The name of a TLS policy that ships, or a file, whose path is relative to the profile.
 pub(super) fn policy(reader: &mut Reader<'_>, map: &Map<'_>, key: &str) -> Option<String> {
     let at = map.get(key)?;
     let text = reader.text(&at)?;
-    if tls_policy::is_file(&text) || tls_policy::TlsPolicy::ships(&text) {
+    if tls_policy::is_file(&text) {
+        let path = reader.folder().map(|folder| folder.join(&text).display().to_string());
+        return Some(path.unwrap_or(text));
+    }
+    if tls_policy::TlsPolicy::ships(&text) {
         return Some(text);
     }
     let hint = near_or_all(&text, tls_policy::NAMES.iter().copied());
@@ -330,38 +295,43 @@ pub(super) fn policy(reader: &mut Reader<'_>, map: &Map<'_>, key: &str) -> Optio
     None
 }
 
-fn statement(reader: &mut Reader<'_>, at: &At<'_>, context: &Context<'_>) -> Option<Statement> {
-    let map = reader.map(at, schema::STATEMENT)?;
-    let id = reader.required(&map, "id").and_then(|at| reader.read(&at, id));
-    let map = Map { key: id.as_ref().map_or(map.key.clone(), |id| format!("not_checkable.{id}")), ..map };
-    let title = reader.required_text(&map, "title");
-    let reason = reader.required_text(&map, "reason");
+fn statement(reader: &mut Reader<'_>, at: &At<'_>, context: &Context) -> Option<Statement> {
+    let map = reader.mapping(at, &keys::STATEMENT)?;
+    let id = map.get("id").and_then(|at| reader.read(&at, id));
+    let title = reader.optional(&map, "title");
+    let reason = reader.optional(&map, "reason");
+    reader.flag(&map, "replace");
     let source = claim::source(reader, &map, context);
     Some(Statement { id: id?, title: title?, reason: reason?, source, line: at.place().line })
 }
 
-fn contradictions(reader: &mut Reader<'_>, map: &Map<'_>, ids: &Ids) -> Vec<Contradiction> {
+fn contradictions(
+    reader: &mut Reader<'_>,
+    map: &Map<'_>,
+    places: &BTreeMap<String, (usize, u64)>,
+) -> Vec<Contradiction> {
     let mut out = Vec::new();
     for at in optional_list(reader, map, "contradictions") {
-        let Some(map) = reader.map(&at, schema::CONTRADICTION) else { continue };
-        let named = reader.required(&map, "claims").map(|at| reader.texts(&at)).unwrap_or_default();
+        let Some(map) = reader.mapping(&at, &keys::CONTRADICTION) else { continue };
+        let named = map.get("claims").map(|at| reader.texts(&at)).unwrap_or_default();
         for (id, at) in &named {
-            if !ids.lines.contains_key(id) {
-                let hint = problem::near(id, ids.lines.keys().map(String::as_str));
+            if !places.contains_key(id) {
+                let hint = near_or_all(id, places.keys().map(String::as_str).take(MAX_OFFERED));
                 reader.wrong(at, format!("unknown claim `{id}`{hint}"));
             }
         }
-        let note = reader.required_text(&map, "note").unwrap_or_default();
+        let note = reader.optional(&map, "note").unwrap_or_default();
         let claims = named.into_iter().map(|(id, _)| id).collect();
         out.push(Contradiction { claims, note, line: at.place().line });
     }
     out
 }
 
-fn required_list<'n>(reader: &mut Reader<'_>, map: &Map<'n>, key: &str) -> Vec<At<'n>> {
-    let Some(at) = reader.required(map, key) else { return Vec::new() };
+/// The claims of one file, of which only one that extends another may have none.
+fn claims_of<'n>(reader: &mut Reader<'_>, map: &Map<'n>) -> Vec<At<'n>> {
+    let Some(at) = map.get("claims") else { return Vec::new() };
     let items = reader.list(&at);
-    if items.is_empty() && matches!(at.item.value, yaml::Node::List(_)) {
+    if items.is_empty() && matches!(at.item.value, Node::List(_)) && map.get("extends").is_none() {
         reader.wrong(&at, "expected at least one claim, got an empty list");
     }
     items
@@ -371,22 +341,10 @@ fn optional_list<'n>(reader: &mut Reader<'_>, map: &Map<'n>, key: &str) -> Vec<A
     map.get(key).map(|at| reader.list(&at)).unwrap_or_default()
 }
 
-/// Ids of claims and statements and the lines where they stand.
-#[derive(Default)]
-struct Ids {
-    lines: BTreeMap<String, u64>,
-}
-
-impl Ids {
-    fn add(&mut self, reader: &mut Reader<'_>, at: &At<'_>, id: &str) {
-        if let Some(line) = self.lines.get(id) {
-            reader.wrong(at, format!("the id `{id}` exists already (line {line})"));
-        } else {
-            self.lines.insert(id.to_owned(), at.place().line);
-        }
-    }
-}
-
 #[cfg(test)]
 #[path = "load_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "extends_tests.rs"]
+mod extends_tests;

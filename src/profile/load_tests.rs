@@ -11,7 +11,13 @@ fn with_claims(claims: &str) -> String {
     format!(
         "version: 1\nprofile: test\ntitle: Test\n\
          variants:\n  mode: {{options: [fast, slow]}}\n\
-         parameters:\n  ports: {{kind: ports, help: which}}\n  on: {{kind: flag, help: whether}}\n\
+         parameters:\n  ports: {{kind: ports, help: which}}\n  on: {{kind: flag, help: whether}}\n  \
+         fbos: {{kind: version, help: which}}\n\
+         subjects:\n  browser: {{identify: {{names: web.example.com}}}}\n\
+         services:\n  mqtts: {{tcp: 8883, service: tls/mqtt}}\n  amqps: {{tcp: 5671, service: tls/amqp}}\n  \
+         broker: [$mqtts, $amqps, {{tcp: 5671, service: tls/amqp1}}]\n  time: {{udp: 123, service: ntp}}\n  \
+         any_tls: {{tcp: any, service: tls}}\n  web: {{tcp: $ports, service: tls/http}}\n\
+         tls_blocks:\n  strong: {{min_version: 1.3, mutual: true}}\n\
          groups:\n  both: [a.example.com, b.example.com]\n\
          claims:\n{claims}"
     )
@@ -37,7 +43,7 @@ fn a_claim_becomes_a_rule_with_everything_it_says() {
     )
     .unwrap();
     let claim = &profile.claims[0];
-    assert_eq!((claim.level, claim.severity, claim.line), (Level::Required, Some(Severity::Warning), 12));
+    assert_eq!((claim.level, claim.severity, claim.line), (Level::Required, Some(Severity::Warning), 24));
     let flag = Condition::Flag { parameter: "on".into(), is: true };
     assert_eq!(claim.when.len(), 2);
     assert_eq!(claim.when[1], flag);
@@ -63,7 +69,7 @@ fn every_problem_of_a_file_is_told_with_line_column_key_and_near_miss() {
          4 | basline: [arp]\n     | ^^^^^^^\n\
          test.yaml:6:5: claims.T-1: expected exactly one of `required`, `allowed`, `forbidden`, `informational`, got 0\n   \
          6 |   - id: T-1\n     |     ^\n\
-         test.yaml:8:5: claims.1: unknown key `requierd` (did you mean `required`?)\n   \
+         test.yaml:8:5: claims.T-1: unknown key `requierd` (did you mean `required`?)\n   \
          8 |     requierd: {out: my.farm.bot}\n     |     ^^^^^^^^\n\
          test.yaml:11:20: claims.T-2.allowed.out: `10.0.0.1/8` has bits set below its prefix length (did you mean `10.0.0.0/8`?)\n  \
          11 |     allowed: {out: 10.0.0.1/8, tcp: 70000}\n     |                    ^^^^^^^^^^\n\
@@ -94,13 +100,41 @@ fn what_a_claim_refers_to_must_exist() {
     for (claim, expected) in [
         (
             "allowed: {out: anyone}, when: {mod: fast}",
-            "unknown variant group or flag `mod` (did you mean `mode`?)",
+            "unknown variant group, flag or version `mod` (did you mean `mode`?)",
         ),
         (
             "allowed: {out: anyone}, when: {mode: fats}",
             "unknown option `fats` of `mode` (did you mean `fast`?)",
         ),
-        ("allowed: {out: anyone}, when: {ports: true}", "the parameter `ports` is no flag"),
+        (
+            "allowed: {out: anyone}, when: {ports: true}",
+            "expected a variant group, a flag or a version, got the parameter `ports` of kind `ports`",
+        ),
+        (
+            "allowed: {out: anyone}, when: fbso > 13",
+            "unknown parameter or group `fbso` (did you mean `fbos`?)",
+        ),
+        ("allowed: {out: anyone}, when: mode > 13", "`mode` is a variant group, which has options"),
+        ("allowed: {out: anyone}, when: ports > 13", "the parameter `ports` is not of kind `version`"),
+        ("allowed: {out: anyone}, when: fbos new", "expected a comparison such as `fbos > 13.0.1`"),
+        ("allowed: {out: anyone}, when: {fbos: new}", "expected a version of numbers and dots"),
+        ("allowed: {out: anyone, service: $mqtst}", "unknown service `mqtst` (did you mean `mqtts`?)"),
+        (
+            "allowed: {out: anyone, service: [$mqtts, amqp]}",
+            "expected a service by name (`$NAME`), got `amqp`",
+        ),
+        ("allowed: {out: anyone, service: [$mqtts, $time]}", "expected services of one transport"),
+        (
+            "allowed: {out: anyone, service: [$mqtts, $any_tls]}",
+            "expected services with ports that are numbers",
+        ),
+        ("allowed: {out: anyone, service: $mqtts, tcp: 1}", "`tcp` does not go with a service by name"),
+        ("allowed: {out: anyone}, tls: $stronk", "unknown TLS block `stronk` (did you mean `strong`?)"),
+        (
+            "allowed: {out: anyone}, tls: strong",
+            "expected a mapping or a TLS block by name (`$NAME`), got `strong`",
+        ),
+        ("allowed: {out: anyone}, subject: browsr", "unknown subject `browsr` (did you mean `browser`?)"),
         ("allowed: {out: $boht}", "unknown parameter or group `boht` (did you mean `both`?)"),
         ("allowed: {out: $ports}", "the parameter `ports` is not of kind `peers`"),
         ("allowed: {out: anyone, tcp: $on}", "the parameter `on` is not of kind `ports`"),
@@ -146,7 +180,7 @@ fn what_makes_no_sense_together_is_refused() {
         ("allowed: {out: anyone, tcp: {except: [1], prefer: [2]}}", "exactly one of `except`"),
         ("allowed: {out: anyone, tcp: }", "got nothing"),
         ("allowed: {out: anyone}, encrypted: yes", "expected `true` or `false`, got `yes`"),
-        ("allowed: anyone", "expected a mapping, got a single value"),
+        ("allowed: anyone", "expected a mapping with keys such as `out`, `in`"),
     ] {
         let message = error_of_claim(claim);
         assert!(message.contains(expected), "{claim}: {message}");
@@ -158,7 +192,7 @@ fn ids_are_unique_and_claims_exist() {
     let twice = with_claims(
         "  - {id: T-1, title: t, allowed: {out: anyone}}\n  - {id: T-1, title: t, allowed: {in: anyone}}\n",
     );
-    assert!(errors(&twice).contains("the id `T-1` exists already (line 12)"), "{}", errors(&twice));
+    assert!(errors(&twice).contains("the id `T-1` exists already (line 24)"), "{}", errors(&twice));
     assert!(errors(&with_claims("  []\n")).contains("at least one claim"));
     assert!(errors("version: 2\nprofile: a\ntitle: a\nclaims: []\n").contains("unknown version `2`"));
     assert!(errors("profile: A\ntitle: a\n").contains("missing key `version`"));
@@ -278,6 +312,84 @@ fn fortrabbit_says_nothing_of_ports_until_they_are_set() {
     assert_eq!(set.claims[1].state, ClaimState::Active);
 }
 
+/// The state of a claim with this condition, with `fbos` set or not.
+fn state_when(when: &str, fbos: Option<&str>) -> ClaimState {
+    let claim = format!("  - {{id: T-1, title: t, allowed: {{out: anyone}}, when: {when}}}\n");
+    let profile =
+        from_str(&with_claims(&claim), "test.yaml").unwrap_or_else(|error| panic!("{when}: {error}"));
+    let sets: Vec<_> = fbos.iter().map(|version| ("fbos".to_owned(), (*version).to_owned())).collect();
+    let declaration = bind::bind(&Arc::new(profile), &["fast".to_owned()], &sets).unwrap();
+    declaration.claims[0].state.clone()
+}
+
+#[test]
+fn conditions_compare_versions() {
+    let inactive = |version: &str| ClaimState::Inactive(format!("`fbos` is `{version}`"));
+    for (when, version, state) in [
+        ("fbos > 13.0.1", Some("13.0.2"), ClaimState::Active),
+        ("fbos > 13.0.1", Some("13.0.1"), inactive("13.0.1")),
+        ("fbos > 13.0.1", Some("v13.0"), inactive("v13.0")),
+        ("fbos > 13.0.1", None, ClaimState::Unbound("fbos".into())),
+        ("13.0 <= fbos < 14", Some("13"), ClaimState::Active),
+        ("13.0 <= fbos < 14", Some("14.0"), inactive("14.0")),
+        ("fbos unbound", None, ClaimState::Active),
+        ("fbos unbound", Some("14.0"), inactive("14.0")),
+        ("{fbos: unbound}", None, ClaimState::Active),
+        ("{fbos: ['> 13.0.1', unbound]}", None, ClaimState::Active),
+        ("{fbos: ['< 12', '13.0.1'], mode: fast}", Some("13.0.1"), ClaimState::Active),
+        ("{fbos: '> 13.0.1', mode: slow}", Some("14"), ClaimState::Inactive("`mode` is `fast`".into())),
+    ] {
+        assert_eq!(state_when(when, version), state, "{when} {version:?}");
+    }
+    let profile =
+        Arc::new(from_str(&with_claims("  - {id: T-1, title: t, allowed: {out: anyone}}\n"), "a").unwrap());
+    let error = bind::bind(&profile, &[], &[("fbos".into(), "new".into())]).unwrap_err().to_string();
+    assert!(error.contains("failed to set `fbos`: expected a version"), "{error}");
+}
+
+#[test]
+fn services_and_tls_blocks_stand_for_what_they_name() {
+    let text = with_claims(
+        "  - {id: T-1, title: t, allowed: {out: anyone, service: $broker}, tls: $strong}\n  \
+         - {id: T-2, title: t, allowed: {out: anyone, service: [$mqtts, $amqps]}}\n  \
+         - {id: T-3, title: t, allowed: {out: anyone, service: $web}}\n",
+    );
+    let profile = from_str(&text, "test.yaml").unwrap_or_else(|error| panic!("{error}"));
+    let shown: Vec<String> = profile.claims.iter().map(|claim| claim.rule.to_string()).collect();
+    assert_eq!(
+        shown,
+        [
+            "out to anyone, tcp/5671,8883, tls/mqtt or tls/amqp or tls/amqp1, TLS version >= tls1.3, client certificate",
+            "out to anyone, tcp/5671,8883, tls/mqtt or tls/amqp",
+            "out to anyone, tcp/$ports, tls/http",
+        ]
+    );
+    assert_eq!(profile.slots.len(), 1);
+    let set = bind::bind(&Arc::new(profile), &[], &[("ports".into(), "8443".into())]).unwrap();
+    assert!(set.claims[2].claim.rule.to_string().contains("tcp/8443"));
+}
+
+#[test]
+fn who_is_judged_selects_the_claims() {
+    let profile = Arc::new(builtin::open("farmbot").unwrap());
+    let declaration = bind::bind_as(&profile, "browser", &[], &[]).unwrap();
+    assert_eq!((declaration.subject.as_str(), declaration.variant.as_str()), ("browser", "subject:browser"));
+    for bound in &declaration.claims {
+        assert_eq!(
+            bound.state == ClaimState::OtherSubject,
+            bound.claim.subject == "device",
+            "{}",
+            bound.claim.id
+        );
+    }
+    let error = bind::bind_as(&profile, "brwser", &[], &[]).unwrap_err().to_string();
+    assert!(error.contains("did you mean `browser`?"), "{error}");
+    // Whoever recognises a browser does not recognise it by what recognises the device.
+    assert!(declaration.profile.identify.names.is_empty() && !profile.identify.names.is_empty());
+    let twice = errors(&with_claims("  []\n").replace("browser:", "device:"));
+    assert!(twice.contains("`device` is always there"), "{twice}");
+}
+
 #[test]
 fn electric_imp_has_three_paths() {
     let state = states("electric-imp", &["single-ip"], &[]);
@@ -335,6 +447,20 @@ fn address_lists_are_dated_and_complete() {
     assert!(!contains("8.8.8.8") && !contains("52.208.0.1"));
     let names = NamePattern::Suffix("fortrabbit.com".into());
     assert!(names.matches("dashboard.fortrabbit.com"));
+}
+
+#[test]
+fn damaged_names_and_conditions_are_errors_or_profiles_and_never_a_panic() {
+    let text = with_claims(
+        "  - {id: T-1, title: t, subject: browser, replace: true, allowed: {out: $both, service: [$mqtts, $broker]}, tls: $strong, \
+         when: 13.0.1 <= fbos < 14}\n  - {id: T-2, title: t, allowed: {out: 'list:x'}, when: {fbos: ['> 1, <= 2', unbound]}}\n",
+    ) + "lists: {x: {file: none, region: [a, b], dated: 2026-01}}\nextends: fortrabbit\nwithout: [FR-01a]\n";
+    for cut in (0..text.len()).step_by(3) {
+        let (head, tail) = text.split_at(cut);
+        let _ = from_str(head, "a");
+        let _ = from_str(&format!("{head}{}", tail.get(1..).unwrap_or_default()), "a");
+        let _ = from_str(&format!("{head}[{tail}"), "a");
+    }
 }
 
 #[test]

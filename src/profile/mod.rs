@@ -1,6 +1,7 @@
 //! What was declared: profiles as validated values, ready to be matched against flows.
 //!
-//! `schema` is the file one to one (names, spans, nothing resolved); `load` turns it into these types or into an
+//! `schema` describes the keys of the file, for the reader and for editors; `layers` follows `extends`; `sections` reads
+//! what claims refer to by name; `load` puts it together into these types, in which no name is left open, or into an
 //! error that names file, line, column, key and near miss; `bind` selects variants and fills parameters in.
 
 pub mod addresses;
@@ -11,19 +12,25 @@ mod claim;
 pub mod firewall;
 mod flow_rule;
 pub mod inventory;
+mod layers;
 pub mod lint;
 pub mod load;
 pub mod mud;
 mod problem;
 mod read;
 mod schema;
+mod sections;
 pub mod sentences;
+mod service;
 mod show;
 pub mod tls_policy;
 mod value;
+pub mod version;
 pub mod waivers;
 pub mod write;
 mod yaml;
+
+pub use schema::json_schema;
 
 use std::time::Duration;
 
@@ -31,6 +38,7 @@ use ipnet::IpNet;
 
 use crate::model::Transport;
 use crate::model::finding::{Severity, Way};
+use version::VersionRange;
 
 /// A validated profile: what a device, or another subject, may do on the network.
 #[derive(Debug, Clone)]
@@ -49,6 +57,8 @@ pub struct Profile {
     pub variants: Vec<VariantGroup>,
     /// Values that the site binds.
     pub parameters: Vec<Parameter>,
+    /// Who claims bind beside the device: the browser of its user, the host of its application.
+    pub subjects: Vec<Role>,
     /// How the device is recognised in a capture.
     pub identify: Identify,
     /// Undeclared infrastructure that any device of this kind uses.
@@ -137,6 +147,19 @@ pub enum ParameterKind {
     Ports,
     /// Addresses, prefixes, names or name patterns, separated by commas.
     Peers,
+    /// `13.0.1`: compared in conditions.
+    Version,
+}
+
+/// Somebody other than the device whom claims bind.
+#[derive(Debug, Clone)]
+pub struct Role {
+    /// `browser`
+    pub name: String,
+    /// Who that is, for messages; may be empty.
+    pub help: String,
+    /// How one is recognised in a capture.
+    pub identify: Identify,
 }
 
 /// How a device of this profile is recognised; any one of these is enough.
@@ -188,7 +211,7 @@ pub struct Claim {
     pub id: String,
     /// What it says, short, in our words.
     pub title: String,
-    /// Whom it binds: `device`, or another (`browser`), whose claims are listed and never judged.
+    /// Whom it binds: `device`, one of [`Profile::subjects`], or `anyone`.
     pub subject: String,
     /// How strongly.
     pub level: Level,
@@ -233,6 +256,15 @@ pub enum Condition {
         parameter: String,
         /// The value it must have.
         is: bool,
+    },
+    /// A version parameter is in one of these ranges, or nobody bound it.
+    Version {
+        /// The parameter.
+        parameter: String,
+        /// Any of these.
+        ranges: Vec<VersionRange>,
+        /// Whether it holds while the parameter is unbound.
+        unbound: bool,
     },
 }
 
@@ -421,9 +453,12 @@ pub struct Source {
 /// A profile with everything bound that could be, for one run.
 #[derive(Debug, Clone)]
 pub struct Declaration {
-    /// The profile.
+    /// The profile; its `identify` is that of the subject.
     pub profile: std::sync::Arc<Profile>,
-    /// The bound options, joined by `+` in the order of the groups; groups without one are left out.
+    /// As whom the selected are judged: `device`, or one of [`Profile::subjects`].
+    pub subject: String,
+    /// The bound options, joined by `+` in the order of the groups; groups without one are left out. Another subject
+    /// than the device stands first: `subject:browser`.
     pub variant: String,
     /// Every claim, in file order.
     pub claims: Vec<BoundClaim>,
@@ -451,7 +486,7 @@ pub enum ClaimState {
     Inactive(String),
     /// It depends on this variant group or parameter, which nobody bound.
     Unbound(String),
-    /// It binds somebody other than the device.
+    /// It binds somebody other than who is judged.
     OtherSubject,
 }
 

@@ -11,6 +11,8 @@ const MAX_SHOWN: usize = 50;
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Problem {
+    /// Which of the files that are read together.
+    pub(super) file: usize,
     pub(super) place: Place,
     /// Path of keys to it: `claims.FB-08.required.tcp`.
     pub(super) key: String,
@@ -20,12 +22,19 @@ pub(super) struct Problem {
 
 /// The text of a profile error: how many, then each with its line shown.
 pub(super) fn render(what: &str, origin: &str, source: &str, problems: &mut Vec<Problem>) -> String {
+    render_files(what, &[(origin, source)], problems)
+}
+
+/// As [`render`], where several files make one: what they are called, and their texts. The first is the one asked for.
+pub(super) fn render_files(what: &str, files: &[(&str, &str)], problems: &mut Vec<Problem>) -> String {
     problems.sort();
     problems.dedup();
     let count = problems.len();
     let noun = if count == 1 { "problem" } else { "problems" };
-    let mut out = format!("failed to load the {what} `{origin}`: {count} {noun}");
+    let asked_for = files.first().map_or("", |(origin, _)| origin);
+    let mut out = format!("failed to load the {what} `{asked_for}`: {count} {noun}");
     for problem in problems.iter().take(MAX_SHOWN) {
+        let (origin, source) = files.get(problem.file).copied().unwrap_or_default();
         let Place { line, column, len } = problem.place;
         let _ = write!(out, "\n{origin}:");
         if line > 0 {
@@ -89,6 +98,7 @@ mod tests {
     #[test]
     fn the_line_is_shown_with_the_place_marked() {
         let mut problems = vec![Problem {
+            file: 0,
             place: Place { line: 2, column: 3, len: 8 },
             key: "claims.X-1".into(),
             message: format!("unknown key `requierd`{}", near("requierd", ["required", "allowed"])),

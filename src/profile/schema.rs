@@ -1,108 +1,99 @@
-//! The file format, version 1: its keys and words, each once. Readers, messages and documentation take them from
-//! here.
+//! The file format, version 1: its words here, its keys in `keys`, each once. The reader takes the known keys from
+//! there, `json` prints them as a JSON Schema, and the documentation names each of them.
+
+mod forms;
+mod json;
+pub(super) mod keys;
+
+pub use json::json_schema;
 
 use super::{Baseline, ParameterKind};
 use crate::model::finding::Severity;
 
+/// A key of the file.
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    /// What it means, one sentence.
+    pub(super) doc: &'static str,
+    pub(super) need: Need,
+    pub(super) value: Value,
+}
+
+/// Whether a key must be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    May,
+    Must,
+    /// Unless this other key is there.
+    MustUnless(&'static str),
+}
+
+/// What the value of a key may be.
+pub(super) enum Value {
+    /// A single value of this form.
+    One(&'static Form),
+    /// A single value of this form, or a list of them that is not empty.
+    Some(&'static Form),
+    /// `true` or `false`.
+    Flag,
+    /// One of these words.
+    Word(fn() -> Vec<&'static str>),
+    /// One of these words, or a list of them that is not empty.
+    Words(fn() -> Vec<&'static str>),
+    /// A mapping with known keys.
+    Map(&'static Mapping),
+    /// A list.
+    List(&'static Value),
+    /// A mapping from names of this form.
+    Named(&'static Form, &'static Value),
+    /// Either of these.
+    Either(&'static [Value]),
+}
+
+/// How a single value is written.
+pub(super) struct Form {
+    /// Its name among the definitions of the JSON Schema.
+    pub(super) name: &'static str,
+    pub(super) doc: &'static str,
+    /// What texts look like; what a program can check without knowing more than the text.
+    pub(super) pattern: Option<&'static str>,
+    /// What YAML may take it for, beside a text.
+    pub(super) also: &'static [&'static str],
+    /// Least and greatest, where it is a whole number.
+    pub(super) range: Option<(u32, u32)>,
+    pub(super) examples: &'static [&'static str],
+}
+
+/// A mapping with known keys.
+pub(super) struct Mapping {
+    /// Its name among the definitions of the JSON Schema.
+    pub(super) name: &'static str,
+    pub(super) doc: &'static str,
+    pub(super) keys: &'static [Key],
+    /// Exactly one of these is there; empty where nothing is demanded.
+    pub(super) one_of: &'static [&'static str],
+    /// Whether there is at least one key.
+    pub(super) some: bool,
+}
+
+impl Mapping {
+    /// Names of the keys.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + Clone {
+        self.keys.iter().map(|key| key.name)
+    }
+}
+
 /// The version of the format that this program reads.
 pub(super) const VERSION: &str = "1";
 
-/// Keys of the file.
-pub(super) const PROFILE: &[&str] = &[
-    "version",
-    "profile",
-    "title",
-    "document",
-    "identify",
-    "variants",
-    "parameters",
-    "groups",
-    "baseline",
-    "tls_policy",
-    "claims",
-    "not_checkable",
-    "contradictions",
-];
-/// Keys of `document`.
-pub(super) const DOCUMENT: &[&str] = &["title", "url", "reviewed"];
-/// Keys of `identify`.
-pub(super) const IDENTIFY: &[&str] =
-    &["dhcp_host_names", "dhcp_vendor_classes", "mud_urls", "ouis", "names", "ports"];
-/// Keys of a group in `variants`.
-pub(super) const VARIANT: &[&str] = &["help", "options", "default"];
-/// Keys of a parameter.
-pub(super) const PARAMETER: &[&str] = &["kind", "help", "default"];
-/// Keys of a claim; exactly one of [`LEVELS`] is among them.
-pub(super) const CLAIM: &[&str] = &[
-    "id",
-    "title",
-    "subject",
-    "required",
-    "allowed",
-    "forbidden",
-    "informational",
-    "when",
-    "tls",
-    "lifetime",
-    "keep_alive_max",
-    "websocket",
-    "encrypted",
-    "severity",
-    "quote",
-    "silent",
-    "source",
-    "reviewed",
-];
 /// Keys of a claim that say how strongly it binds.
 pub(super) const LEVELS: &[&str] = &["required", "allowed", "forbidden", "informational"];
-/// Keys of what a claim requires, allows, forbids or informs about.
-pub(super) const RULE: &[&str] = &[
-    "out",
-    "in",
-    "local",
-    "either",
-    "tcp",
-    "udp",
-    "icmp",
-    "service",
-    "at_least",
-    "blocked",
-    "proxy",
-    "same_addresses",
-    "canonical_name",
-    "addresses_within",
-];
 /// Keys of a rule that name the other end; at most one of them.
 pub(super) const WAYS: &[&str] = &["out", "in", "local", "either"];
 /// Keys of a rule that is not about flows.
 pub(super) const SPECIAL: &[&str] = &["proxy", "same_addresses", "canonical_name", "addresses_within"];
 /// Keys of a claim that hold for the flows of its rule.
 pub(super) const CONSTRAINTS: &[&str] = &["tls", "lifetime", "keep_alive_max", "websocket", "encrypted"];
-/// Keys of `canonical_name`.
-pub(super) const CANONICAL_NAME: &[&str] = &["name", "under"];
-/// Keys of `addresses_within`.
-pub(super) const ADDRESSES_WITHIN: &[&str] = &["names", "networks"];
-/// Keys of `tls`.
-pub(super) const TLS: &[&str] = &[
-    "policy",
-    "min_version",
-    "max_version",
-    "suites",
-    "min_rsa_bits",
-    "signatures",
-    "mutual",
-    "issuers",
-    "pins",
-    "alpn",
-];
-/// Keys of `lifetime`.
-pub(super) const LIFETIME: &[&str] = &["long_running", "min", "max", "max_idle_tail"];
-/// Keys of a port set that is a mapping.
-pub(super) const PORTS: &[&str] = &["except", "prefer"];
-/// Keys of a statement in `not_checkable`.
-pub(super) const STATEMENT: &[&str] = &["id", "title", "reason", "quote", "silent", "source", "reviewed"];
-/// Keys of an entry of `contradictions`.
-pub(super) const CONTRADICTION: &[&str] = &["claims", "note"];
 
 /// The peer that is anybody.
 pub(super) const ANYONE: &str = "anyone";
@@ -116,8 +107,12 @@ pub(super) const REFERENCE: char = '$';
 pub(super) const UNBOUND: &str = "unbound";
 
 /// Words of `kind`.
-pub(super) const KINDS: &[(&str, ParameterKind)] =
-    &[("flag", ParameterKind::Flag), ("ports", ParameterKind::Ports), ("peers", ParameterKind::Peers)];
+pub(super) const KINDS: &[(&str, ParameterKind)] = &[
+    ("flag", ParameterKind::Flag),
+    ("ports", ParameterKind::Ports),
+    ("peers", ParameterKind::Peers),
+    ("version", ParameterKind::Version),
+];
 
 /// Words of `severity`.
 pub(super) const SEVERITIES: &[(&str, Severity)] =

@@ -79,6 +79,11 @@ impl fmt::Display for Condition {
         match self {
             Self::Variant { group, options } => write!(f, "{group}: {}", options.join(" or ")),
             Self::Flag { parameter, is } => write!(f, "{parameter}: {is}"),
+            Self::Version { parameter, ranges, unbound } => {
+                let ranges = ranges.iter().map(|range| range.of(parameter));
+                let open = unbound.then(|| format!("{parameter} {}", schema::UNBOUND));
+                f.write_str(&ranges.chain(open).collect::<Vec<_>>().join(" or "))
+            }
         }
     }
 }
@@ -167,6 +172,16 @@ impl fmt::Display for Profile {
                 &format!("{} ({}, {default}): {}", parameter.name, parameter.kind, parameter.help),
             )?;
         }
+        for subject in &self.subjects {
+            row(
+                "subject",
+                &if subject.help.is_empty() {
+                    subject.name.clone()
+                } else {
+                    format!("{}: {}", subject.name, subject.help)
+                },
+            )?;
+        }
         writeln!(f, "\nClaims ({})", self.claims.len())?;
         for (index, claim) in self.claims.iter().enumerate() {
             show_claim(f, claim, self.excepts(index))?;
@@ -232,7 +247,9 @@ fn show_claim(f: &mut fmt::Formatter<'_>, claim: &Claim, excepts: Option<&str>) 
             claim.when.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
         );
     }
-    if claim.subject != super::claim::DEVICE {
+    if claim.subject == ANYONE {
+        line.push_str("; binds every subject");
+    } else if claim.subject != super::bind::DEVICE {
         let _ = write!(line, "; binds the {}, not the device", claim.subject);
     }
     if let Some(severity) = claim.severity {

@@ -88,7 +88,7 @@ pub(super) fn peer(text: &str) -> Result<PeerWord, String> {
 }
 
 /// An address or a prefix; `None` for what is meant to be neither.
-fn network(text: &str) -> Result<Option<IpNet>, String> {
+pub(super) fn network(text: &str) -> Result<Option<IpNet>, String> {
     if let Ok(ip) = text.parse::<IpAddr>() {
         return Ok(Some(IpNet::from(ip)));
     }
@@ -149,7 +149,7 @@ fn domain(name: &str, text: &str) -> Result<(), String> {
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
     };
     if name.len() > 253 || !name.split('.').all(label) {
-        return Err(format!("expected a domain name, got `{text}`"));
+        return Err(format!("expected a domain name such as `my.example.com`, got `{text}`"));
     }
     Ok(())
 }
@@ -193,7 +193,12 @@ pub(super) fn suite(text: &str) -> Result<u16, String> {
             .map_err(|_| format!("expected a code point such as `0xC027`, got `{text}`"));
     }
     tls_policy::suite_by_name(text).map(|suite| suite.code).ok_or_else(|| {
-        format!("unknown cipher suite `{text}`{}", near(text, tls_policy::suite_names().names()))
+        match near(text, tls_policy::suite_names().names()) {
+            hint if hint.is_empty() => format!(
+                "unknown cipher suite `{text}` (expected an IANA name, an OpenSSL name or a code point such as `0xC027`)"
+            ),
+            hint => format!("unknown cipher suite `{text}`{hint}"),
+        }
     })
 }
 

@@ -176,11 +176,11 @@ impl File<'_> {
     }
 
     fn waiver(&mut self, at: &At<'_>) -> Option<Waiver> {
-        let map = self.reader.map(at, &["id", "match", "reason", "owner", "expires"])?;
+        let mut map = self.reader.map(at, &["id", "match", "reason", "owner", "expires"])?;
         let id = self.reader.required_text(&map, "id");
         let named =
             At::new(at.item, id.as_ref().map_or_else(|| at.key.clone(), |id| format!("waivers.{id}")));
-        let map = Map { key: named.key.clone(), ..map };
+        map.key.clone_from(&named.key);
         let reason = self.filled_in(&map, "reason", "say why this deviation is acceptable until it expires");
         let owner = self.filled_in(&map, "owner", "say who answers for it, a person or a team");
         let expires = self.reader.required(&map, "expires");
@@ -414,7 +414,7 @@ mod tests {
     fn ids_are_unique_within_a_file_and_over_all_files() {
         let entry = "  - {id: A, match: {port: 1}, reason: r, owner: o, expires: 2026-12-31}\n";
         let twice = from_str(&format!("version: 1\nwaivers:\n{entry}{entry}"), "w.yaml", CODES);
-        assert!(error(twice).contains("w.yaml:4:5: waivers.2: the id `A` is used already, in line 3"));
+        assert!(error(twice).contains("w.yaml:4:5: waivers.A: the id `A` is used already, in line 3"));
         let once = |origin| from_str(&format!("version: 1\nwaivers:\n{entry}"), origin, CODES).unwrap();
         let both = [once("a.yaml"), once("b.yaml")].concat();
         let text = refuse_twins(&both).unwrap_err().to_string();

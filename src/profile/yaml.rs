@@ -91,8 +91,26 @@ pub(super) fn parse_within(text: &str, bounds: Bounds) -> Result<Item, (Place, S
     serde_saphyr::from_str_with_options::<Item>(text, options).map_err(|error| {
         let error = error.without_snippet();
         let place = error.location().map(Place::from).unwrap_or_default();
-        (place, message(error, bounds))
+        let hint = hint(text, place);
+        (place, format!("{}{hint}", message(error, bounds)))
     })
+}
+
+/// What most often helps where YAML reads something else than was meant.
+fn hint(text: &str, place: Place) -> &'static str {
+    let at = |number: u64| usize::try_from(number).ok()?.checked_sub(1);
+    let line = at(place.line).and_then(|line| text.lines().nth(line)).unwrap_or_default();
+    let rest: String = at(place.column).map(|column| line.chars().skip(column).collect()).unwrap_or_default();
+    if rest.starts_with(['>', '|', '*', '&', '!', '@', '%', '`']) {
+        return " (a text that begins with `>`, `*`, `@` or the like needs quotation marks)";
+    }
+    if rest.starts_with(": ") {
+        return " (a text with `: ` in it needs quotation marks)";
+    }
+    if line.trim_start_matches(' ').starts_with('\t') {
+        return " (indent with blanks)";
+    }
+    ""
 }
 
 /// What is wrong, without the place, which is told apart from it.

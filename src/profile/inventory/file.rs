@@ -16,7 +16,7 @@ use crate::model::finding::Severity;
 use crate::profile::problem::{self, near_or_all};
 use crate::profile::read::{At, Map, Reader};
 use crate::profile::yaml::{self, Place};
-use crate::profile::{Parameter, ParameterKind, Peer, Profile, builtin, load, value};
+use crate::profile::{Parameter, ParameterKind, Peer, Profile, bind, builtin, load, value};
 
 /// Keys of the file.
 const INVENTORY: &[&str] = &["version", "inventory", "site", "unlisted", "devices"];
@@ -313,7 +313,8 @@ struct Key {
 impl Choices<'_, '_> {
     /// What the entry `map` chooses, as an index.
     fn choose(&mut self, reader: &mut Reader<'_>, map: &Map<'_>) -> Option<usize> {
-        let subject = subject(reader, map);
+        let subject =
+            map.get("subject").and_then(|at| reader.text(&at)).unwrap_or_else(|| bind::DEVICE.to_owned());
         let variants = map.get("variant").map(|at| reader.texts(&at)).unwrap_or_default();
         let variants: Vec<String> = variants.into_iter().map(|(text, _)| text).collect();
         let own = sets(reader, map);
@@ -370,20 +371,6 @@ impl Choices<'_, '_> {
             })
             .collect()
     }
-}
-
-/// As whom an entry's devices are judged: the device itself.
-fn subject(reader: &mut Reader<'_>, map: &Map<'_>) -> String {
-    let device = "device";
-    if let Some(at) = map.get("subject")
-        && let Some(other) = reader.text(&at).filter(|subject| subject != device)
-    {
-        reader.wrong(
-            &at,
-            format!("expected `{device}`, whose claims are the only ones that are judged, got `{other}`"),
-        );
-    }
-    device.to_owned()
 }
 
 fn parameter<'p>(profile: &'p Profile, name: &str) -> Option<&'p Parameter> {

@@ -110,7 +110,7 @@ impl Choice {
         variants: Vec<String>,
         sets: Vec<(String, String)>,
     ) -> Result<Self> {
-        let declaration = bind::bind(&profile, &variants, &sets)?;
+        let declaration = bind::bind_as(&profile, &subject, &variants, &sets)?;
         Ok(Self { profile, subject, variants, sets, declaration })
     }
 

@@ -66,7 +66,7 @@ fn find(subject: &Subject<'_>, lints: &mut Vec<Lint>) {
         }
         if count(&claim.ports).is_some_and(|count| count >= MANY_PORTS) {
             lints.push(many_ports(subject, claim));
-        } else if claim.rule.way == Some(Way::Out) && claim.claim.subject == super::super::claim::DEVICE {
+        } else if claim.rule.way == Some(Way::Out) && claim.claim.subject == super::super::bind::DEVICE {
             anybody.push(claim);
         }
     }

@@ -95,6 +95,13 @@ pub(super) fn conditions_exclude(a: &Condition, b: &Condition) -> bool {
         (Condition::Flag { parameter: a, is: is_a }, Condition::Flag { parameter: b, is: is_b }) => {
             a == b && is_a != is_b
         }
+        (
+            Condition::Version { parameter: a, ranges: of_a, unbound: open_a },
+            Condition::Version { parameter: b, ranges: of_b, unbound: open_b },
+        ) => {
+            let both = of_a.iter().any(|a| of_b.iter().any(|b| a.overlaps(b)));
+            a == b && !both && !(*open_a && *open_b)
+        }
         _ => false,
     }
 }

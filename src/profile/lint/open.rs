@@ -66,7 +66,7 @@ fn filled_by<'p>(subject: &Subject<'p>, name: &str) -> Vec<&'p Claim> {
 fn depending_on<'p>(subject: &Subject<'p>, name: &str) -> Vec<&'p Claim> {
     let named = |condition: &Condition| match condition {
         Condition::Variant { group, .. } => group == name,
-        Condition::Flag { parameter, .. } => parameter == name,
+        Condition::Flag { parameter, .. } | Condition::Version { parameter, .. } => parameter == name,
     };
     subject.profile.claims.iter().filter(|claim| claim.when.iter().any(named)).collect()
 }
@@ -91,6 +91,7 @@ fn left_open(subject: &Subject<'_>, parameter: &Parameter, filled: &[&Claim], de
         ParameterKind::Flag => "true or false",
         ParameterKind::Ports => "PORTS",
         ParameterKind::Peers => "NAMES-OR-ADDRESSES",
+        ParameterKind::Version => "VERSION",
     };
     let remedy = format!("set it: --set {name}={value}");
     let claims = filled.iter().chain(depending).copied();

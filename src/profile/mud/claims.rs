@@ -12,7 +12,8 @@ use super::says::{Becomes, DYNAMIC, FIRST_USUAL, Who, becomes, is_group, own_id}
 use super::{Class, Kept, Rest, Side, titles};
 use crate::model::Transport;
 use crate::model::finding::Way;
-use crate::profile::claim::{DEVICE, nothing};
+use crate::profile::bind::DEVICE;
+use crate::profile::claim::nothing;
 use crate::profile::{
     Baseline, Claim, FlowRule, Level, NamePattern, Parameter, Peer, Ports, Rule, Slot, SlotPart, Source,
     Statement, TlsRule,

@@ -15,7 +15,7 @@ use super::says::is_group;
 use super::{CONTAINER, Class, Extras, NTH, Side, bare, tls};
 use crate::model::Transport;
 use crate::model::finding::Way;
-use crate::profile::claim::DEVICE;
+use crate::profile::bind::DEVICE;
 use crate::profile::{
     BoundClaim, Claim, ClaimState, Condition, Declaration, FlowRule, Level, NamePattern, Peer, Ports,
     Profile, Rule,

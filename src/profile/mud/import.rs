@@ -395,6 +395,7 @@ fn assembled(made: Made, mut extras: Extras, told: &Told, origin: &str) -> Profi
         reviewed: Some(told.updated.clone()).filter(|date| !date.is_empty()),
         variants: Vec::new(),
         parameters: made.parameters,
+        subjects: Vec::new(),
         identify: Identify { mud_urls, ..Identify::default() },
         baseline: made.baseline,
         tls_policy: DEFAULT_POLICY.to_owned(),

@@ -6,11 +6,11 @@ mod text;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::claim::DEVICE;
+use super::bind::DEVICE;
 use super::load::DEFAULT_POLICY;
-use super::schema::{self, ANYONE, REFERENCE};
+use super::schema::{self, ANYONE, REFERENCE, UNBOUND};
 use super::{
-    Claim, Condition, FlowRule, Identify, Level, LifetimeRule, Parameter, Peer, Ports, Profile, Rule,
+    Claim, Condition, FlowRule, Identify, Level, LifetimeRule, Parameter, Peer, Ports, Profile, Role, Rule,
     SlotPart, Source, Statement, TlsRule, tls_policy,
 };
 use crate::model::Transport;
@@ -95,6 +95,7 @@ fn entries(profile: &Profile, notes: &Notes) -> Vec<(String, Tree)> {
     out.text("title", &profile.title);
     document(&mut out, profile);
     identify(&mut out, &profile.identify);
+    subjects(&mut out, &profile.subjects);
     variants(&mut out, profile);
     parameters(&mut out, &profile.parameters);
     out.list("baseline", profile.baseline.iter().map(Tree::of).collect());
@@ -158,6 +159,20 @@ fn identify(out: &mut Entries, identify: &Identify) {
     map.values("ports", &identify.ports);
     if !map.0.is_empty() {
         out.add("identify", map.map());
+    }
+}
+
+fn subjects(out: &mut Entries, subjects: &[Role]) {
+    let mut all = Entries::default();
+    for subject in subjects {
+        let mut map = Entries::default();
+        // A mapping has a key.
+        map.text("help", if subject.help.is_empty() { &subject.name } else { &subject.help });
+        identify(&mut map, &subject.identify);
+        all.add(&subject.name, map.map());
+    }
+    if !all.0.is_empty() {
+        out.add("subjects", all.map());
     }
 }
 
@@ -231,6 +246,10 @@ fn conditions(when: &[Condition]) -> Tree {
         match condition {
             Condition::Variant { group, options } => out.values(group, options),
             Condition::Flag { parameter, is } => out.scalar(parameter, &is),
+            Condition::Version { parameter, ranges, unbound } => {
+                let ranges = ranges.iter().map(ToString::to_string);
+                out.values(parameter, ranges.chain(unbound.then(|| UNBOUND.to_owned())));
+            }
         }
     }
     out.map()
@@ -412,7 +431,8 @@ mod tests {
     #[test]
     fn every_construct_reads_back_as_it_was() {
         let text = "version: 1\nprofile: a\ntitle: 'it''s: \"odd\" # text'\nidentify: {mud_urls: 'https://a.example/*'}\n\
-            parameters:\n  p: {kind: ports, help: h, default: '80,90-99'}\n  q: {kind: peers, help: h}\n  f: {kind: flag, help: h}\n\
+            parameters:\n  p: {kind: ports, help: h, default: '80,90-99'}\n  q: {kind: peers, help: h}\n  f: {kind: flag, help: h}\n  w: {kind: version, help: h, default: '1.10'}\n\
+            subjects: {browser: {help: h, identify: {dhcp_host_names: 'pc-*'}}}\n\
             variants: {v: {options: [a, b], default: b}}\ntls_policy: default\nclaims:\n  \
             - {id: A, title: t, subject: browser, when: {v: [a, unbound], f: false}, severity: info,\n     \
                required: {out: [a.example, '*.b.example', .c.example, 192.0.2.1, 2001:db8::/32, $q, local-network], at_least: 2,\n       \
@@ -424,7 +444,8 @@ mod tests {
             - {id: D, title: t, allowed: {out: anyone, tcp: {prefer: [1, 3, 2]}, service: [tls/mqtt, amqp]}}\n  \
             - {id: E, title: t, forbidden: {proxy: true}}\n  \
             - {id: F, title: t, informational: {addresses_within: {names: a.example, networks: $q}}}\n  \
-            - {id: G, title: t, informational: {either: anyone, udp: any}, lifetime: {long_running: true}}\n";
+            - {id: G, title: t, informational: {either: anyone, udp: any}, lifetime: {long_running: true}}\n  \
+            - {id: H, title: t, subject: anyone, allowed: {out: anyone}, when: {w: ['> 1, <= 2', '< 0.5', '3.0', unbound]}}\n";
         let profile = load::from_str(text, "a").unwrap();
         assert_eq!(content(&back(&profile, &Notes::default())), content(&profile));
     }
