@@ -48,6 +48,13 @@ pub(super) fn run(args: &LearnArgs) -> Result<Exit> {
         Some((declaration, _)) => declaration.clone(),
         None => learn::nothing()?,
     };
+    // What somebody has reviewed is not written over; with --into its text is kept.
+    if let Some(path) = args.output.as_deref().filter(|path| args.into.is_none() && path.is_file()) {
+        return Err(Error::Usage(format!(
+            "failed to write the profile `{}`: the file exists (name a new one, or add to it with --into)",
+            path.display()
+        )));
+    }
     let output = Output::create(args.output.as_deref())?;
     let (analysis, names) = settings::analyse(&args.input)?;
     // As in `check`: the end of the process frees it all at once.
