@@ -161,7 +161,7 @@ pub(super) struct CheckArgs {
     #[arg(short, long, value_name = "PROFILE")]
     pub(super) profile: Vec<String>,
     /// Judge a whole fleet: this file says which device is judged by which profile (docs/fleet.md); takes the place of -p,
-    /// --device, --variant and --set
+    /// --device, --subject, --variant and --set
     #[arg(long, value_name = "FILE")]
     pub(super) inventory: Option<PathBuf>,
     #[command(flatten)]

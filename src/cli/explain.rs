@@ -160,17 +160,26 @@ const MAX_TOLD: usize = 5;
 
 /// What a row of this status asks for.
 fn remedy(row: &Row) -> String {
+    let code = row.cell("code");
     let claim = match row.cell("claim") {
         "" => String::from("declare it in a claim"),
         claim => format!("say so in claim {claim}"),
+    };
+    // What is wrong whatever was declared is not put right by a declaration.
+    let declarable =
+        !row.cell("claim").is_empty() || code.starts_with("undeclared-") || code.starts_with("inbound-");
+    let declare = if declarable {
+        format!("; or, if it is meant to do this, {claim} of the profile")
+    } else {
+        String::new()
     };
     match (row.status, row.cell("waiver")) {
         (_, waiver) if !waiver.is_empty() => {
             format!("It is accepted by the waiver {waiver} until that expires; have it put right before.")
         }
-        _ if !checks::is_waivable(row.cell("code")) => String::from("It is not about the device; see below."),
+        _ if !checks::is_waivable(code) => String::from("It is not about the device; see below."),
         (Status::Violation, _) => format!(
-            "Have the device put right; or, if it is meant to do this, {claim} of the profile. To accept it for a time, waive it: \
+            "Have the device put right{declare}. To accept it for a time, waive it: \
              `wireclaim check ... --write-waivers FILE` drafts the waiver."
         ),
         (Status::Obstructed, _) => String::from(

@@ -80,9 +80,10 @@ pub(crate) fn shows<'a>(said: &str, expected: &'a str) -> Result<(), &'a str> {
 fn edit(path: &Path, hunks: &str) {
     let mut text = fs::read_to_string(path).expect("the file is there");
     for hunk in format!("{hunks}\n").split("@@\n") {
-        let side = |other: char| -> String {
+        let side = |other: char| {
             let lines = hunk.lines().filter(|line| !line.starts_with(other));
-            lines.map(|line| format!("{}\n", line.get(1..).unwrap_or_default())).collect()
+            let lines: Vec<&str> = lines.map(|line| line.get(1..).unwrap_or_default()).collect();
+            lines.join("\n") + "\n"
         };
         let (old, new) = (side('+'), side('-'));
         assert_eq!(text.matches(&old).count(), 1, "{} has this once:\n{old}", path.display());
