@@ -80,7 +80,11 @@ fn wrong_arguments_are_refused() {
     refused(&say("--nope"), &["--nope"]);
     refused(&say("chek x.pcap"), &["chek", "check"]);
     refused(&say("check -p farmbot"), &["CAPTURE"]);
-    refused(&say(&format!("check {CLEAN}")), &["--profile"]);
+    assert!(!say("check -p farmbot").err.contains("drafts one"));
+    refused(
+        &say(&format!("check {CLEAN}")),
+        &["--profile", "`wireclaim learn CAPTURE -o device.yaml` drafts one"],
+    );
     refused(&farmbot(&format!("{CLEAN} --fail-on fatal")), &["fatal", "error", "never"]);
     refused(&farmbot(&format!("{CLEAN} -j 0")), &["0"]);
     refused(&farmbot(&format!("{CLEAN} -q -v")), &["--quiet", "--verbose"]);

@@ -13,8 +13,6 @@
 
 mod support;
 
-use std::fs;
-
 use support::page;
 
 /// What the page calls its recordings, and the cases that they are.
@@ -29,7 +27,7 @@ fn the_walk_through_is_what_the_program_says() {
     for (name, case) in RECORDINGS {
         assert!(text.contains(&format!("`{name}.pcap`")) && text.contains(&format!("`{case}`")), "{name}");
         let capture = support::capture(&support::root().join("fixtures/cases").join(case));
-        fs::copy(capture, folder.path().join(format!("{name}.pcap"))).unwrap();
+        std::fs::copy(capture, folder.path().join(format!("{name}.pcap"))).unwrap();
     }
     assert!(page::run(&text, folder.path()) >= 15, "every step has its command");
 }

@@ -80,7 +80,12 @@ pub fn run() -> ExitCode {
         Err(error) => {
             // Help and version are answers, not errors; clap knows which stream each belongs to.
             let _ = error.print();
+            let without_profile = error.to_string().contains("\n  <--profile <PROFILE>|");
             match error.kind() {
+                ErrorKind::MissingRequiredArgument if without_profile => {
+                    tell!("For a device without profile, `wireclaim learn CAPTURE -o device.yaml` drafts one.");
+                    Exit::Failed
+                }
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Clean,
                 _ => Exit::Failed,
             }
