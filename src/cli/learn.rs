@@ -72,7 +72,7 @@ pub(super) fn run(args: &LearnArgs) -> Result<Exit> {
     load::from_str(&text, "the learnt profile")?;
     output.write(|out| out.write_all(text.as_bytes()))?;
     if !args.input.quiet {
-        eprint!("{}", Summary { every_capture: args.input.verbose, ..super::flows::facts(&analysis) });
+        super::say(&Summary { every_capture: args.input.verbose, ..super::flows::facts(&analysis) });
         tell(&learnt, existing.is_some());
     }
     super::flows::tell_read_error(&analysis);
@@ -114,15 +114,15 @@ fn merged(text: &str, name: &str, learnt: &Learnt) -> Result<String> {
 fn tell(learnt: &Learnt, beside: bool) {
     let (required, allowed, attempts) = learnt.counts;
     let new = if beside { "new claims" } else { "claims" };
-    eprintln!(
+    tell!(
         "learnt: {} {new} ({required} required, {allowed} allowed, {attempts} only attempted); {} flows not learnt",
         learnt.profile.claims.len(),
         learnt.left
     );
     if beside && learnt.profile.claims.is_empty() {
-        eprintln!("nothing is new: the profile is as it was");
+        tell!("nothing is new: the profile is as it was");
     }
     for (code, count, sentence) in &learnt.remaining {
-        eprintln!("checking the same captures still gives {code} ({count}): {}", printable(sentence));
+        tell!("checking the same captures still gives {code} ({count}): {}", printable(sentence));
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn import(args: &ImportArgs) -> Result<Exit> {
     let text = write::yaml(&profile, &notes(&profile, &name));
     put(args.output.as_deref(), &text)?;
     if !args.quiet {
-        eprintln!(
+        tell!(
             "wireclaim: {name} follows {}; claims: {}, statements that packets cannot show: {}, lints: {}",
             extras.dialect,
             profile.claims.len(),
@@ -83,7 +83,7 @@ pub(super) fn import(args: &ImportArgs) -> Result<Exit> {
         );
         let offers = profile.claims.iter().filter(|claim| has_offers(claim)).count();
         if offers > 0 {
-            eprintln!(
+            tell!(
                 "wireclaim: {name}: what the device offers in TLS ({offers} claims) stands only in the MUD file: check with that"
             );
         }
@@ -94,7 +94,7 @@ pub(super) fn import(args: &ImportArgs) -> Result<Exit> {
             .map(|parameter| parameter.name.as_str())
             .collect();
         if !open.is_empty() {
-            eprintln!(
+            tell!(
                 "wireclaim: {name}: claims are unbound until these are set (--set {}=ADDRESSES): {}",
                 open.first().copied().unwrap_or_default(),
                 open.join(", ")
@@ -157,7 +157,7 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit> {
     if !args.quiet {
         for (id, note) in &exported.notes {
             let id = if id.is_empty() { String::new() } else { format!(" {id}") };
-            eprintln!("wireclaim: {}{id}: {}", printable(&profile.name), printable(note));
+            tell!("wireclaim: {}{id}: {}", printable(&profile.name), printable(note));
         }
     }
     Ok(Exit::Clean)
