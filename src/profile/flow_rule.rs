@@ -100,7 +100,7 @@ fn service(reader: &mut Reader<'_>, body: &Map<'_>, context: &Context) -> Servic
         let chains = texts.iter().filter_map(|(text, at)| reader.accept(at, value::service(text))).collect();
         return Service { transports, ports, slots, chains };
     }
-    for (key, place) in body.present(&["tcp", "udp", "icmp"]) {
+    for (key, place) in body.present(&["tcp", "udp", "icmp", "ip"]) {
         let message = format!("`{key}` does not go with a service by name, which has its own");
         reader.problem(place, &body.key, message);
     }
@@ -112,7 +112,7 @@ fn service(reader: &mut Reader<'_>, body: &Map<'_>, context: &Context) -> Servic
     whole.unwrap_or(Service { transports, ports, slots, chains: Vec::new() })
 }
 
-/// The transports of a mapping with `tcp`, `udp` and `icmp`, and their ports.
+/// The transports of a mapping with `tcp`, `udp`, `icmp` and `ip`, and their ports.
 pub(super) fn transports(
     reader: &mut Reader<'_>,
     body: &Map<'_>,
@@ -138,6 +138,15 @@ pub(super) fn transports(
             reader.problem(body.place, &body.key, "`icmp` has no ports and does not go with `tcp` or `udp`");
         }
         transports.extend([Transport::Icmp, Transport::Icmpv6]);
+    }
+    if let Some(at) = body.get("ip") {
+        if found.is_some() {
+            reader.wrong(&at, "what `ip` names has no ports and does not go with `tcp` or `udp`");
+        }
+        let mut others = reader.each(&at, value::ip_protocol);
+        others.sort_unstable();
+        others.dedup();
+        transports.extend(others);
     }
     let (ports, part) = found.unwrap_or((Ports::Any, Slots::new()));
     slots.extend(part);

@@ -6,8 +6,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::problem::near;
-use super::schema::{ANYONE, LIST, LOCAL_NETWORK, REFERENCE, TLS_VERSIONS, words};
+use super::schema::{ANYONE, IP_PROTOCOLS, LIST, LOCAL_NETWORK, REFERENCE, TLS_VERSIONS, words};
 use super::{NamePattern, Peer, addresses, tls_policy};
+use crate::model::Transport;
 
 /// What stands where a peer is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,31 @@ pub(super) fn port(text: &str) -> Result<u16, String> {
         Ok(port) if port > 0 && text.bytes().all(|b| b.is_ascii_digit()) => Ok(port),
         _ => Err(format!("expected a port from 1 to 65535, got `{text}`")),
     }
+}
+
+/// A protocol above IP that has no key of its own: its number, or a word for it.
+pub(super) fn ip_protocol(text: &str) -> Result<Transport, String> {
+    let word = IP_PROTOCOLS.iter().find(|(word, _)| *word == text).map(|(_, number)| *number);
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    match word.or_else(|| text.parse().ok().filter(|_| digits)) {
+        Some(6) => Err("TCP has the key `tcp`".to_owned()),
+        Some(17) => Err("UDP has the key `udp`".to_owned()),
+        Some(1 | 58) => Err("ICMP and ICMPv6 have the key `icmp`".to_owned()),
+        Some(number) => Ok(Transport::Other(number)),
+        None => {
+            let words: Vec<&str> = words(IP_PROTOCOLS).collect();
+            let words = words.join("`, `");
+            Err(format!(
+                "expected the number of an IP protocol from 0 to 255, or one of `{words}`; got `{text}`"
+            ))
+        }
+    }
+}
+
+/// How `ip` writes a protocol.
+pub(super) fn ip_protocol_word(number: u8) -> String {
+    let word = IP_PROTOCOLS.iter().find(|(_, known)| *known == number);
+    word.map_or_else(|| number.to_string(), |(word, _)| (*word).to_owned())
 }
 
 fn range(text: &str) -> Result<(u16, u16), String> {

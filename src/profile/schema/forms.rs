@@ -132,6 +132,15 @@ pub(super) static PORT_RANGES: Form = Form {
     examples: &["443", "8000-8010", "80,443", "$https_port", "any"],
 };
 
+pub(super) static IP_PROTOCOL: Form = Form {
+    name: "ip_protocol",
+    doc: "A protocol above IP: its number, or a word for it.",
+    pattern: Some("^([0-9]{1,3}|igmp|gre|esp|ah|ospf|sctp)$"),
+    also: &["integer"],
+    range: Some((0, 255)),
+    examples: &["47", "gre"],
+};
+
 pub(super) static CHAIN: Form = Form {
     name: "protocols",
     doc: "Protocols by content, outermost first, or a service by name.",

@@ -1,8 +1,8 @@
 //! Every key of a profile: its meaning, and what its value may be.
 
 use super::forms::{
-    BITS, CHAIN, COMPARISON, CONDITION, COUNT, DATE, DURATION, EXACT_NAME, ID, KEY_NAME, NAME, OPTION, OUI,
-    PEER, POLICY, PORT, PORT_RANGES, PROFILE_NAME, REFERENCE, SHA256, SUITE, TEXT, TLS_VERSION,
+    BITS, CHAIN, COMPARISON, CONDITION, COUNT, DATE, DURATION, EXACT_NAME, ID, IP_PROTOCOL, KEY_NAME, NAME,
+    OPTION, OUI, PEER, POLICY, PORT, PORT_RANGES, PROFILE_NAME, REFERENCE, SHA256, SUITE, TEXT, TLS_VERSION,
 };
 use super::{BASELINE, KINDS, Key, LEVELS, Mapping, Need, SEVERITIES, Value, words};
 
@@ -204,6 +204,11 @@ pub(in crate::profile) static SERVICE: Mapping = Mapping {
         may("tcp", "TCP ports of the responder.", PORT_SET),
         may("udp", "UDP ports of the responder.", PORT_SET),
         may("icmp", "ICMP and ICMPv6.", Value::Flag),
+        may(
+            "ip",
+            "Other protocols above IP, by number or word; they have no ports.",
+            Value::Some(&IP_PROTOCOL),
+        ),
         may("service", "Protocols by content, outermost first; any of these.", Value::Some(&CHAIN)),
     ],
 };
@@ -265,6 +270,11 @@ pub(in crate::profile) static RULE: Mapping = Mapping {
         may("tcp", "TCP ports of the responder.", PORT_SET),
         may("udp", "UDP ports of the responder.", PORT_SET),
         may("icmp", "ICMP and ICMPv6.", Value::Flag),
+        may(
+            "ip",
+            "Other protocols above IP, by number or word; they have no ports.",
+            Value::Some(&IP_PROTOCOL),
+        ),
         may(
             "service",
             "Protocols by content, outermost first, any of these; or `$NAME`, of `services`.",

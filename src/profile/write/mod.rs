@@ -11,7 +11,7 @@ use super::load::DEFAULT_POLICY;
 use super::schema::{self, ANYONE, REFERENCE, UNBOUND};
 use super::{
     Claim, Condition, FlowRule, Identify, Level, LifetimeRule, Parameter, Peer, Ports, Profile, Role, Rule,
-    SlotPart, Source, Statement, TlsRule, tls_policy,
+    SlotPart, Source, Statement, TlsRule, tls_policy, value,
 };
 use crate::model::Transport;
 use crate::model::finding::Way;
@@ -296,6 +296,11 @@ fn flow(profile: &Profile, at: usize, rule: &FlowRule) -> Tree {
         }
     }
     out.flag("icmp", rule.transports.contains(&Transport::Icmp));
+    let others = rule.transports.iter().filter_map(|transport| match transport {
+        Transport::Other(number) => Some(value::ip_protocol_word(*number)),
+        _ => None,
+    });
+    out.values("ip", others);
     out.values("service", &rule.services);
     if rule.at_least > 1 {
         out.scalar("at_least", &rule.at_least);
@@ -442,6 +447,8 @@ mod tests {
             - {id: B, title: t, forbidden: {in: anyone, udp: $p, tcp: $p, blocked: true}}\n  \
             - {id: C, title: t, allowed: {local: anyone, icmp: true}}\n  \
             - {id: D, title: t, allowed: {out: anyone, tcp: {prefer: [1, 3, 2]}, service: [tls/mqtt, amqp]}}\n  \
+            - {id: I, title: t, allowed: {out: 192.0.2.1, ip: [esp, gre, 99, 0]}}\n  \
+            - {id: J, title: t, allowed: {local: anyone, icmp: true, ip: ospf}}\n  \
             - {id: E, title: t, forbidden: {proxy: true}}\n  \
             - {id: F, title: t, informational: {addresses_within: {names: a.example, networks: $q}}}\n  \
             - {id: G, title: t, informational: {either: anyone, udp: any}, lifetime: {long_running: true}}\n  \
