@@ -6,7 +6,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::problem::near;
-use super::schema::{ANYONE, IP_PROTOCOLS, LIST, LOCAL_NETWORK, REFERENCE, TLS_VERSIONS, words};
+use super::schema::{
+    ANYONE, DTLS_VERSIONS, IP_PROTOCOLS, LIST, LOCAL_NETWORK, REFERENCE, TLS_VERSIONS, words,
+};
 use super::{NamePattern, Peer, addresses, tls_policy};
 use crate::model::Transport;
 
@@ -49,6 +51,31 @@ pub(super) fn ip_protocol(text: &str) -> Result<Transport, String> {
             ))
         }
     }
+}
+
+/// A code point of TLS, decimal or hexadecimal.
+pub(super) fn code_point(text: &str) -> Result<u16, String> {
+    let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let code = match hex {
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_hexdigit()) => u16::from_str_radix(digits, 16).ok(),
+        None if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
+        _ => None,
+    };
+    code.ok_or_else(|| {
+        format!("expected a code point from 0 to 65535 or from 0x0000 to 0xFFFF, got `{text}`")
+    })
+}
+
+/// A version in a ClientHello.
+pub(super) fn offered_version(text: &str) -> Result<u16, String> {
+    let known = TLS_VERSIONS.iter().chain(DTLS_VERSIONS).find(|(word, _)| *word == text);
+    known.map_or_else(|| code_point(text), |(_, code)| Ok(*code))
+}
+
+/// How `offers` writes a version.
+pub(super) fn offered_version_word(code: u16) -> String {
+    let known = TLS_VERSIONS.iter().chain(DTLS_VERSIONS).find(|(_, known)| *known == code);
+    known.map_or_else(|| format!("0x{code:04X}"), |(word, _)| (*word).to_owned())
 }
 
 /// How `ip` writes a protocol.

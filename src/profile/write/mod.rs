@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::bind::DEVICE;
 use super::load::DEFAULT_POLICY;
+use super::mud::TlsOffer;
 use super::schema::{self, ANYONE, REFERENCE, UNBOUND};
 use super::{
     AddressSet, Claim, Condition, FlowRule, Identify, Level, LifetimeRule, Parameter, Peer, Ports, Profile,
@@ -406,8 +407,6 @@ fn tls_block(tls: &TlsRule) -> Tree {
             out.scalar(key, &word);
         }
     }
-    let suite =
-        |code: &u16| tls_policy::suite(*code).map_or(format!("0x{code:04X}"), |suite| suite.name.to_owned());
     out.values("suites", tls.suites.iter().map(suite));
     if let Some(bits) = tls.min_rsa_bits {
         out.scalar("min_rsa_bits", &bits);
@@ -417,7 +416,27 @@ fn tls_block(tls: &TlsRule) -> Tree {
     out.values("issuers", &tls.issuers);
     out.values("pins", &tls.pins);
     out.values("alpn", &tls.alpn);
+    out.list("offers", tls.offers.iter().map(offer).collect());
     out.map()
+}
+
+fn offer(offer: &TlsOffer) -> Tree {
+    let mut out = Entries::default();
+    let code = |code: &u16| format!("0x{code:04X}");
+    out.text("name", &offer.name);
+    out.values("versions", offer.versions.iter().map(|code| value::offered_version_word(*code)));
+    out.values("suites", offer.suites.iter().map(suite));
+    out.values("extensions", &offer.extensions);
+    out.values("groups", offer.groups.iter().map(code));
+    out.values("signatures", offer.signatures.iter().map(code));
+    out.values("certificate_signatures", offer.certificate_signatures.iter().map(code));
+    out.values("psk_modes", &offer.psk_modes);
+    out.values("alpn", &offer.alpn);
+    out.map()
+}
+
+fn suite(code: &u16) -> String {
+    tls_policy::suite(*code).map_or(format!("0x{code:04X}"), |suite| suite.name.to_owned())
 }
 
 fn lifetime(life: &LifetimeRule) -> Tree {
@@ -494,7 +513,8 @@ mod tests {
             - {id: A, title: t, subject: browser, when: {v: [a, unbound], f: false}, severity: info,\n     \
                required: {out: [a.example, '*.b.example', .c.example, 192.0.2.1, 2001:db8::/32, $q, local-network], at_least: 2,\n       \
                tcp: {except: $p}}, tls: {min_version: tls1.2, max_version: tls1.3, suites: [ECDHE-RSA-AES128-SHA256, 0xfefe],\n       \
-               min_rsa_bits: 2048, signatures: s, mutual: true, issuers: ['Let''s Encrypt', b], alpn: [h2, http/1.1]},\n     \
+               min_rsa_bits: 2048, signatures: s, mutual: true, issuers: ['Let''s Encrypt', b], alpn: [h2, http/1.1],\n       \
+               offers: [{name: a, versions: [tls1.2, dtls1.2, 0x0305], suites: [0x1301, 0xfefe], groups: 29, signatures: [0x0403], psk_modes: 1, alpn: h2}, {certificate_signatures: 0x0804, extensions: [0, 65281]}]},\n     \
                lifetime: {min: 90 s, max: 2 h, max_idle_tail: 1500 ms}, keep_alive_max: 5 min, websocket: true, encrypted: true}\n  \
             - {id: B, title: t, forbidden: {in: anyone, udp: $p, tcp: $p, blocked: true}}\n  \
             - {id: C, title: t, allowed: {local: anyone, icmp: true}}\n  \
