@@ -301,6 +301,21 @@ fn an_existing_profile_keeps_every_byte_and_gets_what_is_new_once() {
 }
 
 #[test]
+fn a_profile_that_extends_a_file_beside_it_is_read_back_beside_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let claim = "id: A-1\n    title: t\n    allowed: {out: x.example.com}\n";
+    let base = format!("version: 1\nprofile: base\ntitle: t\nbaseline: [dns]\nclaims:\n  - {claim}");
+    std::fs::write(path("base.yaml"), base).unwrap();
+    let own = "version: 1\nprofile: own\nextends: base.yaml\nclaims:\n  - id: A-2\n    title: t\n    allowed: {out: y.example.com}\n";
+    std::fs::write(path("own.yaml"), own).unwrap();
+    let capture = support::capture(&support::root().join("fixtures/cases/imp-clean")).display().to_string();
+    let said = answer(&["learn", &capture, "--into", &path("own.yaml").display().to_string(), "-q"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    assert!(said.out.starts_with(own), "{}", said.out);
+}
+
+#[test]
 fn ids_go_on_where_they_end() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("own.yaml");

@@ -13,7 +13,7 @@
 mod support;
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use support::wire::{self, Host, Pcap};
@@ -102,9 +102,13 @@ fn mud() -> PathBuf {
 }
 
 fn check(mud_url: &str, offer: &Offer, more: &[&str]) -> Answer {
+    check_by(&mud(), mud_url, offer, more)
+}
+
+fn check_by(profile: &Path, mud_url: &str, offer: &Offer, more: &[&str]) -> Answer {
     let (_folder, path) = capture(mud_url, offer);
     let mut command = support::wireclaim();
-    command.arg("check").arg(&path).arg("-p").arg(mud()).args(["--format", "ndjson"]).args(more);
+    command.arg("check").arg(&path).arg("-p").arg(profile).args(["--format", "ndjson"]).args(more);
     Answer::from(command.output().unwrap())
 }
 
@@ -149,6 +153,25 @@ fn a_group_of_peers_that_nobody_bound_is_unbound_and_no_violation() {
     // The only other claim about the local network is that of NTP.
     let [row] = of(&rows, "undeclared-port")[..] else { panic!("{rows:#?}") };
     assert_eq!((&row["peer_ip"], &row["port"]), (&Value::from("192.168.7.50"), &Value::from(5683)));
+}
+
+#[test]
+fn the_import_of_a_file_finds_what_the_file_finds() {
+    let folder = tempfile::tempdir().unwrap();
+    let imported = folder.path().join("sensor-2.yaml");
+    let mut command = support::wireclaim();
+    command.args(["profile", "import"]).arg(mud()).arg("-o").arg(&imported);
+    let answer = Answer::from(command.output().unwrap());
+    assert_eq!(answer.status, 0, "{}", answer.err);
+    let offer = Offer {
+        versions: &[0x0304, 0x0303, 0x0302],
+        suites: &[0x1301, 0x002f, 0x0035],
+        groups: &[29, 23, 0xfe31],
+        alpn: &["h2", "http/1.1"],
+    };
+    let rows = check(URL, &offer, &["--all"]).rows();
+    assert!(!of(&rows, "undeclared-tls-offer").is_empty(), "{rows:#?}");
+    assert_eq!(check_by(&imported, URL, &offer, &["--all"]).rows(), rows);
 }
 
 #[test]

@@ -272,6 +272,9 @@ fn wrong_shape(subject: &Subject<'_>, view: &View<'_>, bound: &BoundClaim, rule:
     finding.expected.clone_from(&expected);
     finding.observed =
         if code.id == UNDECLARED_DIRECTION.id { view.way.to_string() } else { view.port_text() };
+    if code.id == UNDECLARED_DIRECTION.id && view.opener_is_guessed() {
+        unsettle(&mut finding);
+    }
     finding.message = format!(
         "{} contacted {} on {} ({{count connection}}{}); declared for it: {expected}.",
         subject.who(),
@@ -399,6 +402,33 @@ fn unanswered_clause(view: &View<'_>) -> &'static str {
 
 /// A flow that somebody else opened to the device.
 fn inbound(subject: &Subject<'_>, view: &View<'_>, bound: Option<&BoundClaim>) -> Finding {
+    let mut finding = inbound_as_seen(subject, view, bound);
+    if view.opener_is_guessed() {
+        unsettle(&mut finding);
+        let clause = bound.map_or_else(
+            || String::from("and no claim opens that port"),
+            |bound| format!("and {} forbids that", bound.claim.id),
+        );
+        finding.message = format!(
+            "{} and {} have a connection on {} ({{count connection}}) whose beginning the capture does not hold: {} may have opened it, {clause}.",
+            subject.who(),
+            view.peer_text(),
+            view.port_text(),
+            view.peer_text(),
+        );
+    }
+    finding
+}
+
+/// What the direction of a flow decides is open where that is a guess.
+fn unsettle(finding: &mut Finding) {
+    finding.status = Status::Inconclusive;
+    finding.confidence = Confidence::Weak;
+    finding.severity = finding.severity.map(|severity| severity.min(Severity::Warning));
+}
+
+/// As [`inbound`], taking the roles for granted.
+fn inbound_as_seen(subject: &Subject<'_>, view: &View<'_>, bound: Option<&BoundClaim>) -> Finding {
     let outcome = outcome::of(view);
     let who = subject.who();
     let port = view.port_text();

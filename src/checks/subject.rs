@@ -14,6 +14,7 @@ use crate::analyzers::mqtt::fields as mqtt;
 use crate::analyzers::{socks, tls};
 use crate::model::evidence::Seen;
 use crate::model::finding::{Confidence, DeviceLabel, Severity, Status, Way};
+use crate::model::flow::RoleBasis;
 use crate::model::packet::INSIDE;
 use crate::model::stats::{CaptureInfo, Stats};
 use crate::model::{Endpoint, Finding, Flow, NameBinding, NameSource, Timestamp, Transport};
@@ -107,6 +108,11 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
+    /// Whether nothing but ports or the order of packets tells who opened it: the capture begins in its middle.
+    pub fn opener_is_guessed(&self) -> bool {
+        self.flow.key.transport == Transport::Tcp && self.flow.roles > RoleBasis::Protocol
+    }
+
     /// Whether TLS protects it, be it a layer of its own or a part of QUIC or DTLS.
     pub fn has_tls(&self) -> bool {
         self.service.iter().any(|id| is_tls(id))

@@ -1,7 +1,7 @@
 //! `wireclaim learn`: the profile that a device's traffic implies, or what is new beside one that exists.
 
 use std::mem::ManuallyDrop;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -69,7 +69,11 @@ pub(super) fn run(args: &LearnArgs) -> Result<Exit> {
         _ => write::yaml(&learnt.profile, &learnt.notes),
     };
     // What cannot be read back must not take the place of what can.
-    load::from_str(&text, "the learnt profile")?;
+    let whole = "the learnt profile";
+    match args.into.as_deref().filter(|name| !builtin::names().any(|known| known == *name)).map(Path::new) {
+        Some(path) => load::from_str_at(&text, whole, path)?,
+        None => load::from_str(&text, whole)?,
+    };
     output.write(|out| out.write_all(text.as_bytes()))?;
     if !args.input.quiet {
         super::say(&Summary { every_capture: args.input.verbose, ..super::flows::facts(&analysis) });

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::model::text::printable;
 use crate::profile::mud::{self, Header};
 use crate::profile::write::{self, Notes};
-use crate::profile::{Claim, Profile, Rule, bind, builtin};
+use crate::profile::{Profile, bind, builtin};
 use crate::report::Output;
 
 #[derive(Debug, Args)]
@@ -81,12 +81,6 @@ pub(super) fn import(args: &ImportArgs) -> Result<Exit> {
             profile.not_checkable.len(),
             extras.lints.len()
         );
-        let offers = profile.claims.iter().filter(|claim| has_offers(claim)).count();
-        if offers > 0 {
-            tell!(
-                "wireclaim: {name}: what the device offers in TLS ({offers} claims) stands only in the MUD file: check with that"
-            );
-        }
         let open: Vec<&str> = profile
             .parameters
             .iter()
@@ -125,17 +119,7 @@ fn notes(profile: &Profile, name: &str) -> Notes {
             None => notes.header.push(line),
         }
     }
-    for claim in profile.claims.iter().filter(|claim| has_offers(claim)) {
-        let line =
-            "what the device offers in TLS (client-profiles) stands only in the MUD file: check with that";
-        notes.entries.entry(claim.id.clone()).or_default().push(line.to_owned());
-    }
     notes
-}
-
-/// Whether a claim says what YAML has no keys for.
-fn has_offers(claim: &Claim) -> bool {
-    matches!(&claim.rule, Rule::Flow(rule) if rule.tls.as_ref().is_some_and(|tls| !tls.offers.is_empty()))
 }
 
 /// Writes a profile as a MUD file.

@@ -126,6 +126,7 @@ fn open(subject: &Subject<'_>, sorted: &mut Sorted) -> Vec<Draft> {
         if peers.len() > MAX_PEERS {
             let number = match port {
                 Port::One(port) | Port::Dynamic(port) => port,
+                Port::None => 0,
             };
             sorted.left.entry(Why::Peers(transport, number)).or_default().extend(views);
             continue;
@@ -264,7 +265,8 @@ fn draft(
     port: Port,
     views: Vec<usize>,
 ) -> Draft {
-    let rule = rule(way, peers, transport, Ports::Of(ranges([port])));
+    let ports = if port == Port::None { Ports::Any } else { Ports::Of(ranges([port])) };
+    let rule = rule(way, peers, transport, ports);
     let mut remarks = Vec::new();
     if let Port::Dynamic(_) = port {
         remarks.push(String::from(
@@ -319,9 +321,10 @@ fn peer(who: Who) -> Peer {
 fn ranges(ports: impl IntoIterator<Item = Port>) -> Vec<(u16, u16)> {
     let mut all: Vec<(u16, u16)> = ports
         .into_iter()
-        .map(|port| match port {
-            Port::One(port) => (port, port),
-            Port::Dynamic(start) => (start, u16::MAX),
+        .filter_map(|port| match port {
+            Port::One(port) => Some((port, port)),
+            Port::Dynamic(start) => Some((start, u16::MAX)),
+            Port::None => None,
         })
         .collect();
     all.sort_unstable();

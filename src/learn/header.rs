@@ -229,9 +229,11 @@ fn reason(why: &Why) -> String {
     match why {
         Why::Opener => String::from("whose opener cannot be told"),
         Why::Replies => String::from("that only answer what came before the capture"),
-        Why::Protocol(number) => format!("of IP protocol {number}, for which the language has no word"),
         Why::PortZero => String::from("without a port that could be declared"),
         Why::Forbidden(id) => format!("that {id} forbids"),
+        Why::Peers(Transport::Other(number), _) => format!(
+            "with more addresses without name than anybody reviews; if they are to be allowed: `allowed: {{out: anyone, ip: {number}}}`"
+        ),
         Why::Peers(transport, port) => format!(
             "with more addresses without name than anybody reviews; if they are to be allowed: `allowed: {{out: anyone, {}: {port}}}`",
             if *transport == Transport::Udp { "udp" } else { "tcp" }

@@ -47,6 +47,8 @@ pub(super) enum Port {
     One(u16),
     /// One that is handed out anew each time; the range from here on.
     Dynamic(u16),
+    /// The protocol has none.
+    None,
 }
 
 /// The other end.
@@ -65,8 +67,6 @@ pub(super) enum Why {
     Opener,
     /// Datagrams that answer what came before the capture.
     Replies,
-    /// No word of the language is about this IP protocol.
-    Protocol(u8),
     /// A port that cannot be declared.
     PortZero,
     /// An existing profile forbids it, by this claim.
@@ -126,7 +126,6 @@ impl Sorted {
             }
         }
         match view.flow.key.transport {
-            Transport::Other(number) => return self.leave(Why::Protocol(number), at),
             Transport::Icmp | Transport::Icmpv6 => return self.icmp.push(at),
             Transport::Udp if matching::is_reply_only(view) => return self.leave(Why::Replies, at),
             _ => {}
@@ -134,10 +133,12 @@ impl Sorted {
         if opener(view).is_none() {
             return self.leave(Why::Opener, at);
         }
-        let Some(port) = view.port.filter(|port| *port > 0).map(Port::One) else {
-            return self.leave(Why::PortZero, at);
-        };
         let transport = view.flow.key.transport;
+        let port = match (transport, view.port) {
+            (Transport::Other(_), _) => Port::None,
+            (_, Some(port)) if port > 0 => Port::One(port),
+            _ => return self.leave(Why::PortZero, at),
+        };
         let spot = Spot { by_device: view.by_device, transport, port, who: who(view) };
         let list = if is_open(subject, view) { &mut self.open } else { &mut self.attempts };
         list.entry(spot).or_default().push(at);
@@ -184,6 +185,7 @@ impl Sorted {
             let high = |other: &Spot| match other.port {
                 Port::One(port) => port >= EPHEMERAL,
                 Port::Dynamic(_) => true,
+                Port::None => false,
             };
             let same_peer = |other: &Spot| {
                 (other.by_device, other.transport, &other.who) == (spot.by_device, spot.transport, &spot.who)

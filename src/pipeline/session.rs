@@ -64,7 +64,7 @@ pub(crate) struct Session {
 struct Known {
     /// The protocols recognised, outermost first.
     services: Services,
-    /// Direction from client to server of the outermost protocol recognised.
+    /// Direction from client to server of the outermost protocol recognised, if its content tells.
     client: Option<Direction>,
 }
 
@@ -281,7 +281,7 @@ impl Run<'_> {
             layer.tries = layer.tries.saturating_add(1);
             let given_up = layer.tries >= PROBE_DATAGRAMS;
             match probe(self.flow, from, bytes, Beginning::Seen) {
-                Verdict::Is(number, role, basis) => self.start(at, number, direction(from, role), basis),
+                Verdict::Is(found, basis) => self.start(at, found, from, basis),
                 _ if given_up => layer.set(Stage::Dead),
                 _ => {}
             }
@@ -308,12 +308,11 @@ impl Run<'_> {
             let broken = at == 0 && held.broken.has(from);
             let beginning = if midstream || broken { Beginning::Missed } else { Beginning::Seen };
             let stream = Some(held.stream(from)).filter(|stream| !stream.is_empty())?;
-            let (number, role) = survey(self.flow, from, &stream, beginning).perhaps?;
-            Some((number, direction(from, role)))
+            Some((survey(self.flow, from, &stream, beginning).perhaps?, from))
         });
-        let Some((number, client)) = found else { return };
+        let Some((found, from)) = found else { return };
         let chunks = layer.held.take().map(|held| held.chunks).unwrap_or_default();
-        self.start(at, number, client, Basis::Shape);
+        self.start(at, found, from, Basis::Shape);
         for (from, seen, bytes) in chunks.into_iter().rev() {
             self.tools.queue.push_front(Work { layer: at, from, seen, bytes });
         }
@@ -358,10 +357,8 @@ impl Run<'_> {
                 layer.tries = layer.tries.saturating_add(1);
                 if layer.tries > LATE_SEGMENTS {
                     layer.set(Stage::Dead);
-                } else if let Verdict::Is(number, role, basis) =
-                    probe(self.flow, from, bytes, Beginning::Late)
-                {
-                    self.start(at, number, direction(from, role), basis);
+                } else if let Verdict::Is(found, basis) = probe(self.flow, from, bytes, Beginning::Late) {
+                    self.start(at, found, from, basis);
                     self.active(at, from, bytes, seen);
                 }
             }
@@ -400,9 +397,9 @@ impl Run<'_> {
             }
         };
         match verdict {
-            Verdict::Is(number, role, basis) => {
+            Verdict::Is(found, basis) => {
                 let chunks = layer.held.take().map(|held| held.chunks).unwrap_or_default();
-                self.start(at, number, direction(from, role), basis);
+                self.start(at, found, from, basis);
                 if chunks.is_empty() {
                     return self.active(at, from, bytes, seen);
                 }
@@ -426,9 +423,10 @@ impl Run<'_> {
         }
     }
 
-    /// Starts the analyzer with this number in the registry.
-    fn start(&mut self, at: usize, number: u8, client: Direction, basis: Basis) {
-        let key = &self.flow.key;
+    /// Starts the analyzer that was found by bytes sent `from` there.
+    fn start(&mut self, at: usize, found: Found, from: Direction, basis: Basis) {
+        let Found { number, role, by_content } = found;
+        let (key, client) = (&self.flow.key, direction(from, role));
         let (client_end, server_end) = match client {
             Direction::OrigToResp => (key.orig, key.resp),
             Direction::RespToOrig => (key.resp, key.orig),
@@ -443,8 +441,11 @@ impl Run<'_> {
         let Some(definition) = analyzers::REGISTRY.get(usize::from(number)) else { return };
         if let Some(layer) = self.layers.get_mut(at) {
             *layer = Layer::active((definition.start)(&context), number, client);
+            let is_outermost = self.known.services.ids().next().is_none();
             self.known.services.push(number, basis);
-            self.known.client.get_or_insert(client);
+            if is_outermost && by_content {
+                self.known.client = Some(client);
+            }
         }
     }
 
@@ -498,7 +499,10 @@ impl Run<'_> {
         let chunks = layer.held.take().map(|held| held.chunks).unwrap_or_default();
         match next {
             Next::Named(id) => match analyzers::number(id) {
-                Some(number) => self.start(inner, number, client, Basis::Handshake),
+                Some(number) => {
+                    let found = Found { number, role: Role::Client, by_content: true };
+                    self.start(inner, found, client, Basis::Handshake);
+                }
                 None => layer.kill(),
             },
             Next::Probe => layer.set(Stage::Probing),
@@ -512,8 +516,7 @@ impl Run<'_> {
 }
 
 enum Verdict {
-    /// The one with this number in the registry; the bytes come from this role.
-    Is(u8, Role, Basis),
+    Is(Found, Basis),
     Nobody,
     Undecided,
 }
@@ -534,9 +537,9 @@ enum Beginning {
 fn probe(flow: &FlowHead, from: Direction, bytes: &[u8], beginning: Beginning) -> Verdict {
     let Survey { certain, perhaps, undecided } = survey(flow, from, bytes, beginning);
     match (certain, perhaps) {
-        (Some((number, role)), _) => Verdict::Is(number, role, Basis::Content),
+        (Some(found), _) => Verdict::Is(found, Basis::Content),
         _ if undecided && flow.key.transport == Transport::Tcp => Verdict::Undecided,
-        (None, Some((number, role))) => Verdict::Is(number, role, Basis::Shape),
+        (None, Some(found)) => Verdict::Is(found, Basis::Shape),
         (None, None) => Verdict::Nobody,
     }
 }
@@ -544,9 +547,20 @@ fn probe(flow: &FlowHead, from: Direction, bytes: &[u8], beginning: Beginning) -
 /// What the analyzers say of some bytes; of several that say the same, the first in the registry.
 #[derive(Debug, Default)]
 struct Survey {
-    certain: Option<(u8, Role)>,
-    perhaps: Option<(u8, Role)>,
+    certain: Option<Found>,
+    perhaps: Option<Found>,
     undecided: bool,
+}
+
+/// One analyzer's answer.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    /// Its number in the registry.
+    number: u8,
+    /// Who sent the bytes.
+    role: Role,
+    /// The content says so. Else only ports do, which is no more than the flow table knew.
+    by_content: bool,
 }
 
 /// Probes in registry order, each with its number there.
@@ -596,12 +610,13 @@ fn survey(flow: &FlowHead, from: Direction, bytes: &[u8], beginning: Beginning) 
     };
     for (number, probe) in asked {
         let number = *number;
+        let found = |role| Found { number, role, by_content: is_by_content(*probe, &input, role) };
         match probe(&input) {
             Probe::Certainly(role) => {
-                survey.certain = Some((number, role));
+                survey.certain = Some(found(role));
                 return survey;
             }
-            Probe::Perhaps(role) => survey.perhaps = survey.perhaps.or(Some((number, role))),
+            Probe::Perhaps(role) => survey.perhaps = survey.perhaps.or_else(|| Some(found(role))),
             Probe::More => survey.undecided = true,
             Probe::No => {}
         }
@@ -609,7 +624,58 @@ fn survey(flow: &FlowHead, from: Direction, bytes: &[u8], beginning: Beginning) 
     survey
 }
 
+/// Whether content tells that `role` sends: the answer stays the same when the ports are exchanged. Between equal ports
+/// it must not change when one of them, in turn, is a port that means nothing.
+fn is_by_content(probe: fn(&ProbeInput<'_>) -> Probe, input: &ProbeInput<'_>, role: Role) -> bool {
+    let says = |src_port, dst_port| match probe(&ProbeInput { src_port, dst_port, ..*input }) {
+        Probe::Certainly(role) | Probe::Perhaps(role) => Some(role),
+        Probe::No | Probe::More => None,
+    };
+    let (src, dst) = (input.src_port, input.dst_port);
+    if src == dst {
+        [says(src, u16::MAX), says(u16::MAX, dst)].into_iter().flatten().all(|other| other == role)
+    } else {
+        says(dst, src) == Some(role)
+    }
+}
+
 /// Runs analyzer code; false if it panicked, which is a bug of ours in one flow and must not end the run.
 fn guarded(call: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(call)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told_by_content(id: &str, bytes: &[u8], src_port: u16, dst_port: u16) -> bool {
+        let definition = analyzers::REGISTRY.iter().find(|definition| definition.id == id).unwrap();
+        let transport = definition.transports[0];
+        let input = ProbeInput { bytes, transport, src_port, dst_port, at_start: false };
+        let (Probe::Certainly(role) | Probe::Perhaps(role)) = (definition.probe)(&input) else {
+            panic!("{id} not recognised")
+        };
+        is_by_content(definition.probe, &input, role)
+    }
+
+    #[test]
+    fn encrypted_records_do_not_tell_who_sends_and_a_hello_does() {
+        let record = [&[23, 3, 3, 0, 32][..], &[0x5a; 32], &[21, 3, 3, 0, 26], &[0x5a; 26]].concat();
+        let mut hello = vec![22, 3, 1, 0, 60, 1, 0, 0, 56, 3, 3];
+        hello.resize(65, 0);
+        for (src, dst) in [(50_443, 34_418), (34_418, 50_443), (443, 50_000), (443, 443)] {
+            assert!(!told_by_content("tls", &record, src, dst), "{src} {dst}");
+            assert!(told_by_content("tls", &hello, src, dst), "{src} {dst}");
+        }
+    }
+
+    #[test]
+    fn a_request_tells_who_asks_whatever_its_ports() {
+        for (src, dst) in [(50_000, 80), (80, 50_000), (80, 80)] {
+            assert!(
+                told_by_content("http", b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", src, dst),
+                "{src} {dst}"
+            );
+        }
+    }
 }

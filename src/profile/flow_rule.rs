@@ -2,6 +2,7 @@
 
 use super::claim::{Context, Slots, nothing, parameter};
 use super::load;
+use super::mud::TlsOffer;
 use super::problem::{near_or_all, quoted};
 use super::read::{At, Map, Reader};
 use super::schema::{self, ANYONE, REFERENCE, keys};
@@ -100,7 +101,7 @@ fn service(reader: &mut Reader<'_>, body: &Map<'_>, context: &Context) -> Servic
         let chains = texts.iter().filter_map(|(text, at)| reader.accept(at, value::service(text))).collect();
         return Service { transports, ports, slots, chains };
     }
-    for (key, place) in body.present(&["tcp", "udp", "icmp"]) {
+    for (key, place) in body.present(&["tcp", "udp", "icmp", "ip"]) {
         let message = format!("`{key}` does not go with a service by name, which has its own");
         reader.problem(place, &body.key, message);
     }
@@ -112,7 +113,7 @@ fn service(reader: &mut Reader<'_>, body: &Map<'_>, context: &Context) -> Servic
     whole.unwrap_or(Service { transports, ports, slots, chains: Vec::new() })
 }
 
-/// The transports of a mapping with `tcp`, `udp` and `icmp`, and their ports.
+/// The transports of a mapping with `tcp`, `udp`, `icmp` and `ip`, and their ports.
 pub(super) fn transports(
     reader: &mut Reader<'_>,
     body: &Map<'_>,
@@ -138,6 +139,15 @@ pub(super) fn transports(
             reader.problem(body.place, &body.key, "`icmp` has no ports and does not go with `tcp` or `udp`");
         }
         transports.extend([Transport::Icmp, Transport::Icmpv6]);
+    }
+    if let Some(at) = body.get("ip") {
+        if found.is_some() {
+            reader.wrong(&at, "what `ip` names has no ports and does not go with `tcp` or `udp`");
+        }
+        let mut others = reader.each(&at, value::ip_protocol);
+        others.sort_unstable();
+        others.dedup();
+        transports.extend(others);
     }
     let (ports, part) = found.unwrap_or((Ports::Any, Slots::new()));
     slots.extend(part);
@@ -228,7 +238,7 @@ pub(super) fn tls_block(reader: &mut Reader<'_>, at: &At<'_>) -> Option<TlsRule>
         pins,
         alpn,
         policy: load::policy(reader, &map, "policy"),
-        offers: Vec::new(),
+        offers: map.get("offers").map(|at| offers(reader, &at)).unwrap_or_default(),
     };
     if let (Some(min), Some(max)) = (rule.min_version, rule.max_version)
         && min > max
@@ -236,6 +246,33 @@ pub(super) fn tls_block(reader: &mut Reader<'_>, at: &At<'_>) -> Option<TlsRule>
         reader.wrong(at, "expected a `min_version` up to `max_version`: it is above `max_version`");
     }
     Some(rule)
+}
+
+/// What a client offers: code points each once and in order, as they are compared.
+fn offers(reader: &mut Reader<'_>, at: &At<'_>) -> Vec<TlsOffer> {
+    let mut out = Vec::new();
+    for at in reader.list(at) {
+        let Some(map) = reader.mapping(&at, &keys::OFFER) else { continue };
+        let mut codes = |name: &str, read: fn(&str) -> Result<u16, String>| {
+            let mut codes = map.get(name).map(|at| reader.each(&at, read)).unwrap_or_default();
+            codes.sort_unstable();
+            codes.dedup();
+            codes
+        };
+        let mut offer = TlsOffer::default();
+        offer.versions = codes("versions", value::offered_version);
+        offer.suites = codes("suites", value::suite);
+        offer.extensions = codes("extensions", value::code_point);
+        offer.groups = codes("groups", value::code_point);
+        offer.signatures = codes("signatures", value::code_point);
+        offer.certificate_signatures = codes("certificate_signatures", value::code_point);
+        offer.psk_modes = codes("psk_modes", value::code_point);
+        offer.name = map.get("name").and_then(|at| reader.text(&at)).unwrap_or_default();
+        let alpn = map.get("alpn").map(|at| reader.texts(&at)).unwrap_or_default();
+        offer.alpn = alpn.into_iter().map(|(text, _)| text).collect();
+        out.push(offer);
+    }
+    out
 }
 
 fn key_bits(text: &str) -> Result<u32, String> {

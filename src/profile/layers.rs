@@ -37,6 +37,16 @@ impl File {
         Self { origin: identity.clone(), folder: None, text: text.to_owned(), identity }
     }
 
+    /// Text that is to stand where `path` is, or in its place.
+    pub(super) fn of_text_at(text: &str, origin: &str, path: &Path) -> Self {
+        let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        Self {
+            folder: path.parent().map(Path::to_path_buf),
+            identity: whole.display().to_string(),
+            ..Self::of_text(text, origin)
+        }
+    }
+
     /// The file at `path`.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let origin = path.display().to_string();

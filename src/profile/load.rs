@@ -39,6 +39,14 @@ pub fn from_str(text: &str, origin: &str) -> Result<Profile> {
     from(File::of_text(text, origin))
 }
 
+/// As [`from_str`], with what the text refers to beside the file at `path`.
+///
+/// # Errors
+/// [`Error::Profile`] with every problem of the text.
+pub fn from_str_at(text: &str, origin: &str, path: &Path) -> Result<Profile> {
+    from(File::of_text_at(text, origin, path))
+}
+
 /// The text of a file of bounded size.
 pub(super) fn read_text(path: &Path, what: &str) -> Result<String> {
     let io = |source| Error::Io { action: "read", path: path.to_owned(), source };

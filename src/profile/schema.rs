@@ -132,9 +132,16 @@ pub(super) const BASELINE: &[(&str, Baseline)] = &[
     ("netbios", Baseline::Netbios),
 ];
 
+/// Words of `ip`: protocols above IP without ports, by number (IANA, Assigned Internet Protocol Numbers).
+pub(super) const IP_PROTOCOLS: &[(&str, u8)] =
+    &[("igmp", 2), ("gre", 47), ("esp", 50), ("ah", 51), ("ospf", 89), ("sctp", 132)];
+
 /// TLS versions as written and as on the wire.
 pub(super) const TLS_VERSIONS: &[(&str, u16)] =
     &[("ssl3", 0x0300), ("tls1.0", 0x0301), ("tls1.1", 0x0302), ("tls1.2", 0x0303), ("tls1.3", 0x0304)];
+
+/// Versions of DTLS likewise.
+pub(super) const DTLS_VERSIONS: &[(&str, u16)] = &[("dtls1.2", 0xfefd), ("dtls1.3", 0xfefc)];
 
 /// The words of a table.
 pub(super) fn words<T>(table: &[(&'static str, T)]) -> impl Iterator<Item = &'static str> {

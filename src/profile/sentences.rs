@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::schema::TLS_VERSIONS;
 use super::{
     BoundClaim, Claim, ClaimState, Declaration, FlowRule, Level, LifetimeRule, Peer, Ports, Profile,
-    ProxyRule, Rule, Source, TlsRule, tls_policy,
+    ProxyRule, Rule, Source, TlsRule, tls_policy, value,
 };
 use crate::model::Transport;
 use crate::model::finding::Way;
@@ -337,7 +337,13 @@ fn on(rule: &FlowRule, but: bool) -> String {
 }
 
 fn transport_word(transport: Transport) -> String {
-    transport.to_string().to_uppercase()
+    match transport {
+        Transport::Other(number) => match value::ip_protocol_word(number) {
+            word if word.parse::<u8>().is_ok() => format!("IP protocol {word}"),
+            word => word.to_uppercase(),
+        },
+        other => other.to_string().to_uppercase(),
+    }
 }
 
 fn ranges_words(ranges: &[(u16, u16)]) -> String {

@@ -6,8 +6,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::problem::near;
-use super::schema::{ANYONE, LIST, LOCAL_NETWORK, REFERENCE, TLS_VERSIONS, words};
+use super::schema::{
+    ANYONE, DTLS_VERSIONS, IP_PROTOCOLS, LIST, LOCAL_NETWORK, REFERENCE, TLS_VERSIONS, words,
+};
 use super::{NamePattern, Peer, addresses, tls_policy};
+use crate::model::Transport;
 
 /// What stands where a peer is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +32,56 @@ pub(super) fn port(text: &str) -> Result<u16, String> {
         Ok(port) if port > 0 && text.bytes().all(|b| b.is_ascii_digit()) => Ok(port),
         _ => Err(format!("expected a port from 1 to 65535, got `{text}`")),
     }
+}
+
+/// A protocol above IP that has no key of its own: its number, or a word for it.
+pub(super) fn ip_protocol(text: &str) -> Result<Transport, String> {
+    let word = IP_PROTOCOLS.iter().find(|(word, _)| *word == text).map(|(_, number)| *number);
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    match word.or_else(|| text.parse().ok().filter(|_| digits)) {
+        Some(6) => Err("TCP has the key `tcp`".to_owned()),
+        Some(17) => Err("UDP has the key `udp`".to_owned()),
+        Some(1 | 58) => Err("ICMP and ICMPv6 have the key `icmp`".to_owned()),
+        Some(number) => Ok(Transport::Other(number)),
+        None => {
+            let words: Vec<&str> = words(IP_PROTOCOLS).collect();
+            let words = words.join("`, `");
+            Err(format!(
+                "expected the number of an IP protocol from 0 to 255, or one of `{words}`; got `{text}`"
+            ))
+        }
+    }
+}
+
+/// A code point of TLS, decimal or hexadecimal.
+pub(super) fn code_point(text: &str) -> Result<u16, String> {
+    let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let code = match hex {
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_hexdigit()) => u16::from_str_radix(digits, 16).ok(),
+        None if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
+        _ => None,
+    };
+    code.ok_or_else(|| {
+        format!("expected a code point from 0 to 65535 or from 0x0000 to 0xFFFF, got `{text}`")
+    })
+}
+
+/// A version in a ClientHello.
+pub(super) fn offered_version(text: &str) -> Result<u16, String> {
+    let known = TLS_VERSIONS.iter().chain(DTLS_VERSIONS).find(|(word, _)| *word == text);
+    known.map_or_else(|| code_point(text), |(_, code)| Ok(*code))
+}
+
+/// How `offers` writes a version.
+pub(super) fn offered_version_word(code: u16) -> String {
+    let known = TLS_VERSIONS.iter().chain(DTLS_VERSIONS).find(|(_, known)| *known == code);
+    known.map_or_else(|| format!("0x{code:04X}"), |(word, _)| (*word).to_owned())
+}
+
+/// How `ip` writes a protocol.
+pub(super) fn ip_protocol_word(number: u8) -> String {
+    let word = IP_PROTOCOLS.iter().find(|(_, known)| *known == number);
+    word.map_or_else(|| number.to_string(), |(word, _)| (*word).to_owned())
 }
 
 fn range(text: &str) -> Result<(u16, u16), String> {

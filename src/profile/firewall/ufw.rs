@@ -119,6 +119,10 @@ fn transports(transports: &[Transport]) -> Option<Vec<&'static str>> {
     let word = |transport: &Transport| match transport {
         Transport::Tcp => Some("tcp"),
         Transport::Udp => Some("udp"),
+        Transport::Other(47) => Some("gre"),
+        Transport::Other(50) => Some("esp"),
+        Transport::Other(51) => Some("ah"),
+        // It has others for one family of addresses only.
         Transport::Icmp | Transport::Icmpv6 | Transport::Other(_) => None,
     };
     transports.iter().map(word).collect()

@@ -315,7 +315,15 @@ fn protocols_below_the_transport_are_infrastructure_or_no_claim() {
     }
     let profile = read(&file(&[&of("ipv6", 44, "ff00::/8"), &of("ipv4", 47, "192.0.2.1/32")], &[]));
     let titles: Vec<&str> = profile.not_checkable.iter().map(|statement| statement.title.as_str()).collect();
-    assert_eq!(titles, ["packets of protocol 44 (IPv6 fragments)", "packets of protocol 47 (GRE)"]);
+    assert_eq!(titles, ["packets of protocol 44 (IPv6 fragments)"]);
+    assert_eq!(claims(&profile), ["allowed: out to 192.0.2.1, ip-47/any"]);
+}
+
+#[test]
+fn ports_of_a_protocol_that_has_none_here_are_no_claim() {
+    let text = r#"{"ipv4": {"protocol": 132}, "tcp": {"destination-port": {"operator": "eq", "port": 80}}}"#;
+    let profile = read(&file(&[text], &[]));
+    assert!(claims(&profile).iter().all(|claim| !claim.contains("132/80")), "{:?}", claims(&profile));
 }
 
 #[test]

@@ -105,16 +105,12 @@ pub(super) fn becomes(entry: &Entry, classes: &mut Classes, lints: &mut Lints) -
         Some(17) => vec![Transport::Udp],
         // A claim is not about a family of addresses.
         Some(1 | 58) => vec![Transport::Icmp, Transport::Icmpv6],
-        Some(number) => {
-            let title = format!("packets of protocol {number}{}", protocol_name(number));
-            let reason = match number {
-                0 | 43 | 44 | 60 => {
-                    "these are headers before the protocol that is compared, not one of their own"
-                }
-                _ => "a profile speaks of TCP, UDP and ICMP",
-            };
+        Some(number @ (0 | 43 | 44 | 51 | 60)) => {
+            let title = format!("packets of protocol {number}{}", header_name(number));
+            let reason = "these are headers before the protocol that is compared, not one of their own";
             return Becomes::Statement(title, reason.to_owned());
         }
+        Some(number) => vec![Transport::Other(number)],
     };
     let (begins, ports) = match service(entry, &transports, lints) {
         Ok(found) => found,
@@ -226,6 +222,9 @@ fn service(entry: &Entry, transports: &[Transport], lints: &mut Lints) -> Result
         return Ok((icmp(entry.side, parts), Ports::Any));
     }
     let (peer, mut own) = (parts.peer_ports.clone(), parts.own_ports.clone());
+    if matches!(transports, [Transport::Other(_)]) && (peer.is_some() || own.is_some()) {
+        return Err("it narrows the ports of a protocol whose ports are not compared".to_owned());
+    }
     // What a device sends from whatever port its system chose is no service of its own. Of TCP, the entry of the other
     // direction says who begins.
     let wide = |(low, high): &(u16, u16)| *low <= DYNAMIC && *high >= LAST_USUAL;
@@ -270,18 +269,13 @@ fn icmp(side: Side, parts: &Parts) -> Begins {
     }
 }
 
-fn protocol_name(number: u8) -> &'static str {
+fn header_name(number: u8) -> &'static str {
     match number {
         0 => " (IPv6 hop-by-hop options)",
-        41 => " (IPv6 in IP)",
         43 => " (IPv6 routing header)",
         44 => " (IPv6 fragments)",
-        47 => " (GRE)",
-        50 => " (ESP)",
         51 => " (AH)",
         60 => " (IPv6 destination options)",
-        103 => " (PIM)",
-        132 => " (SCTP)",
         _ => "",
     }
 }

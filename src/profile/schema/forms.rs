@@ -132,6 +132,15 @@ pub(super) static PORT_RANGES: Form = Form {
     examples: &["443", "8000-8010", "80,443", "$https_port", "any"],
 };
 
+pub(super) static IP_PROTOCOL: Form = Form {
+    name: "ip_protocol",
+    doc: "A protocol above IP: its number, or a word for it.",
+    pattern: Some("^([0-9]{1,3}|igmp|gre|esp|ah|ospf|sctp)$"),
+    also: &["integer"],
+    range: Some((0, 255)),
+    examples: &["47", "gre"],
+};
+
 pub(super) static CHAIN: Form = Form {
     name: "protocols",
     doc: "Protocols by content, outermost first, or a service by name.",
@@ -202,6 +211,24 @@ pub(super) static SUITE: Form = Form {
     also: &["integer"],
     range: None,
     examples: &["TLS_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA256", "0xC027"],
+};
+
+pub(super) static OFFERED_VERSION: Form = Form {
+    name: "offered_version",
+    doc: "A version of TLS or DTLS, or its code point.",
+    pattern: Some("^(0[xX][0-9a-fA-F]{1,4}|[0-9]{1,5}|ssl3|tls1\\.[0-3]|dtls1\\.[23])$"),
+    also: &["integer"],
+    range: Some((0, 65535)),
+    examples: &["tls1.2", "dtls1.2"],
+};
+
+pub(super) static CODE_POINT: Form = Form {
+    name: "code_point",
+    doc: "A code point as a number, decimal or hexadecimal.",
+    pattern: Some("^(0[xX][0-9a-fA-F]{1,4}|[0-9]{1,5})$"),
+    also: &["integer"],
+    range: Some((0, 65535)),
+    examples: &["0x001d", "23"],
 };
 
 pub(super) static OUI: Form = Form {

@@ -1,8 +1,9 @@
 //! Every key of a profile: its meaning, and what its value may be.
 
 use super::forms::{
-    BITS, CHAIN, COMPARISON, CONDITION, COUNT, DATE, DURATION, EXACT_NAME, ID, KEY_NAME, NAME, OPTION, OUI,
-    PEER, POLICY, PORT, PORT_RANGES, PROFILE_NAME, REFERENCE, SHA256, SUITE, TEXT, TLS_VERSION,
+    BITS, CHAIN, CODE_POINT, COMPARISON, CONDITION, COUNT, DATE, DURATION, EXACT_NAME, ID, IP_PROTOCOL,
+    KEY_NAME, NAME, OFFERED_VERSION, OPTION, OUI, PEER, POLICY, PORT, PORT_RANGES, PROFILE_NAME, REFERENCE,
+    SHA256, SUITE, TEXT, TLS_VERSION,
 };
 use super::{BASELINE, KINDS, Key, LEVELS, Mapping, Need, SEVERITIES, Value, words};
 
@@ -204,6 +205,11 @@ pub(in crate::profile) static SERVICE: Mapping = Mapping {
         may("tcp", "TCP ports of the responder.", PORT_SET),
         may("udp", "UDP ports of the responder.", PORT_SET),
         may("icmp", "ICMP and ICMPv6.", Value::Flag),
+        may(
+            "ip",
+            "Other protocols above IP, by number or word; they have no ports.",
+            Value::Some(&IP_PROTOCOL),
+        ),
         may("service", "Protocols by content, outermost first; any of these.", Value::Some(&CHAIN)),
     ],
 };
@@ -265,6 +271,11 @@ pub(in crate::profile) static RULE: Mapping = Mapping {
         may("tcp", "TCP ports of the responder.", PORT_SET),
         may("udp", "UDP ports of the responder.", PORT_SET),
         may("icmp", "ICMP and ICMPv6.", Value::Flag),
+        may(
+            "ip",
+            "Other protocols above IP, by number or word; they have no ports.",
+            Value::Some(&IP_PROTOCOL),
+        ),
         may(
             "service",
             "Protocols by content, outermost first, any of these; or `$NAME`, of `services`.",
@@ -337,6 +348,37 @@ pub(in crate::profile) static TLS: Mapping = Mapping {
             Value::Some(&SHA256),
         ),
         may("alpn", "Application protocols of which one is offered.", Value::Some(&TEXT)),
+        may(
+            "offers",
+            "What the client offers in its ClientHello, any one of these (RFC 9761).",
+            Value::List(&Value::Map(&OFFER)),
+        ),
+    ],
+};
+
+pub(in crate::profile) static OFFER: Mapping = Mapping {
+    name: "offer",
+    doc: "All that a client offers in its ClientHello; of what is not listed nothing is said.",
+    one_of: &[],
+    some: true,
+    keys: &[
+        may("name", "What the document calls it.", Value::One(&TEXT)),
+        may("versions", "Versions of TLS and DTLS.", Value::Some(&OFFERED_VERSION)),
+        may("suites", "Cipher suites by IANA name, OpenSSL name or code point.", Value::Some(&SUITE)),
+        may("extensions", "Types of extensions.", Value::Some(&CODE_POINT)),
+        may("groups", "Groups of the key exchange.", Value::Some(&CODE_POINT)),
+        may("signatures", "Signature schemes.", Value::Some(&CODE_POINT)),
+        may(
+            "certificate_signatures",
+            "Signature schemes of certificates, where said apart.",
+            Value::Some(&CODE_POINT),
+        ),
+        may(
+            "psk_modes",
+            "Modes of pre-shared keys: 0 without a key exchange beside them, 1 with one.",
+            Value::Some(&CODE_POINT),
+        ),
+        may("alpn", "Application protocols.", Value::Some(&TEXT)),
     ],
 };
 

@@ -8,14 +8,18 @@ use std::time::Duration;
 
 use super::bind::DEVICE;
 use super::load::DEFAULT_POLICY;
+use super::mud::TlsOffer;
 use super::schema::{self, ANYONE, REFERENCE, UNBOUND};
 use super::{
-    Claim, Condition, FlowRule, Identify, Level, LifetimeRule, Parameter, Peer, Ports, Profile, Role, Rule,
-    SlotPart, Source, Statement, TlsRule, tls_policy,
+    AddressSet, Claim, Condition, FlowRule, Identify, Level, LifetimeRule, Parameter, Peer, Ports, Profile,
+    Role, Rule, SlotPart, Source, Statement, TlsRule, addresses, tls_policy, value,
 };
 use crate::model::Transport;
 use crate::model::finding::Way;
 use text::Tree;
+
+/// Address lists longer than this are not written out.
+const MAX_PREFIXES: usize = 64;
 
 /// What is said in comments.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -209,8 +213,57 @@ fn parameters(out: &mut Entries, parameters: &[Parameter]) {
 }
 
 fn claims(profile: &Profile, notes: &Notes) -> Tree {
-    let of = |(at, entry): (usize, &Claim)| noted(notes, &entry.id, claim(profile, at, entry));
+    let of = |(at, entry): (usize, &Claim)| {
+        let lists = own_lists(&entry.rule).into_iter().filter(|set| !is_written_out(set)).map(|set| {
+            format!(
+                "list:{} has {} networks, of {}: give its file under `lists`",
+                set.name,
+                set.networks.len(),
+                set.dated
+            )
+        });
+        let known = notes.entries.get(&entry.id).into_iter().flatten().cloned();
+        let lines: Vec<String> = known.chain(lists).collect();
+        let tree = claim(profile, at, entry);
+        if lines.is_empty() { tree } else { Tree::Noted(lines, Box::new(tree)) }
+    };
     Tree::List(profile.claims.iter().enumerate().map(of).collect())
+}
+
+/// Address lists of a rule that are a profile's own, from files beside it.
+fn own_lists(rule: &Rule) -> Vec<&AddressSet> {
+    let all: Vec<&AddressSet> = match rule {
+        Rule::Flow(rule) => rule.peers.iter().filter_map(list_of).collect(),
+        Rule::AddressesWithin { networks, .. } => vec![networks],
+        _ => Vec::new(),
+    };
+    all.into_iter().filter(|set| is_own(set)).collect()
+}
+
+fn list_of(peer: &Peer) -> Option<&AddressSet> {
+    match peer {
+        Peer::List(set) => Some(set),
+        _ => None,
+    }
+}
+
+/// Neither a parameter, which has no date, nor one that ships.
+fn is_own(set: &AddressSet) -> bool {
+    !set.dated.is_empty() && addresses::named(&set.name).ok().as_ref() != Some(set)
+}
+
+/// Whether prefixes stand for a list of the profile's own, so that it needs no file.
+fn is_written_out(set: &AddressSet) -> bool {
+    (1..=MAX_PREFIXES).contains(&set.networks.len())
+}
+
+/// The peers, each as itself, with the prefixes of short lists of the profile's own in the place of those.
+fn peers(peers: &[Peer]) -> Vec<String> {
+    let of = |peer: &Peer| match list_of(peer).filter(|set| is_own(set) && is_written_out(set)) {
+        Some(set) => set.networks.iter().map(|net| Peer::Network(*net).to_string()).collect(),
+        None => vec![peer.to_string()],
+    };
+    peers.iter().flat_map(of).collect()
 }
 
 fn claim(profile: &Profile, at: usize, claim: &Claim) -> Tree {
@@ -288,7 +341,7 @@ fn flow(profile: &Profile, at: usize, rule: &FlowRule) -> Tree {
     if rule.peers.is_empty() {
         out.scalar(way, &ANYONE);
     } else {
-        out.values(way, &rule.peers);
+        out.values(way, peers(&rule.peers));
     }
     for (key, transport) in [("tcp", Transport::Tcp), ("udp", Transport::Udp)] {
         if rule.transports.contains(&transport) {
@@ -296,6 +349,11 @@ fn flow(profile: &Profile, at: usize, rule: &FlowRule) -> Tree {
         }
     }
     out.flag("icmp", rule.transports.contains(&Transport::Icmp));
+    let others = rule.transports.iter().filter_map(|transport| match transport {
+        Transport::Other(number) => Some(value::ip_protocol_word(*number)),
+        _ => None,
+    });
+    out.values("ip", others);
     out.values("service", &rule.services);
     if rule.at_least > 1 {
         out.scalar("at_least", &rule.at_least);
@@ -349,8 +407,6 @@ fn tls_block(tls: &TlsRule) -> Tree {
             out.scalar(key, &word);
         }
     }
-    let suite =
-        |code: &u16| tls_policy::suite(*code).map_or(format!("0x{code:04X}"), |suite| suite.name.to_owned());
     out.values("suites", tls.suites.iter().map(suite));
     if let Some(bits) = tls.min_rsa_bits {
         out.scalar("min_rsa_bits", &bits);
@@ -360,7 +416,27 @@ fn tls_block(tls: &TlsRule) -> Tree {
     out.values("issuers", &tls.issuers);
     out.values("pins", &tls.pins);
     out.values("alpn", &tls.alpn);
+    out.list("offers", tls.offers.iter().map(offer).collect());
     out.map()
+}
+
+fn offer(offer: &TlsOffer) -> Tree {
+    let mut out = Entries::default();
+    let code = |code: &u16| format!("0x{code:04X}");
+    out.text("name", &offer.name);
+    out.values("versions", offer.versions.iter().map(|code| value::offered_version_word(*code)));
+    out.values("suites", offer.suites.iter().map(suite));
+    out.values("extensions", &offer.extensions);
+    out.values("groups", offer.groups.iter().map(code));
+    out.values("signatures", offer.signatures.iter().map(code));
+    out.values("certificate_signatures", offer.certificate_signatures.iter().map(code));
+    out.values("psk_modes", &offer.psk_modes);
+    out.values("alpn", &offer.alpn);
+    out.map()
+}
+
+fn suite(code: &u16) -> String {
+    tls_policy::suite(*code).map_or(format!("0x{code:04X}"), |suite| suite.name.to_owned())
 }
 
 fn lifetime(life: &LifetimeRule) -> Tree {
@@ -437,17 +513,46 @@ mod tests {
             - {id: A, title: t, subject: browser, when: {v: [a, unbound], f: false}, severity: info,\n     \
                required: {out: [a.example, '*.b.example', .c.example, 192.0.2.1, 2001:db8::/32, $q, local-network], at_least: 2,\n       \
                tcp: {except: $p}}, tls: {min_version: tls1.2, max_version: tls1.3, suites: [ECDHE-RSA-AES128-SHA256, 0xfefe],\n       \
-               min_rsa_bits: 2048, signatures: s, mutual: true, issuers: ['Let''s Encrypt', b], alpn: [h2, http/1.1]},\n     \
+               min_rsa_bits: 2048, signatures: s, mutual: true, issuers: ['Let''s Encrypt', b], alpn: [h2, http/1.1],\n       \
+               offers: [{name: a, versions: [tls1.2, dtls1.2, 0x0305], suites: [0x1301, 0xfefe], groups: 29, signatures: [0x0403], psk_modes: 1, alpn: h2}, {certificate_signatures: 0x0804, extensions: [0, 65281]}]},\n     \
                lifetime: {min: 90 s, max: 2 h, max_idle_tail: 1500 ms}, keep_alive_max: 5 min, websocket: true, encrypted: true}\n  \
             - {id: B, title: t, forbidden: {in: anyone, udp: $p, tcp: $p, blocked: true}}\n  \
             - {id: C, title: t, allowed: {local: anyone, icmp: true}}\n  \
             - {id: D, title: t, allowed: {out: anyone, tcp: {prefer: [1, 3, 2]}, service: [tls/mqtt, amqp]}}\n  \
+            - {id: I, title: t, allowed: {out: 192.0.2.1, ip: [esp, gre, 99, 0]}}\n  \
+            - {id: J, title: t, allowed: {local: anyone, icmp: true, ip: ospf}}\n  \
             - {id: E, title: t, forbidden: {proxy: true}}\n  \
             - {id: F, title: t, informational: {addresses_within: {names: a.example, networks: $q}}}\n  \
             - {id: G, title: t, informational: {either: anyone, udp: any}, lifetime: {long_running: true}}\n  \
             - {id: H, title: t, subject: anyone, allowed: {out: anyone}, when: {w: ['> 1, <= 2', '< 0.5', '3.0', unbound]}}\n";
         let profile = load::from_str(text, "a").unwrap();
         assert_eq!(content(&back(&profile, &Notes::default())), content(&profile));
+    }
+
+    #[test]
+    fn a_list_of_the_profiles_own_is_written_out_where_it_is_short() {
+        let set = |count: u8| AddressSet {
+            name: "office".into(),
+            dated: "2026-01".into(),
+            networks: std::sync::Arc::new(
+                (0..count).map(|n| format!("192.0.{n}.0/25").parse().unwrap()).collect(),
+            ),
+        };
+        let text = "version: 1\nprofile: a\ntitle: a\nclaims:\n  - {id: A, title: t, allowed: {out: [a.example, 198.51.100.1]}}\n";
+        let mut profile = load::from_str(text, "a").unwrap();
+        let mut written = |count| {
+            let Rule::Flow(rule) = &mut profile.claims[0].rule else { panic!() };
+            rule.peers[1] = Peer::List(set(count));
+            yaml(&profile, &Notes::default())
+        };
+        assert!(written(2).contains("{out: [a.example, 192.0.0.0/25, 192.0.1.0/25]}"), "{}", written(2));
+        load::from_str(&written(64), "written").unwrap();
+        let long = written(65);
+        assert!(
+            long.contains("\n  # list:office has 65 networks, of 2026-01: give its file under `lists`\n"),
+            "{long}"
+        );
+        assert!(long.contains("\"list:office\""), "{long}");
     }
 
     #[test]
