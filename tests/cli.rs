@@ -54,7 +54,17 @@ fn refused(answer: &Answer, parts: &[&str]) {
 
 #[test]
 fn help_and_version_are_answers() {
-    for args in ["--help", "-h", "check --help", "flows --help", "profile --help", "explain --help"] {
+    for args in [
+        "--help",
+        "-h",
+        "check --help",
+        "flows --help",
+        "profile --help",
+        "explain --help",
+        "learn --help",
+        "diff --help",
+        "profile show --help",
+    ] {
         let answer = say(args);
         assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{args}");
         assert!(answer.out.contains("Usage: wireclaim"), "{args}: {}", answer.out);
@@ -70,7 +80,11 @@ fn wrong_arguments_are_refused() {
     refused(&say("--nope"), &["--nope"]);
     refused(&say("chek x.pcap"), &["chek", "check"]);
     refused(&say("check -p farmbot"), &["CAPTURE"]);
-    refused(&say(&format!("check {CLEAN}")), &["--profile"]);
+    assert!(!say("check -p farmbot").err.contains("drafts one"));
+    refused(
+        &say(&format!("check {CLEAN}")),
+        &["--profile", "`wireclaim learn CAPTURE -o device.yaml` drafts one"],
+    );
     refused(&farmbot(&format!("{CLEAN} --fail-on fatal")), &["fatal", "error", "never"]);
     refused(&farmbot(&format!("{CLEAN} -j 0")), &["0"]);
     refused(&farmbot(&format!("{CLEAN} -q -v")), &["--quiet", "--verbose"]);
@@ -145,7 +159,32 @@ fn explain_offers_the_near_miss() {
     refused(&say("explain weak-ciper"), &["`weak-ciper`", "did you mean `weak-cipher`?"]);
     let far = say("explain zzzzzzzzzzzzzzzzzzzzzzzz");
     refused(&far, &["zzzz"]);
-    assert!(!far.err.contains("did you mean"), "{}", far.err);
+    assert!(
+        !far.err.contains("did you mean") && far.err.contains("`wireclaim explain` lists"),
+        "{}",
+        far.err
+    );
+    let list = say("explain");
+    assert_eq!(list.status, 0);
+    for code in ["undeclared-destination", "waiver-expired", "over-broad"] {
+        assert!(list.out.contains(&format!("\n  {code} ")), "{code}: {}", list.out);
+    }
+    refused(&say("explain --from x.csv"), &["<CODE|ID>"]);
+}
+
+#[test]
+fn a_reader_that_has_gone_away_changes_no_exit_status() {
+    let faults = "fixtures/cases/farmbot-faults/capture.pcap";
+    let cases = [("check -p farmbot", 1), ("flows", 0), ("check -p nobody", 2), ("learn", 0), ("diff", 2)];
+    for (command, status) in cases {
+        // With RUST_BACKTRACE a panic would be told, too.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut program = support::wireclaim();
+        program.args(command.split(' ')).arg(faults).env("RUST_BACKTRACE", "1");
+        let ended = program.stdout(writer.try_clone().unwrap()).stderr(writer).status().unwrap();
+        assert_eq!(ended.code(), Some(status), "{command}");
+    }
 }
 
 #[test]

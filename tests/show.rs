@@ -195,3 +195,23 @@ fn every_form_shows_every_shipped_profile() {
         }
     }
 }
+
+#[test]
+fn a_subject_is_shown_as_check_judges_it() {
+    let browser = say("profile show farmbot --subject browser");
+    assert_eq!(browser.status, 0, "{}", browser.err);
+    assert!(
+        browser.out.contains("Outbound: the browser opens the connection (1)\n\n  FB-06 "),
+        "{}",
+        browser.out
+    );
+    assert!(browser.out.contains("Binds somebody other than the browser (22)"), "{}", browser.out);
+    let csv = say("profile show farmbot --subject farmbot=browser --format csv").out;
+    assert!(csv.contains("\nFB-06,browser,"), "{csv}");
+    let rules = say("profile show farmbot --subject browser --format nftables").out;
+    assert!(rules.contains("binds the device, not the browser"), "{rules}");
+    let near = say("profile show farmbot --subject brwser");
+    assert!(near.status == 2 && near.err.contains("did you mean `browser`?"), "{}", near.err);
+    let device = say("profile show farmbot --subject device");
+    assert_eq!(device.out, say("profile show farmbot").out);
+}

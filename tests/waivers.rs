@@ -15,9 +15,8 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use support::{Answer, say};
+use support::{Answer, page, say};
 
 const FAULTS: &str = "fixtures/cases/farmbot-faults/capture.pcap";
 
@@ -197,74 +196,30 @@ fn bench() -> tempfile::TempDir {
     folder
 }
 
-/// Runs a command line in a shell that finds the program; what it says on both streams.
-fn shell(folder: &Path, line: &str) -> (i32, String) {
-    let program = Path::new(env!("CARGO_BIN_EXE_wireclaim")).parent().unwrap();
-    let path = std::env::join_paths(
-        std::iter::once(program.to_owned())
-            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
-    );
-    let output = Command::new("sh")
-        .args(["-c", &format!("exec 2>&1; {line}")])
-        .current_dir(folder)
-        .env("PATH", path.unwrap())
-        .output()
-        .expect("there is a shell");
-    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
-}
-
-fn page() -> String {
-    fs::read_to_string(support::root().join("docs/waivers.md")).expect("the page is there")
-}
-
-/// The fenced blocks of the page that begin with `fence`.
-fn blocks(page: &str, fence: &str) -> Vec<String> {
-    let fence = format!("```{fence}\n");
-    let parts = page.split(&fence).skip(1);
-    parts.map(|part| part.split("```").next().unwrap_or_default().to_owned()).collect()
-}
-
 #[test]
 #[cfg(feature = "table")]
 fn the_examples_of_the_page_are_what_the_program_says() {
-    let page = page();
     let folder = bench();
-    for block in page
-        .split("\n```")
-        .filter(|block| block.starts_with("console\n") || block.starts_with("yaml\nversion"))
-    {
-        if let Some(text) = block.strip_prefix("yaml\n") {
-            fs::write(folder.path().join("waivers.yaml"), format!("{text}\n")).unwrap();
-            continue;
-        }
-        for example in block.split("\n$ ").skip(1) {
-            let (line, expected) = example.split_once('\n').unwrap_or((example, ""));
-            let (_, said) = shell(folder.path(), line);
-            let mut rest = said.as_str();
-            for part in expected.split('…').map(str::trim).filter(|part| !part.is_empty()) {
-                let at =
-                    rest.find(part).unwrap_or_else(|| panic!("`{line}` does not say\n{part}\nbut\n{said}"));
-                rest = &rest[at + part.len()..];
-            }
-        }
-    }
+    assert!(page::run(&page::text("waivers.md"), folder.path()) >= 7, "every subject has its example");
 }
 
 /// The gate of the page, as the page has it, on a bench whose last release was the clean recording.
 #[test]
 #[cfg(feature = "table")]
 fn the_gate_of_the_page_lets_through_what_is_not_new() {
-    let page = page();
-    let scripts = blocks(&page, "sh");
+    let page = page::text("waivers.md");
+    let blocks = page::blocks(&page);
+    let scripts = blocks.iter().filter(|(info, _)| info.split(' ').next() == Some("sh"));
+    let scripts: Vec<&str> = scripts.map(|(_, text)| *text).collect();
     let [gate, release] = scripts.as_slice() else { panic!("two scripts: {scripts:?}") };
     let folder = bench();
     fs::write(folder.path().join("gate.sh"), gate).unwrap();
     fs::write(folder.path().join("waivers.yaml"), "version: 1\nwaivers: []\n").unwrap();
-    let run = |recording: &str| shell(folder.path(), &format!("sh gate.sh {recording}"));
+    let run = |recording: &str| page::shell(folder.path(), &format!("sh gate.sh {recording}"));
     let (status, said) = run("candidate.pcap");
     assert!(status == 2 && said.contains("released.csv") && said.contains("gate: could not run"), "{said}");
 
-    shell(folder.path(), &release.replace("candidate.pcap", "release.pcap"));
+    page::shell(folder.path(), &release.replace("candidate.pcap", "release.pcap"));
     let (status, said) = run("candidate.pcap");
     assert!(status == 1 && said.contains("gate: new or worse"), "{said}");
     assert!(said.contains("changes: 10 new, 0 gone, 0 changed, 0 the same"), "{said}");
@@ -273,7 +228,7 @@ fn the_gate_of_the_page_lets_through_what_is_not_new() {
     assert_eq!(run("release.pcap").0, 0);
 
     // Released all the same, it is what the next one is compared with.
-    shell(folder.path(), release);
+    page::shell(folder.path(), release);
     let (status, said) = run("candidate.pcap");
     assert!(status == 0 && said.contains("gate: nothing new or worse"), "{said}");
     assert!(said.contains("changes: 0 new, 0 gone, 0 changed, 10 the same"), "{said}");

@@ -109,7 +109,9 @@ pub fn choose<'a>(
     if !selectors.is_empty() {
         let near = |host: &Host| selectors.iter().any(|selector| selector.selects(host));
         let far = selectors.iter().flat_map(|selector| selector.selects_far(hosts.far())).copied();
-        return (together(hosts, near, far), String::from("selected by --device"));
+        let selected = together(hosts, near, far);
+        let why = if selected.is_empty() { "none is what --device asks for" } else { "selected by --device" };
+        return (selected, String::from(why));
     }
     let near = |host: &Host| {
         let talks = |ip: &IpAddr| match host.mac.filter(|_| hosts.is_shared(*ip)) {

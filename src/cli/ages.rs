@@ -15,7 +15,7 @@ pub(super) fn tell_old_policies(declarations: &[&Declaration], today: Option<Dat
         .map(|policy| (policy.name(), policy.dated()))
         .collect();
     for (name, dated) in old {
-        eprintln!(
+        tell!(
             "wireclaim: the TLS policy `{}` is of {dated} and the last packet of {today}: newer advice may exist",
             printable(name)
         );
@@ -32,7 +32,7 @@ pub(super) fn tell_old_lists(declarations: &[&Declaration], today: Option<Date>,
         .map(|set| (set.name.as_str(), set.dated.as_str(), set.age_in_days(today)))
         .collect();
     for (name, dated, age) in lists.into_iter().filter(|(.., age)| *age > most) {
-        eprintln!(
+        tell!(
             "wireclaim: the address list `{name}` is of {dated}, {age} days before the capture ends: an address outside it \
              may be inside by then (`lists` in a profile reads a newer one under this name)"
         );

@@ -16,15 +16,35 @@ use crate::pipeline::LEAST_MAX_MEMORY;
 
 /// Does this device do on the network what it is declared to do, and does this network let it?
 #[derive(Debug, Parser)]
-#[command(name = "wireclaim", version, about, propagate_version = true, disable_help_subcommand = true)]
+#[command(name = "wireclaim", version, about, propagate_version = true, disable_help_subcommand = true, after_help = EXAMPLES)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
 }
 
+/// How to begin.
+const EXAMPLES: &str = "\
+Begin with:
+  wireclaim check site.pcap -p farmbot        judge the FarmBot in a capture
+  wireclaim learn site.pcap -o device.yaml    no profile yet: draft one for review
+  wireclaim check next.pcap -p device.yaml    judge the next capture by it
+  wireclaim explain undeclared-destination    what a row of the table means";
+
+/// What scripts go by.
+const STATUS: &str = "\
+Exit status:
+  0  the whole input was read and no finding reaches the gate (--fail-on, --min-confidence)
+  1  at least one finding reaches it
+  2  could not run: usage, profile, unreadable file, unwritable output
+  3  nothing reaches the gate, but the input was damaged or incomplete, or too poor to tell
+  4  a bug of wireclaim's; the rest is reported
+
+For a device without profile, see `wireclaim learn --help`.";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Compare captures with declared profiles: prints the discrepancy table; the exit status is the answer
+    #[command(after_help = STATUS)]
     Check(CheckArgs),
     /// Print the flow table itself, with every fact of each flow
     Flows(FlowsArgs),
@@ -34,7 +54,7 @@ pub(super) enum Command {
     Explain(ExplainArgs),
     /// Say what changed between two discrepancy tables, or two captures: new, gone, changed; 1 if it is for the worse
     Diff(Box<DiffArgs>),
-    /// Look at declared profiles
+    /// Show, lint, import and export profiles
     Profile {
         #[command(subcommand)]
         command: ProfileCommand,
@@ -66,6 +86,10 @@ pub(super) struct BindArgs {
     pub(super) set: Vec<String>,
 }
 
+/// Options that many commands have stand below their own, in `--help`.
+const READING: &str = "Reading captures";
+const OUTPUT: &str = "Output";
+
 /// Which captures, and how to read them.
 #[derive(Debug, Clone, Args)]
 pub(super) struct InputArgs {
@@ -73,34 +97,34 @@ pub(super) struct InputArgs {
     #[arg(required = true, value_name = "CAPTURE")]
     pub(super) captures: Vec<String>,
     /// Read only the frames that this capture filter takes (BPF, as for tcpdump)
-    #[arg(long, value_name = "BPF")]
+    #[arg(help_heading = READING, long, value_name = "BPF")]
     pub(super) filter: Option<String>,
     /// Name addresses by this file (hosts(5): address, names)
-    #[arg(long, value_name = "HOSTS-FILE")]
+    #[arg(help_heading = READING, long, value_name = "HOSTS-FILE")]
     pub(super) names: Option<PathBuf>,
     /// Decrypt TLS with the secrets in this file (NSS key log, as SSLKEYLOGFILE makes one); repeatable. Secrets inside pcapng
     /// captures are used too
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = READING, long, value_name = "FILE")]
     pub(super) keylog: Vec<PathBuf>,
     /// Count packets that were captured twice (a span of both ends of a path, several interfaces) once, or each time
-    #[arg(long, value_enum, value_name = "WHAT", default_value_t = Duplicates::Drop)]
+    #[arg(help_heading = READING, long, value_enum, value_name = "WHAT", default_value_t = Duplicates::Drop)]
     pub(super) duplicates: Duplicates,
     /// Threads; the output does not depend on it [default: one per core]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(help_heading = READING, short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) jobs: Option<u16>,
     /// Take no more memory than this, at least 64M (K, M and G are powers of 1024), beside some 15 MiB for each thread;
     /// beyond it, what tells least is let go and counted. The output depends on it only then, and where a packed capture
     /// needs more than an eighth of it to be unpacked
-    #[arg(long, value_name = "SIZE", default_value = "2G", value_parser = size, allow_hyphen_values = true)]
+    #[arg(help_heading = READING, long, value_name = "SIZE", default_value = "2G", value_parser = size, allow_hyphen_values = true)]
     pub(super) max_memory: u64,
     /// Show a progress bar on standard error
-    #[arg(long, value_enum, default_value_t = When::Auto)]
+    #[arg(help_heading = READING, long, value_enum, default_value_t = When::Auto)]
     pub(super) progress: When,
     /// Print no summary and no notes
-    #[arg(short, long)]
+    #[arg(help_heading = READING, short, long)]
     pub(super) quiet: bool,
     /// Say more: a line for every capture, however many they are
-    #[arg(short, long, conflicts_with = "quiet")]
+    #[arg(help_heading = READING, short, long, conflicts_with = "quiet")]
     pub(super) verbose: bool,
 }
 
@@ -117,13 +141,14 @@ pub(super) enum Duplicates {
 #[derive(Debug, Clone, Args)]
 pub(super) struct OutputArgs {
     /// Write the result here instead of to standard output
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(help_heading = OUTPUT, short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
-    /// Form of the result [default: by the suffix of FILE; csv on a pipe, table on a terminal]
-    #[arg(long)]
+    /// Form of the result: csv, ndjson, json, table; markdown for findings and lints, parquet for flows [default: by the
+    /// suffix of FILE; else table on a terminal, csv elsewhere]
+    #[arg(help_heading = OUTPUT, long)]
     pub(super) format: Option<String>,
     /// Colour the table
-    #[arg(long, value_enum, default_value_t = When::Auto)]
+    #[arg(help_heading = OUTPUT, long, value_enum, default_value_t = When::Auto)]
     pub(super) color: When,
 }
 
@@ -136,12 +161,12 @@ pub(super) struct CheckArgs {
     #[arg(short, long, value_name = "PROFILE")]
     pub(super) profile: Vec<String>,
     /// Judge a whole fleet: this file says which device is judged by which profile (docs/fleet.md); takes the place of -p,
-    /// --device, --variant and --set
+    /// --device, --subject, --variant and --set
     #[arg(long, value_name = "FILE")]
     pub(super) inventory: Option<PathBuf>,
     #[command(flatten)]
     pub(super) bind: BindArgs,
-    /// Judge the selected as this subject of the profile, such as `browser` [default: device]
+    /// Judge whom --device selects as this subject of the profile, such as `browser` [default: device]
     #[arg(long, value_name = "[PROFILE=]NAME")]
     pub(super) subject: Vec<String>,
     /// Judge TLS by this policy, whatever profiles say: bcp195, mozilla-modern, mozilla-intermediate, mozilla-old,
@@ -159,10 +184,10 @@ pub(super) struct CheckArgs {
     /// Print a row for every claim, not only discrepancies
     #[arg(long)]
     pub(super) all: bool,
-    /// Exit with 1 from this severity on
+    /// Exit with 1 where a finding is of this severity or above
     #[arg(long, value_enum, default_value_t = FailOn::Error)]
     pub(super) fail_on: FailOn,
-    /// Exit with 1 from this confidence on
+    /// Exit with 1 only for findings of this confidence or above
     #[arg(long, value_enum, default_value_t = MinConfidence::Strong)]
     pub(super) min_confidence: MinConfidence,
     /// Lower findings that somebody has accepted for a time to info: YAML with id, match, reason, owner, expires; repeatable

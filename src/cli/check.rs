@@ -40,10 +40,10 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit> {
     format.write_findings(&judged.findings, &view, output)?;
     let drafted = draft.map(|draft| judged.draft(&draft, &question, &gate)).transpose()?;
     if let Some(summary) = summary {
-        eprint!("{summary}");
+        super::say(&summary);
     }
     if let Some(drafted) = drafted.filter(|_| !args.input.quiet) {
-        eprintln!("wireclaim: {drafted}");
+        tell!("wireclaim: {drafted}");
     }
     if !args.input.quiet {
         let declarations = question.order.declarations();
@@ -179,9 +179,11 @@ impl Judged {
     /// Says who was not found, and why reading ended early.
     pub(super) fn tell_trouble(&self) {
         for verdict in self.verdicts.iter().filter(|verdict| verdict.device.is_none()) {
-            eprintln!(
-                "wireclaim: no device for the profile `{}`: {} (name it with --device)",
-                verdict.profile, verdict.why
+            tell!(
+                "wireclaim: no device for the profile `{}`: {} (name one with --device that is in the captures: `wireclaim flows` \
+                 shows who is)",
+                verdict.profile,
+                verdict.why
             );
         }
         if let Some(roll) = self.roll.as_ref().filter(|roll| roll.judged == 0) {

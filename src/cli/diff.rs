@@ -33,7 +33,7 @@ fn fitted(arg: Arg) -> Arg {
             .num_args(2)
             .value_names(["OLD", "NEW"])
             .help("Two discrepancy tables (CSV or NDJSON, told apart by content; one may be - for standard input), or captures, which are judged as check would with these options"),
-        "profile" => arg.help("For captures: a built-in profile or a YAML file; repeatable"),
+        "profile" => arg.help("For captures: a built-in profile, a YAML file or a MUD file; repeatable"),
         "all" => arg.help("Print what is the same, too"),
         "fail_on" => arg.help("Exit with 1 where something new or worse is of this severity or above"),
         "min_confidence" => arg.help("Exit with 1 where something new or worse is of this confidence or above"),
@@ -64,9 +64,9 @@ pub(super) fn run(args: &DiffArgs) -> Result<Exit> {
         trouble => trouble,
     };
     if !args.input.quiet {
-        eprint!("{}", summary(&changes, &worse));
+        super::say(&summary(&changes, &worse));
         if exit == Exit::Incomplete {
-            eprintln!("gate: {} is damaged, incomplete or too poor to tell what is new", printable(new_name));
+            tell!("gate: {} is damaged, incomplete or too poor to tell what is new", printable(new_name));
         }
     }
     let shown: Vec<Change> =
@@ -112,7 +112,7 @@ impl<'a> Side<'a> {
                 let input = InputArgs { captures: vec![(*capture).to_owned()], ..input.clone() };
                 let judged = question.judge(&input, show)?;
                 if !input.quiet {
-                    eprint!("{}", judged.summary(question, input.verbose));
+                    super::say(&judged.summary(question, input.verbose));
                 }
                 judged.tell_trouble();
                 let shown = report::fold(judged.findings.iter().chain(&judged.rows).cloned());

@@ -16,21 +16,33 @@ use crate::report::summary::counted;
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
     /// A code, as in the column `code`; a cipher suite (IANA or OpenSSL name, or 0xC027), a group or a version of TLS; with
-    /// --from the id of a finding, or its first letters (at least 4)
+    /// --from the id of a finding, or its first letters (at least 4) [default: list the codes]
     #[arg(value_name = "CODE|ID")]
-    what: String,
+    what: Option<String>,
     /// Explain the finding of this discrepancy table (CSV or NDJSON; - for standard input) that has this id
-    #[arg(long, value_name = "TABLE")]
+    #[arg(long, value_name = "TABLE", requires = "what")]
     from: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &ExplainArgs) -> Result<Exit> {
-    let text = match &args.from {
-        Some(table) => row(&args.what, table)?,
-        None => page(&args.what)?,
+    let text = match (&args.what, &args.from) {
+        (Some(id), Some(table)) => row(id, table)?,
+        (Some(id), None) => page(id)?,
+        (None, _) => list(),
     };
     super::print(&text)?;
     Ok(Exit::Clean)
+}
+
+/// Every code on a line.
+fn list() -> String {
+    let line = |id: &str, title: &str| format!("  {id:<28}{title}\n");
+    let findings: String = checks::codes().map(|code| line(code.id, code.title)).collect();
+    let lints: String = lint::codes().map(|code| line(code.id, code.title)).collect();
+    format!(
+        "Codes of findings (`wireclaim check`):\n\n{findings}\nCodes of lints (`wireclaim profile lint`):\n\n{lints}\n\
+         `wireclaim explain CODE` prints the page of one.\n"
+    )
 }
 
 /// The page of a code.
@@ -52,7 +64,7 @@ fn page(id: &str) -> Result<String> {
         let hint = match near {
             Some(near) => format!(" (did you mean `{near}`?)"),
             None if is_hex(id) => String::from(" (for the id of a finding, name its table with `--from`)"),
-            None => String::new(),
+            None => String::from(" (`wireclaim explain` lists the codes)"),
         };
         return Err(Error::Usage(format!(
             "failed to explain `{id}`: no such code, cipher suite, group or TLS version{hint}"
@@ -148,17 +160,26 @@ const MAX_TOLD: usize = 5;
 
 /// What a row of this status asks for.
 fn remedy(row: &Row) -> String {
+    let code = row.cell("code");
     let claim = match row.cell("claim") {
         "" => String::from("declare it in a claim"),
         claim => format!("say so in claim {claim}"),
+    };
+    // What is wrong whatever was declared is not put right by a declaration.
+    let declarable =
+        !row.cell("claim").is_empty() || code.starts_with("undeclared-") || code.starts_with("inbound-");
+    let declare = if declarable {
+        format!("; or, if it is meant to do this, {claim} of the profile")
+    } else {
+        String::new()
     };
     match (row.status, row.cell("waiver")) {
         (_, waiver) if !waiver.is_empty() => {
             format!("It is accepted by the waiver {waiver} until that expires; have it put right before.")
         }
-        _ if !checks::is_waivable(row.cell("code")) => String::from("It is not about the device; see below."),
+        _ if !checks::is_waivable(code) => String::from("It is not about the device; see below."),
         (Status::Violation, _) => format!(
-            "Have the device put right; or, if it is meant to do this, {claim} of the profile. To accept it for a time, waive it: \
+            "Have the device put right{declare}. To accept it for a time, waive it: \
              `wireclaim check ... --write-waivers FILE` drafts the waiver."
         ),
         (Status::Obstructed, _) => String::from(

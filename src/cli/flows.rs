@@ -21,7 +21,7 @@ pub(super) fn run(args: &FlowsArgs) -> Result<Exit> {
     let (format, view, output) = target.parts(&analysis.captures);
     format.write_flows(&rows, &view, output)?;
     if !args.input.quiet {
-        eprint!("{}", Summary { every_capture: args.input.verbose, ..facts(&analysis) });
+        super::say(&Summary { every_capture: args.input.verbose, ..facts(&analysis) });
     }
     tell_read_error(&analysis);
     let damaged =

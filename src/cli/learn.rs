@@ -48,6 +48,13 @@ pub(super) fn run(args: &LearnArgs) -> Result<Exit> {
         Some((declaration, _)) => declaration.clone(),
         None => learn::nothing()?,
     };
+    // What somebody has reviewed is not written over; with --into its text is kept.
+    if let Some(path) = args.output.as_deref().filter(|path| args.into.is_none() && path.is_file()) {
+        return Err(Error::Usage(format!(
+            "failed to write the profile `{}`: the file exists (name a new one, or add to it with --into)",
+            path.display()
+        )));
+    }
     let output = Output::create(args.output.as_deref())?;
     let (analysis, names) = settings::analyse(&args.input)?;
     // As in `check`: the end of the process frees it all at once.
@@ -69,7 +76,7 @@ pub(super) fn run(args: &LearnArgs) -> Result<Exit> {
     };
     output.write(|out| out.write_all(text.as_bytes()))?;
     if !args.input.quiet {
-        eprint!("{}", Summary { every_capture: args.input.verbose, ..super::flows::facts(&analysis) });
+        super::say(&Summary { every_capture: args.input.verbose, ..super::flows::facts(&analysis) });
         tell(&learnt, existing.is_some());
     }
     super::flows::tell_read_error(&analysis);
@@ -111,15 +118,15 @@ fn merged(text: &str, name: &str, learnt: &Learnt) -> Result<String> {
 fn tell(learnt: &Learnt, beside: bool) {
     let (required, allowed, attempts) = learnt.counts;
     let new = if beside { "new claims" } else { "claims" };
-    eprintln!(
+    tell!(
         "learnt: {} {new} ({required} required, {allowed} allowed, {attempts} only attempted); {} flows not learnt",
         learnt.profile.claims.len(),
         learnt.left
     );
     if beside && learnt.profile.claims.is_empty() {
-        eprintln!("nothing is new: the profile is as it was");
+        tell!("nothing is new: the profile is as it was");
     }
     for (code, count, sentence) in &learnt.remaining {
-        eprintln!("checking the same captures still gives {code} ({count}): {}", printable(sentence));
+        tell!("checking the same captures still gives {code} ({count}): {}", printable(sentence));
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct LintArgs {
     /// the profile and in what it refers to]
     #[arg(long, value_name = "DATE")]
     as_of: Option<String>,
-    /// Exit with 1 from this severity on
+    /// Exit with 1 where a lint is of this severity or above
     #[arg(long, value_enum, default_value_t = FailOn::Error)]
     fail_on: FailOn,
 }

@@ -2,7 +2,13 @@
 //!
 //! Standard output carries the result and nothing else. Only this module prints.
 
-#![expect(clippy::print_stderr, reason = "the command line is where people are spoken to")]
+/// Writes a line for people to standard error. One that nobody reads any more changes no result and no exit status.
+macro_rules! tell {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        drop(writeln!(std::io::stderr(), $($text)*));
+    }};
+}
 
 mod ages;
 mod args;
@@ -74,7 +80,12 @@ pub fn run() -> ExitCode {
         Err(error) => {
             // Help and version are answers, not errors; clap knows which stream each belongs to.
             let _ = error.print();
+            let without_profile = error.to_string().contains("\n  <--profile <PROFILE>|");
             match error.kind() {
+                ErrorKind::MissingRequiredArgument if without_profile => {
+                    tell!("For a device without profile, `wireclaim learn CAPTURE -o device.yaml` drafts one.");
+                    Exit::Failed
+                }
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Clean,
                 _ => Exit::Failed,
             }
@@ -102,7 +113,13 @@ fn dispatch(cli: Cli) -> Exit {
 /// a longer message stay.
 fn complain(message: &dyn Display) {
     let lines: Vec<String> = message.to_string().lines().map(printable).collect();
-    eprintln!("wireclaim: {}", lines.join("\n"));
+    tell!("wireclaim: {}", lines.join("\n"));
+}
+
+/// Writes lines for people to standard error, as `tell!` does.
+fn say(lines: &dyn Display) {
+    use std::io::Write as _;
+    drop(write!(std::io::stderr(), "{lines}"));
 }
 
 /// Writes a result to standard output; a reader that has gone away has seen all it wanted.
@@ -114,7 +131,7 @@ fn print(text: &str) -> Result<()> {
 fn quiet_panics() {
     std::panic::set_hook(Box::new(|info| {
         if std::env::var_os("RUST_BACKTRACE").is_some() {
-            eprintln!("wireclaim: internal error: {info}");
+            tell!("wireclaim: internal error: {info}");
         }
     }));
 }

@@ -74,7 +74,7 @@ pub(super) fn import(args: &ImportArgs) -> Result<Exit> {
     let text = write::yaml(&profile, &notes(&profile, &name));
     put(args.output.as_deref(), &text)?;
     if !args.quiet {
-        eprintln!(
+        tell!(
             "wireclaim: {name} follows {}; claims: {}, statements that packets cannot show: {}, lints: {}",
             extras.dialect,
             profile.claims.len(),
@@ -88,7 +88,7 @@ pub(super) fn import(args: &ImportArgs) -> Result<Exit> {
             .map(|parameter| parameter.name.as_str())
             .collect();
         if !open.is_empty() {
-            eprintln!(
+            tell!(
                 "wireclaim: {name}: claims are unbound until these are set (--set {}=ADDRESSES): {}",
                 open.first().copied().unwrap_or_default(),
                 open.join(", ")
@@ -141,7 +141,7 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit> {
     if !args.quiet {
         for (id, note) in &exported.notes {
             let id = if id.is_empty() { String::new() } else { format!(" {id}") };
-            eprintln!("wireclaim: {}{id}: {}", printable(&profile.name), printable(note));
+            tell!("wireclaim: {}{id}: {}", printable(&profile.name), printable(note));
         }
     }
     Ok(Exit::Clean)

@@ -206,13 +206,14 @@ fn tasks(args: &CheckArgs) -> Result<Vec<Task>> {
         .collect()
 }
 
-/// Loads and binds one profile.
-pub(super) fn declaration(profile: &str, given: &BindArgs) -> Result<Declaration> {
+/// Loads one profile and binds it as `--subject`, `--variant` and `--set` say.
+pub(super) fn declaration(profile: &str, subject: &[String], given: &BindArgs) -> Result<Declaration> {
     let profile = builtin::open(profile)?;
     let names = [profile.name.as_str()];
     let variants = spread("--variant", &given.variant, &names)?.remove(&0).unwrap_or_default();
     let sets = spread_sets(&given.set, &names)?.remove(&0).unwrap_or_default();
-    bind::bind(&Arc::new(profile), &variants, &sets)
+    let subjects = spread("--subject", subject, &names)?.remove(&0).unwrap_or_default();
+    bind::bind_as(&Arc::new(profile), one_subject(&subjects)?, &variants, &sets)
 }
 
 /// The names and values of `--set`, by profile.

@@ -20,6 +20,9 @@ pub(super) struct ShowArgs {
     profile: String,
     #[command(flatten)]
     bind: BindArgs,
+    /// Show it as `check --subject` judges: what binds this subject of the profile, such as `browser` [default: device]
+    #[arg(long, value_name = "[PROFILE=]NAME")]
+    subject: Vec<String>,
     /// Form of the result [default: by the suffix of FILE: .nft, .sh, .csv; else text]
     #[arg(long, value_enum)]
     format: Option<Form>,
@@ -44,7 +47,7 @@ enum Form {
 }
 
 pub(super) fn run(args: &ShowArgs) -> Result<Exit> {
-    let declaration = settings::declaration(&args.profile, &args.bind)?;
+    let declaration = settings::declaration(&args.profile, &args.subject, &args.bind)?;
     let output = Output::create(args.output.as_deref())?;
     match args.format.unwrap_or_else(|| by_suffix(args.output.as_deref())) {
         Form::Text => write(&sentences::sentences(&declaration), output),

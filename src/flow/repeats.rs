@@ -106,9 +106,11 @@ impl Print {
     fn of_segment(packet: &Packet<'_>, tcp: &TcpHeader) -> Self {
         let id = packet.ip_id.map_or(0, |id| u64::from(id) | 1 << 16);
         let mut hasher = foldhash::fast::FixedState::default().build_hasher();
-        hasher.write_u64((u64::from(tcp.seq) << 32) | u64::from(tcp.ack));
-        hasher.write_u64((u64::from(packet.payload_len) << 32) | (id << 8) | u64::from(tcp.flags.0));
-        hasher.write_u16(tcp.window);
+        let numbers = (u64::from(tcp.seq) << 32) | u64::from(tcp.ack);
+        // Lengths that reach the bits of the window are of segments that were never on a wire as such.
+        let (length, window) = (u64::from(packet.payload_len) << 32, u64::from(tcp.window) << 48);
+        let rest = (length ^ window) | (id << 8) | u64::from(tcp.flags.0);
+        hasher.write_u128((u128::from(numbers) << 64) | u128::from(rest));
         Self::new(hasher, packet)
     }
 
@@ -130,8 +132,12 @@ impl Print {
     #[inline]
     fn new(mut hasher: impl Hasher, packet: &Packet<'_>) -> Self {
         // What comes in two tunnels is of two networks; a tag may come and go on the way.
-        for wrap in packet.outer.iter().filter(|wrap| wrap.kind != WrapKind::Qinq) {
-            wrap.hash(&mut hasher);
+        if !packet.outer.is_empty() {
+            packet
+                .outer
+                .iter()
+                .filter(|wrap| wrap.kind != WrapKind::Qinq)
+                .for_each(|wrap| wrap.hash(&mut hasher));
         }
         // Never the value of an empty slot.
         Self { hash: hasher.finish() as u32 | 1, micros: (packet.seen.at.nanos() / 1_000) as u32 }

@@ -15,18 +15,22 @@ const MAX_TEXT: usize = 128;
 /// address stands in, and where that is made up, what it tells DHCP of its software.
 pub(super) fn identify(device: &Host, hosts: &[&Host]) -> (Identify, Vec<String>) {
     let alone = |has: &dyn Fn(&Host) -> bool| hosts.iter().filter(|host| has(host)).count() <= 1;
-    let own = |all: &BTreeSet<String>, of: fn(&Host) -> &BTreeSet<String>| {
+    let own = |all: &BTreeSet<String>, of: fn(&Host) -> &BTreeSet<String>| -> Vec<String> {
         let plain = all.iter().filter(|text| is_plain(text));
-        let mut kept: Vec<String> = plain
+        plain
             .filter(|text| alone(&|host| of(host).iter().any(|other| other.eq_ignore_ascii_case(text))))
-            .map(|text| text.to_lowercase())
-            .collect();
-        kept.dedup();
-        kept
+            .cloned()
+            .collect()
     };
-    let host_names = own(&device.host_names, |host| &host.host_names);
-    let mud_urls = own(&device.mud_urls, |host| &host.mud_urls);
-    let vendor_classes = own(&device.vendor_classes, |host| &host.vendor_classes);
+    let lower = |texts: Vec<String>| {
+        let mut texts: Vec<String> = texts.into_iter().map(|text| text.to_lowercase()).collect();
+        texts.dedup();
+        texts
+    };
+    let host_names = lower(own(&device.host_names, |host| &host.host_names));
+    // A URL is fetched by whoever reads the profile: its case matters.
+    let mud_urls: Vec<String> = own(&device.mud_urls, |host| &host.mud_urls);
+    let vendor_classes = lower(own(&device.vendor_classes, |host| &host.vendor_classes));
     let oui = device.mac.filter(|mac| is_assigned(*mac)).map(MacAddr::oui);
     let ouis: Vec<[u8; 3]> =
         oui.into_iter().filter(|oui| alone(&|host| host.mac.is_some_and(|mac| mac.oui() == *oui))).collect();

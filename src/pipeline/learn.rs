@@ -37,7 +37,7 @@ pub fn learn(scene: &Scene<'_>, start: Start) -> Result<Learnt> {
     }
     let Some(device) = devices.pop() else {
         return Err(Error::Usage(format!(
-            "failed to learn: no device found, {why} (name one with --device that is in the captures)"
+            "failed to learn: no device found, {why} (name one with --device that is in the captures: `wireclaim flows` shows who is)"
         )));
     };
     let found = DeviceFlows::find(&scene.analysis.flows, &scene.hosts, std::iter::once(&*device));

@@ -45,7 +45,9 @@ pub(super) fn identify(reader: &mut Reader<'_>, at: &At<'_>) -> Identify {
     let plain = |text: &str| Ok(text.to_lowercase());
     let mut each = |name: &str| map.get(name).map(|at| reader.each(&at, plain)).unwrap_or_default();
     let (dhcp_host_names, dhcp_vendor_classes) = (each("dhcp_host_names"), each("dhcp_vendor_classes"));
-    let mud_urls = each("mud_urls");
+    // Case is ignored where URLs are compared, and matters to whoever fetches one.
+    let as_written = |text: &str| Ok(text.to_owned());
+    let mud_urls = map.get("mud_urls").map(|at| reader.each(&at, as_written)).unwrap_or_default();
     Identify {
         dhcp_host_names,
         dhcp_vendor_classes,

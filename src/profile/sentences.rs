@@ -31,7 +31,7 @@ pub fn sentences(declaration: &Declaration) -> String {
         if members.is_empty() && !infrastructure {
             continue;
         }
-        out.title(group.title(), members.len());
+        out.title(&group.title(&declaration.subject), members.len());
         if infrastructure {
             out.line("");
             let items: Vec<String> = profile.baseline.iter().map(ToString::to_string).collect();
@@ -101,16 +101,18 @@ impl Group {
         }
     }
 
-    fn title(self) -> &'static str {
-        match self {
-            Self::Outbound => "Outbound: the device opens the connection",
+    /// Its title, where what binds `subject` is shown.
+    fn title(self, subject: &str) -> String {
+        let title = match self {
+            Self::Outbound => return format!("Outbound: the {subject} opens the connection"),
+            Self::Others => return format!("Binds somebody other than the {subject}"),
             Self::Inbound => "Inbound: somebody else opens the connection",
             Self::Infrastructure => "Infrastructure and local traffic",
             Self::Forbidden => "Forbidden",
             Self::Compared => "Compared, and never worse than worth knowing",
-            Self::Others => "Binds somebody other than the device",
             Self::Inactive => "Does not apply as it is bound",
-        }
+        };
+        title.to_owned()
     }
 }
 

@@ -12,6 +12,7 @@
 )]
 
 pub(crate) mod damage;
+pub(crate) mod page;
 pub(crate) mod pcap;
 pub(crate) mod random;
 pub(crate) mod wire;

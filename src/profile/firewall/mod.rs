@@ -104,7 +104,7 @@ fn plan(declaration: &Declaration) -> Plan<'_> {
         taken: HashSet::new(),
     };
     for (at, bound) in declaration.claims.iter().enumerate() {
-        match in_no_rule(bound) {
+        match in_no_rule(bound, &declaration.subject) {
             Some(why) => plan.left_out.push((&bound.claim, why)),
             None => plan.add(bound, declaration.profile.excepts(at).is_some()),
         }
@@ -114,12 +114,12 @@ fn plan(declaration: &Declaration) -> Plan<'_> {
     plan
 }
 
-/// Why a firewall has no rule for the claim, if it has none.
-fn in_no_rule(bound: &BoundClaim) -> Option<String> {
+/// Why a firewall for `subject` has no rule for the claim, if it has none.
+fn in_no_rule(bound: &BoundClaim, subject: &str) -> Option<String> {
     let claim = &bound.claim;
     match &bound.state {
         ClaimState::Inactive(why) => return Some(format!("does not apply: {why}")),
-        ClaimState::OtherSubject => return Some(format!("binds the {}, not the device", claim.subject)),
+        ClaimState::OtherSubject => return Some(format!("binds the {}, not the {subject}", claim.subject)),
         ClaimState::Active | ClaimState::Noted(_) | ClaimState::Unbound(_) => {}
     }
     match &claim.rule {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::super::bind::DEVICE;
 use super::super::{Baseline, BoundClaim, ClaimState, Declaration, FlowRule, Level, Ports, Profile, Rule};
 use crate::model::finding::Way;
 
@@ -73,7 +74,7 @@ pub fn openings(declaration: &Declaration) -> Vec<Opening> {
         for peer in peers {
             for transport in transports(rule) {
                 for port in ports(&rule.ports, declaration.profile.excepts(at).is_some()) {
-                    out.push(opening(&declaration.profile, bound, rule, &peer, &transport, port));
+                    out.push(opening(declaration, bound, rule, &peer, &transport, port));
                 }
             }
         }
@@ -126,16 +127,17 @@ fn add(list: &mut String, more: &str, joint: &str) {
 }
 
 fn opening(
-    profile: &Profile,
+    declaration: &Declaration,
     bound: &BoundClaim,
     rule: &FlowRule,
     peer: &str,
     transport: &str,
     port: String,
 ) -> Opening {
-    let claim = &bound.claim;
+    let (profile, claim) = (&declaration.profile, &bound.claim);
     let who = match &bound.state {
         ClaimState::OtherSubject => claim.subject.clone(),
+        _ if declaration.subject != DEVICE => declaration.subject.clone(),
         _ => profile.title.clone(),
     };
     let (source, destination) = match rule.way {

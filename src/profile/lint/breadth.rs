@@ -76,8 +76,13 @@ fn find(subject: &Subject<'_>, lints: &mut Vec<Lint>) {
 /// Whether the claim names no peer, or nearly all.
 fn about_anybody(claim: &Declared<'_>) -> bool {
     let nearly_all = |peer: &Peer| match peer {
-        Peer::Network(ipnet::IpNet::V4(net)) => net.prefix_len() <= SHORT_PREFIX.0,
-        Peer::Network(ipnet::IpNet::V6(net)) => net.prefix_len() <= SHORT_PREFIX.1,
+        // All groups (224.0.0.0/4, ff00::/8) are short prefixes, and still not anybody.
+        Peer::Network(ipnet::IpNet::V4(net)) => {
+            net.prefix_len() <= SHORT_PREFIX.0 && !(net.prefix_len() >= 4 && net.addr().is_multicast())
+        }
+        Peer::Network(ipnet::IpNet::V6(net)) => {
+            net.prefix_len() <= SHORT_PREFIX.1 && !(net.prefix_len() >= 8 && net.addr().is_multicast())
+        }
         Peer::Name(_) | Peer::List(_) | Peer::Local => false,
     };
     claim.rule.peers.is_empty() || claim.rule.peers.iter().any(nearly_all)

@@ -202,3 +202,17 @@ fn shipped_profiles_have_no_error_and_nothing_unused() {
         }
     }
 }
+
+#[test]
+fn a_group_is_not_anybody() {
+    let told = |peers: &str| {
+        let claim = format!("claims:\n  - {{id: A-1, title: t, allowed: {{out: {peers}, udp: 5353}}}}\n");
+        codes_of(&claim).contains(&"any-peer")
+    };
+    for group in ["\"ff00::/8\"", "\"ff02::/16\"", "224.0.0.0/4", "239.0.0.0/8"] {
+        assert!(!told(group), "{group}");
+    }
+    for anybody in ["anyone", "\"::/0\"", "\"2000::/3\"", "224.0.0.0/3", "0.0.0.0/0", "\"fe00::/7\""] {
+        assert!(told(anybody), "{anybody}");
+    }
+}

@@ -98,7 +98,7 @@ impl Writer<'_> {
 
     fn claim(&mut self, bound: &BoundClaim) {
         let claim = &bound.claim;
-        if self.extras.is_some() && claim.id == NTP_ID && claim.source.place == NTP_PLACE {
+        if claim.id == NTP_ID && claim.source.place == NTP_PLACE {
             // What RFC 8520 permits by default needs no entry.
             return;
         }
@@ -106,6 +106,10 @@ impl Writer<'_> {
             self.note(&claim.id, "is left out: MUD speaks of connections only");
             return;
         };
+        if claim.level == Level::Forbidden && !rule.services.is_empty() && rule.ports == Ports::Any {
+            self.note(&claim.id, "is left out: it forbids by content, which no access list tells");
+            return;
+        }
         let open = |name: &String| {
             rule.peers
                 .iter()

@@ -386,7 +386,7 @@ fn assembled(made: Made, mut extras: Extras, told: &Told, origin: &str) -> Profi
     extras.one_sided = made.one_sided;
     let document =
         if told.url.is_empty() { "MUD file".to_owned() } else { format!("MUD file <{}>", told.url) };
-    let mud_urls = extras.url.iter().map(|url| url.to_lowercase()).collect();
+    let mud_urls = extras.url.iter().cloned().collect();
     Profile {
         name,
         title,

@@ -122,6 +122,18 @@ pub fn read(path: &Path) -> Result<Vec<Row>> {
     } else {
         File::open(path).map_err(io)?.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
     }
+    // What a run that failed leaves behind is no table without findings; only NDJSON has no header to tell by.
+    let is_ndjson = path.extension().is_some_and(|suffix| suffix == "ndjson" || suffix == "jsonl");
+    if bytes.is_empty() && !is_ndjson {
+        return Err(Error::Table {
+            path: path.to_owned(),
+            line: 0,
+            column: "",
+            reason: String::from(
+                "it is empty, and a table has at least its header (was the run that was to write it broken off?)",
+            ),
+        });
+    }
     from_bytes(bytes).map_err(|damage| Error::Table {
         path: path.to_owned(),
         line: damage.line,
