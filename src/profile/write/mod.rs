@@ -407,7 +407,7 @@ fn tls_block(tls: &TlsRule) -> Tree {
             out.scalar(key, &word);
         }
     }
-    out.values("suites", tls.suites.iter().map(suite));
+    out.values("suites", tls.suites.iter().copied().map(suite));
     if let Some(bits) = tls.min_rsa_bits {
         out.scalar("min_rsa_bits", &bits);
     }
@@ -425,7 +425,7 @@ fn offer(offer: &TlsOffer) -> Tree {
     let code = |code: &u16| format!("0x{code:04X}");
     out.text("name", &offer.name);
     out.values("versions", offer.versions.iter().map(|code| value::offered_version_word(*code)));
-    out.values("suites", offer.suites.iter().map(suite));
+    out.values("suites", offer.suites.iter().copied().map(suite));
     out.values("extensions", &offer.extensions);
     out.values("groups", offer.groups.iter().map(code));
     out.values("signatures", offer.signatures.iter().map(code));
@@ -435,8 +435,8 @@ fn offer(offer: &TlsOffer) -> Tree {
     out.map()
 }
 
-fn suite(code: &u16) -> String {
-    tls_policy::suite(*code).map_or(format!("0x{code:04X}"), |suite| suite.name.to_owned())
+fn suite(code: u16) -> String {
+    tls_policy::suite(code).map_or(format!("0x{code:04X}"), |suite| suite.name.to_owned())
 }
 
 fn lifetime(life: &LifetimeRule) -> Tree {
