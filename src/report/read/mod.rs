@@ -1,4 +1,4 @@
-//! Discrepancy tables read back: what [`super::csv`] and [`super::ndjson`] wrote, told apart by content. Columns are found by
+//! Discrepancy tables read back: what `csv` and `ndjson` wrote, told apart by content. Columns are found by
 //! their name: one that an older table lacks is empty, one that is not ours is passed over. A table that is damaged is
 //! not read in part.
 
