@@ -182,7 +182,10 @@ fn tier_and_normative_statement_fit_each_other() {
             // In the table reasons are beside citations.
             let cited = *name != DEFAULT || found.reference.contains("RFC ");
             if !fits || found.normative > strongest || (found.normative >= Normative::Discouraged && !cited) {
-                wrong.push(format!("{name}: {} is {}, {}: {}", suite.name, found.tier, found.normative, found.reference));
+                wrong.push(format!(
+                    "{name}: {} is {}, {}: {}",
+                    suite.name, found.tier, found.normative, found.reference
+                ));
             }
         }
     }
@@ -196,11 +199,13 @@ fn sections_are_cited_for_what_they_say() {
     for name in NAMES {
         for suite in suites() {
             let reference = &policy(name).suite(suite.code).unwrap().reference;
-            let cites = |what: &str| reference.contains(what) && !reference.contains(&format!("not in {what}"));
+            let cites =
+                |what: &str| reference.contains(what) && !reference.contains(&format!("not in {what}"));
             let has = |parts: &[&str]| parts.iter().any(|part| suite.has_part(part));
             // No encryption, RC4, below 112 bits, below 128 bits, static keys.
-            let general = has(&["NULL", "RC4", "EXPORT", "EXPORT1024", "RC2", "DES", "DES40", "FORTEZZA", "3DES"])
-                || has(&["TLS_RSA", "TLS_DH", "TLS_ECDH", "RSA_PSK"]);
+            let general =
+                has(&["NULL", "RC4", "EXPORT", "EXPORT1024", "RC2", "DES", "DES40", "FORTEZZA", "3DES"])
+                    || has(&["TLS_RSA", "TLS_DH", "TLS_ECDH", "RSA_PSK"]);
             assert!(!cites("RFC 9325 section 4.1") || general, "{name}: {}", suite.name);
             assert!(!cites("RFC 9325 section 4.2") || gcm.contains(&suite.code), "{name}: {}", suite.name);
             let named = [0xc0a8, 0xc0ae].contains(&suite.code) || reference.contains("not named by RFC 7925");
