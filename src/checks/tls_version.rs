@@ -34,7 +34,8 @@ pub(super) fn version(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding>
     let version = number(fact)?;
     let rated = rating::version(policy, equivalent(version));
     let below = declared.is_some_and(|least| equivalent(version) < least);
-    if !below && rated.tier == Tier::Ok {
+    // What is declared is between the policy and the profile: one lint, not a row for each connection.
+    if !below && (rated.tier == Tier::Ok || is_declared(subject, view, equivalent(version))) {
         return offered_version(subject, view, claim, declared);
     }
     let mut finding = at_fact(subject, &WEAK_TLS_VERSION, view, claim, fact);
@@ -59,6 +60,14 @@ fn at_least(declared: Option<u16>, policy: &TlsPolicy) -> String {
     format!("tls>={}", version_text(least).trim_start_matches("tls"))
 }
 
+/// Whether a claim declares this version: it is between the bounds, or the upper one where that stands alone.
+fn is_declared(subject: &Subject<'_>, view: &View<'_>, version: u16) -> bool {
+    rules(subject, view).iter().any(|(_, rule)| match (rule.min_version, rule.max_version) {
+        (Some(min), max) => min <= version && max.is_none_or(|max| version <= max),
+        (None, max) => max == Some(version),
+    })
+}
+
 /// Old versions in a hello: of the device, or of a peer that the device answered.
 fn offered_version(
     subject: &Subject<'_>,
@@ -71,7 +80,11 @@ fn offered_version(
     let offers: Vec<(u16, &Fact)> =
         facts.of(&tls::OFFERED_VERSION).filter_map(|fact| Some((number(fact)?, fact))).collect();
     let best = offers.iter().map(|(version, _)| equivalent(*version)).max().unwrap_or(0x0304);
-    let (worst, fact) = offers.iter().min_by_key(|(version, _)| equivalent(*version))?;
+    let undeclared = |(version, _): &&(u16, &Fact)| {
+        declared.is_some_and(|least| equivalent(*version) < least)
+            || !is_declared(subject, view, equivalent(*version))
+    };
+    let (worst, fact) = offers.iter().filter(undeclared).min_by_key(|(version, _)| equivalent(*version))?;
     let policy = subject.policy(view);
     let rated = rating::version(policy, equivalent(*worst));
     // Beside a good version an old one is only discouraged; where it is the best, it is as weak as it is.
