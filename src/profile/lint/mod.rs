@@ -16,6 +16,7 @@ mod infrastructure;
 mod open;
 mod places;
 mod reach;
+mod tls_versions;
 mod transport;
 mod weak_tls;
 
@@ -73,6 +74,7 @@ pub const REGISTRY: &[&Family] = &[
     &transport::FAMILY,
     &cleartext::FAMILY,
     &weak_tls::FAMILY,
+    &tls_versions::FAMILY,
     &reach::FAMILY,
     &breadth::FAMILY,
     &duration::FAMILY,
