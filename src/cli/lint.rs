@@ -17,6 +17,9 @@ pub(super) struct LintArgs {
     profiles: Vec<String>,
     #[command(flatten)]
     output: OutputArgs,
+    /// Write nothing where there is nothing to tell
+    #[arg(short, long)]
+    quiet: bool,
     /// Count the age of reviews and address lists to this day (2026, 2026-08, 2026-08-31) [default: the newest date in
     /// the profile and in what it refers to]
     #[arg(long, value_name = "DATE")]
@@ -49,8 +52,10 @@ pub(super) fn run(args: &LintArgs) -> Result<Exit> {
         return Err(errors());
     }
     let worst = rows.iter().map(|row| row.lint.severity).max();
-    let (format, view, output) = target.parts(&[]);
-    format.write_lints(&rows, &view, output)?;
+    if !(args.quiet && rows.is_empty() && args.output.output.is_none()) {
+        let (format, view, output) = target.parts(&[]);
+        format.write_lints(&rows, &view, output)?;
+    }
     if broken > 0 {
         return Err(errors());
     }
