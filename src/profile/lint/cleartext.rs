@@ -1,7 +1,7 @@
 //! Cleartext where everything is said to be encrypted.
 
 use super::super::Ports;
-use super::compare::{exclude_each_other, ports_of_both, same_peers, share};
+use super::compare::{exclude_each_other, ports_of_both, same_peers, share, subjects_meet};
 use super::transport::level_key;
 use super::{Code, Declared, Family, Lint, Severity, Subject, listed};
 
@@ -98,7 +98,7 @@ fn beside_encrypted(subject: &Subject<'_>, claim: &Declared<'_>, lints: &mut Vec
     let Some(what) = cleartext(claim) else { return };
     let demands = |other: &&Declared<'_>| {
         other.rule.encrypted
-            && other.claim.subject == claim.claim.subject
+            && subjects_meet(other.claim, claim.claim)
             && same_peers(claim.rule, other.rule)
             && (claim.rule.way.is_none() || other.rule.way.is_none() || claim.rule.way == other.rule.way)
             && share(&claim.rule.transports, &other.rule.transports, |a, b| a == b)
