@@ -132,7 +132,7 @@ fn what_a_claim_refers_to_must_exist() {
         ("allowed: {out: anyone}, tls: $stronk", "unknown TLS block `stronk` (did you mean `strong`?)"),
         (
             "allowed: {out: anyone}, tls: strong",
-            "expected a mapping or a TLS block by name (`$NAME`), got `strong`",
+            "expected a mapping or a TLS block by name (`$NAME`), got `strong` (did you mean `$strong`?)",
         ),
         ("allowed: {out: anyone}, subject: browsr", "unknown subject `browsr` (did you mean `browser`?)"),
         ("allowed: {out: $boht}", "unknown parameter or group `boht` (did you mean `both`?)"),
