@@ -15,6 +15,7 @@ mod duration;
 mod infrastructure;
 mod open;
 mod places;
+mod protocols;
 mod reach;
 mod tls_versions;
 mod transport;
@@ -26,6 +27,7 @@ use super::{Claim, FlowRule, Level, Ports, Profile, Rule};
 use crate::model::finding::Severity;
 use date::Month;
 use places::Places;
+pub use protocols::PROTOCOLS;
 
 /// Something to know about a profile.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +74,7 @@ pub struct Family {
 pub const REGISTRY: &[&Family] = &[
     &contradictions::FAMILY,
     &transport::FAMILY,
+    &protocols::FAMILY,
     &cleartext::FAMILY,
     &weak_tls::FAMILY,
     &tls_versions::FAMILY,
