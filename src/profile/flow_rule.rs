@@ -293,6 +293,11 @@ fn lifetime(reader: &mut Reader<'_>, at: &At<'_>) -> Option<LifetimeRule> {
         max: length("max"),
         max_idle_tail: length("max_idle_tail"),
     };
+    if let (Some(min), Some(max)) = (rule.min, rule.max)
+        && min > max
+    {
+        reader.wrong(at, "expected a `min` up to `max`: it is above `max`");
+    }
     if rule.long_running && rule.max.is_some() {
         reader.wrong(at, "expected `long_running` or `max`: what only an endpoint may close has no `max`");
     }
