@@ -1,9 +1,21 @@
 //! OpenVPN over UDP and TCP (the protocol's own documentation, `doc/doxygen/doc_protocol_overview.h`).
 //!
-//! Read: that a session was asked for and answered. It has no signature: recognised is the message that resets a session, the
+//! Read: that a session was asked for and answered; then, in its control channel, the TLS handshake of the first key, which
+//! goes to that analyzer. It has no signature: recognised is the message that resets a session, the
 //! first of each side, where its length is one of those that it can have (in the clear, with `tls-auth`, with `tls-crypt`)
-//! and what is in the clear of it is what a first message has. Even then it only may be one. What follows is encrypted.
+//! and what is in the clear of it is what a first message has. Even then it only may be one.
+//!
+//! Assumed: codes and numbers against replay are not verified. Not read: what `tls-crypt` encrypts, handshakes for later keys
+//! and of later sessions between the same ports, acknowledgements, the data channel.
+//!
+//! Memory per flow: of each direction 16 messages of at most 4 KiB that came before another, and over TCP one more.
 
+mod control;
+#[cfg(test)]
+mod tests;
+
+use self::control::{Control, Guard, Next, Ordered, Session};
+use super::cutter::Cutter;
 use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Transport, Value};
 
@@ -24,46 +36,6 @@ pub static DEFINITION: Definition = Definition {
     start,
 };
 
-/// First byte: P_CONTROL_HARD_RESET_CLIENT_V2, …_SERVER_V2, and key 0.
-const CLIENT: u8 = 7 << 3;
-const SERVER: u8 = 8 << 3;
-/// Opcode and session.
-const OPENING: usize = 9;
-/// Replay protection: packet number and time.
-const REPLAY: usize = 8;
-/// What goes before a body that `tls-crypt` encrypts: that, and a code.
-const SEALED: usize = REPLAY + 32;
-
-/// Who resets with this message, as far as can be told.
-fn reset(bytes: &[u8]) -> Option<Role> {
-    let (role, body) = match *bytes.first()? {
-        CLIENT => (Role::Client, 5),
-        // It acknowledges the client's one message, and names its session.
-        SERVER => (Role::Server, 17),
-        _ => return None,
-    };
-    let (session, rest) = bytes.get(1..)?.split_first_chunk::<8>()?;
-    // Acknowledgements and the number of the message, which is zero.
-    let plain = |rest: &[u8]| match (role, rest) {
-        (Role::Client, [0, 0, 0, 0, 0]) => true,
-        (Role::Server, [1, 0, 0, 0, 0, peer @ .., 0, 0, 0, 0]) => peer.len() == 8 && peer != [0; 8],
-        _ => false,
-    };
-    let is_first = |replay: &[u8]| matches!(replay, [0, 0, 0, 1, time @ ..] if time != [0; 4]);
-    let fits = match rest.len() {
-        length if length == body => plain(rest),
-        // `tls-crypt`: replay protection, a code of 32 bytes, and what is encrypted.
-        length if length == body.saturating_add(SEALED) => rest.get(..REPLAY).is_some_and(is_first),
-        _ => false,
-    };
-    // `tls-auth`: a code, of one of the usual hashes, before both.
-    let signed = [16, 20, 32, 48, 64].into_iter().any(|code| {
-        let parts = rest.get(code..).and_then(|behind| behind.split_at_checked(REPLAY));
-        parts.is_some_and(|(replay, behind)| is_first(replay) && plain(behind))
-    });
-    (*session != [0; OPENING - 1] && (fits || signed)).then_some(role)
-}
-
 fn probe(input: &ProbeInput<'_>) -> Probe {
     let message = match input.transport {
         Transport::Udp => Some(input.bytes),
@@ -73,81 +45,159 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
             (rest.len() == usize::from(u16::from_be_bytes(*length))).then_some(rest)
         }),
     };
-    message.and_then(reset).map_or(Probe::No, Probe::Perhaps)
+    message.and_then(control::reset).map_or(Probe::No, |reset| Probe::Perhaps(reset.by))
 }
 
 fn start(_: &Context) -> Box<dyn Analyzer> {
-    Box::new(OpenVpn)
+    Box::new(OpenVpn {
+        guard: None,
+        has_tls: false,
+        is_over: false,
+        client: Side::new(),
+        server: Side::new(),
+    })
 }
 
-struct OpenVpn;
+struct OpenVpn {
+    /// What a reset showed of the control channel.
+    guard: Option<Guard>,
+    /// TLS was handed over: from now on there is no finishing, since then all bytes would be its.
+    has_tls: bool,
+    /// What follows is another session's, or no TLS.
+    is_over: bool,
+    client: Side,
+    server: Side,
+}
+
+struct Side {
+    session: Option<Session>,
+    messages: Ordered,
+    /// Of the stream.
+    cutter: Cutter,
+    /// It cannot be cut into messages any more.
+    lost: bool,
+}
+
+/// Bytes of a message that are kept: that of the control channel that has most, with all that goes before it.
+const KEPT: usize = 4096 + 256;
+const LENGTH: usize = 2;
+
+impl Side {
+    fn new() -> Self {
+        Self { session: None, messages: Ordered::new(), cutter: Cutter::new(LENGTH, KEPT), lost: false }
+    }
+}
 
 impl Analyzer for OpenVpn {
-    fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
-        match bytes.get(2..).and_then(reset) {
-            Some(by) if by == role => observe(role, sink),
-            _ => sink.finish(),
-        }
+    fn held(&self) -> usize {
+        let side = |side: &Side| side.messages.held().saturating_add(side.cutter.held());
+        side(&self.client).saturating_add(side(&self.server))
     }
 
-    fn datagram(&mut self, role: Role, bytes: &[u8], _: u32, sink: &mut Sink) {
-        if reset(bytes) == Some(role) {
-            observe(role, sink);
-        }
-    }
-}
-
-fn observe(role: Role, sink: &mut Sink) {
-    sink.fact(&RESET, Value::Word(if role == Role::Client { "client" } else { "server" }));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::talk::{ask, ask_udp, run, run_datagrams};
-    use super::*;
-
-    const C: Role = Role::Client;
-    const S: Role = Role::Server;
-
-    fn client() -> Vec<u8> {
-        [&[CLIENT][..], &[7; 8], &[0; 5]].concat()
-    }
-
-    fn server() -> Vec<u8> {
-        [&[SERVER][..], &[8; 8], &[1, 0, 0, 0, 0], &[7; 8], &[0; 4]].concat()
-    }
-
-    fn in_stream(message: &[u8]) -> Vec<u8> {
-        [&(message.len() as u16).to_be_bytes()[..], message].concat()
-    }
-
-    #[test]
-    fn both_sides_begin() {
-        let facts = run_datagrams(&DEFINITION, &[(C, &client()), (S, &server()), (C, &[0x20; 100])]);
-        let told: Vec<String> = facts.iter().map(|fact| fact.value.to_string()).collect();
-        assert_eq!(told, ["client", "server"]);
-        let facts =
-            run(&DEFINITION, &[(C, &in_stream(&client())), (S, &in_stream(&server())), (C, &[0x20; 100])]);
-        assert_eq!(facts.count(&RESET), 2);
-    }
-
-    #[test]
-    fn resets_may_be_one_and_nothing_else() {
-        assert_eq!(ask_udp(&DEFINITION, &client(), 50_000, 1194), Probe::Perhaps(C));
-        assert_eq!(ask_udp(&DEFINITION, &server(), 1194, 50_000), Probe::Perhaps(S));
-        assert_eq!(ask(&DEFINITION, &in_stream(&client()), 50_000, 443), Probe::Perhaps(C));
-        let auth = [&[CLIENT][..], &[7; 8], &[3; 20], &[0, 0, 0, 1, 9, 9, 9, 9], &[0; 5]].concat();
-        assert_eq!(ask_udp(&DEFINITION, &auth, 50_000, 1194), Probe::Perhaps(C));
-        let crypt = [&[CLIENT][..], &[7; 8], &[0, 0, 0, 1, 9, 9, 9, 9], &[3; 37]].concat();
-        assert_eq!(ask_udp(&DEFINITION, &crypt, 50_000, 1194), Probe::Perhaps(C));
-        for whole in [client(), server(), auth, crypt] {
-            for length in 0..whole.len() {
-                assert_eq!(ask_udp(&DEFINITION, &whole[..length], 50_000, 1194), Probe::No, "{length}");
+    fn data(&mut self, role: Role, mut bytes: &[u8], sink: &mut Sink) {
+        let length = |header: &[u8]| {
+            let (length, _) = header.split_first_chunk::<LENGTH>()?;
+            usize::from(u16::from_be_bytes(*length)).checked_add(LENGTH).filter(|whole| *whole > LENGTH)
+        };
+        while !self.side(role).lost
+            && !sink.done
+            && let Some(message) = self.side(role).cutter.next(&mut bytes, length)
+        {
+            match message.as_deref().map(|message| message.get(LENGTH..).unwrap_or_default()) {
+                Ok(message) if message.first().is_some_and(|first| control::is_message(*first)) => {
+                    self.message(role, message, sink);
+                    // Nothing more can be told of it.
+                    if !self.has_tls && (self.is_over || self.is_sealed(message)) {
+                        sink.finish();
+                    }
+                }
+                _ => self.lose(role, sink),
             }
-            let mut longer = whole.clone();
-            longer.push(0);
-            assert_eq!(ask_udp(&DEFINITION, &longer, 50_000, 1194), Probe::No);
         }
-        assert_eq!(ask_udp(&DEFINITION, &[0x30; 14], 50_000, 1194), Probe::No);
+    }
+
+    fn gap(&mut self, role: Role, _: u64, sink: &mut Sink) {
+        self.lose(role, sink);
+    }
+
+    fn datagram(&mut self, role: Role, bytes: &[u8], missed: u32, sink: &mut Sink) {
+        if missed == 0 {
+            self.message(role, bytes, sink);
+        }
+    }
+
+    fn end(&mut self, sink: &mut Sink) {
+        self.forward(Role::Client, true, sink);
+        self.forward(Role::Server, true, sink);
+    }
+}
+
+impl OpenVpn {
+    fn side(&mut self, role: Role) -> &mut Side {
+        match role {
+            Role::Client => &mut self.client,
+            Role::Server => &mut self.server,
+        }
+    }
+
+    /// What follows the resets of a channel that cannot be read.
+    fn is_sealed(&self, message: &[u8]) -> bool {
+        self.guard == Some(Guard::Sealed) && control::reset(message).is_none()
+    }
+
+    /// The stream of one side cannot be followed any more.
+    fn lose(&mut self, role: Role, sink: &mut Sink) {
+        self.forward(role, true, sink);
+        self.side(role).lost = true;
+        if self.has_tls {
+            sink.forward_gap(role);
+        } else {
+            sink.give_up();
+        }
+    }
+
+    fn message(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
+        if let Some(reset) = control::reset(bytes).filter(|reset| reset.by == role) {
+            sink.fact(&RESET, Value::Word(if role == Role::Client { "client" } else { "server" }));
+            // It is sent again until it is answered.
+            let is_other = self.side(role).session.is_some_and(|session| session != reset.session);
+            self.is_over |= is_other && self.has_tls;
+            self.guard = Some(reset.guard);
+            self.side(role).session = Some(reset.session);
+            return;
+        }
+        let Some(guard) = self.guard.filter(|_| !self.is_over) else { return };
+        let Some(Control { session, peer, number, body }) = control::control(bytes, guard) else { return };
+        let other = self.side(role.peer()).session;
+        let contradicts = peer.is_some() && other.is_some() && peer != other;
+        // Of a side whose reset was not captured, the session is known by what it acknowledges.
+        let is_known = self.side(role).session.map_or(peer.is_some(), |known| known == session);
+        if contradicts || !is_known {
+            return;
+        }
+        self.side(role).session = Some(session);
+        self.side(role).messages.insert(number, body);
+        self.forward(role, false, sink);
+    }
+
+    /// Hands on what is in order.
+    fn forward(&mut self, role: Role, is_end: bool, sink: &mut Sink) {
+        while !self.is_over
+            && let Some(next) = self.side(role).messages.take(is_end)
+        {
+            if !self.has_tls {
+                // A record of a handshake, of any version.
+                self.is_over = matches!(&next, Next::Bytes(bytes) if !bytes.starts_with(&[22, 3]));
+                self.has_tls = !self.is_over;
+                if self.has_tls {
+                    sink.hand_over(super::Next::Named("tls"));
+                }
+            }
+            match next {
+                _ if self.is_over => {}
+                Next::Bytes(bytes) => sink.forward_owned(role, bytes),
+                Next::Gap => sink.forward_gap(role),
+            }
+        }
     }
 }
