@@ -395,7 +395,7 @@ fn what_does_not_unpack_to_a_packet_stays_compressed() {
     for odd in [
         compressed(17, 3, &udp(40_000, 53, b"inside")),
         compressed(17, 2, b"short"),
-        compressed(17, 2, &[0; 70_000]),
+        compressed(17, 2, &vec![0; 70_000]),
         compressed(6, 2, &[0; 40]),
         good[..good.len() - 1].to_vec(),
         longer,
