@@ -163,7 +163,11 @@ impl OpenVpn {
             let is_other = self.side(role).session.is_some_and(|session| session != reset.session);
             self.is_over |= is_other && self.has_tls;
             self.guard = Some(reset.guard);
-            self.side(role).session = Some(reset.session);
+            let side = self.side(role);
+            side.session = Some(reset.session);
+            if is_other {
+                side.messages = Ordered::new();
+            }
             return;
         }
         let Some(guard) = self.guard.filter(|_| !self.is_over) else { return };

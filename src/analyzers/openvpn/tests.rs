@@ -128,6 +128,24 @@ fn what_was_not_captured_is_a_gap_once_nobody_can_wait_for_it() {
 }
 
 #[test]
+fn the_first_session_with_tls_is_read_and_no_other() {
+    let again = [&[CLIENT][..], &[6; 8], &[0; 5]].concat();
+    let piece = |session, number, body: &[u8]| carries([session; 8], number, &[], [0; 8], body);
+    for (talk, expected) in [
+        // Asked for again before anything was said: what came too early was the first one's.
+        (
+            vec![client(), piece(7, 2, b"old"), again.clone(), piece(6, 1, HELLO), piece(6, 2, b"new")],
+            [HELLO, b"new"],
+        ),
+        (vec![client(), piece(7, 1, HELLO), piece(7, 2, b"old"), again, piece(6, 1, HELLO)], [HELLO, b"old"]),
+    ] {
+        let talk: Vec<(Role, &[u8])> = talk.iter().map(|bytes| (C, &bytes[..])).collect();
+        let sinks = play(&DEFINITION, &talk, Transport::Udp).1;
+        assert_eq!(handed(&sinks, C), expected.map(|bytes| Some(bytes.to_vec())));
+    }
+}
+
+#[test]
 fn a_stream_with_a_gap_is_followed_no_further() {
     let context = Context {
         transport: Transport::Tcp,
