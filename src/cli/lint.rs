@@ -6,6 +6,7 @@ use super::Exit;
 use super::args::{FailOn, OutputArgs};
 use super::settings::Target;
 use crate::error::{Error, Result};
+use crate::pipeline;
 use crate::profile::{Profile, builtin, lint};
 use crate::report::{Content, LintRow};
 
@@ -65,7 +66,8 @@ pub(super) fn run(args: &LintArgs) -> Result<Exit> {
 
 fn rows_of(profile: &Profile, name: &str, as_of: Option<&str>) -> Vec<LintRow> {
     let text = builtin::text(name);
-    let lints = lint::lint_on(profile, lint::Terms { as_of, text: text.as_deref() });
+    let protocols: &[_] = &pipeline::protocols();
+    let lints = lint::lint_on(profile, lint::Terms { as_of, text: text.as_deref(), protocols });
     let lines: Vec<&str> = text.as_deref().unwrap_or_default().lines().collect();
     let source = |line: u64| {
         let index = usize::try_from(line).ok()?.checked_sub(1)?;
