@@ -147,7 +147,10 @@ fn damage_names_line_column_and_remedy() {
         (table.replace(',', ";"), "1 : its fields are parted by `;`"),
         (format!("{header}\n{}", row.trim_end()), "2 : the last row has no line end: the file is cut off"),
         (format!("{header}\n\"{row}"), "2 : "),
-        (String::from("flow_id,orig\nx,y\n"), "1 : it is a flow table"),
+        (
+            String::from("flow_id,orig\nx,y\n"),
+            "2 : the column `first_seen` is missing (expected a flow table, as `wireclaim flows` writes it",
+        ),
         (String::from("PAR1"), "0 : it is a Parquet file"),
     ] {
         assert!(told(text.clone()).contains(parts), "{parts}\n{}\n{text}", told(text.clone()));
