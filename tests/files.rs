@@ -87,6 +87,7 @@ fn a_pipe_that_nobody_writes_a_device_and_a_folder_are_told_as_what_they_are() {
             refused(&args.replace("{}", path), &[path, what]);
         }
         let profile = folder.path().join("p.yaml");
+        // Each is told at its key.
         for (key, what) in [("extends: X", what), ("lists: {ours: {file: X}}", what), ("tls_policy: X", what)]
         {
             let text = format!(
@@ -94,7 +95,7 @@ fn a_pipe_that_nobody_writes_a_device_and_a_folder_are_told_as_what_they_are() {
                 key.replace('X', path)
             );
             fs::write(&profile, text).unwrap();
-            refused(&format!("profile lint {}", profile.display()), &[path, what]);
+            refused(&format!("profile lint {}", profile.display()), &["p.yaml:4:", path, what]);
         }
         let inventory = folder.path().join("i.yaml");
         let text =

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use clap::{Arg, Args};
+use clap::{Arg, ArgAction, Args};
 
 use super::Exit;
 use super::args::{CheckArgs, InputArgs};
@@ -32,8 +32,9 @@ fn fitted(arg: Arg) -> Arg {
     match arg.get_id().as_str() {
         "captures" => arg
             .num_args(2)
+            .action(ArgAction::Set)
             .value_names(["OLD", "NEW"])
-            .help("Two discrepancy tables of `wireclaim check` (CSV or NDJSON, told apart by content; one may be - for standard input), or captures, which are judged as check would with these options; or two flow tables of `wireclaim flows`, whose conversations are compared"),
+            .help("Two discrepancy tables of `wireclaim check` (CSV, NDJSON or JSON, told apart by content; one may be - for standard input), or captures, which are judged as check would with these options; or two flow tables of `wireclaim flows`, whose conversations are compared"),
         "profile" => arg.help("For captures: a built-in profile, a YAML file or a MUD file; repeatable"),
         "all" => arg.help("Print what is the same, too"),
         "fail_on" => arg.help("Exit with 1 where something new or worse is of this severity or above"),
@@ -196,7 +197,7 @@ fn needs_profile(capture: &str) -> Error {
             Error::Io { action: "read", path: path.to_owned(), source }
         }
         _ => Error::Usage(format!(
-            "failed to compare `{capture}`: it is no table (CSV or NDJSON, as `wireclaim check` or `wireclaim flows` writes it), and a \
+            "failed to compare `{capture}`: it is no table (CSV, NDJSON or JSON, as `wireclaim check` or `wireclaim flows` writes it), and a \
              capture is judged by a profile (name one with `-p`)"
         )),
     }

@@ -281,8 +281,12 @@ pub(super) fn policy(reader: &mut Reader<'_>, map: &Map<'_>, key: &str) -> Optio
     let at = map.get(key)?;
     let text = reader.text(&at)?;
     if tls_policy::is_file(&text) {
-        let path = reader.folder().map(|folder| folder.join(&text).display().to_string());
-        return Some(path.unwrap_or(text));
+        let Some(path) = reader.folder().map(|folder| folder.join(&text)) else { return Some(text) };
+        if let Err(error) = files::open(&path) {
+            let why = crate::error::reason(&error);
+            reader.wrong(&at, format!("failed to read the TLS policy `{}`: {why}", path.display()));
+        }
+        return Some(path.display().to_string());
     }
     if tls_policy::TlsPolicy::ships(&text) {
         return Some(text);

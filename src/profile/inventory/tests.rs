@@ -89,11 +89,11 @@ devices:
         ("campus.yaml:8:", "did you mean `fbos-above-13.0.1`?"),
         ("campus.yaml:9:", "`farmbot` has no parameter `ssh_kye` (did you mean `ssh_key`?)"),
         ("campus.yaml:10:", "expected `true` or `false`, got `perhaps`"),
-        ("campus.yaml:11:", "got nothing to match"),
+        ("campus.yaml:11:", "expected at least one of `mac`, `ip`"),
         ("campus.yaml:12:", "expected a VLAN from 1 to 4094, got `5000`"),
         ("campus.yaml:12:", "unknown key `dhcp_hostname` (did you mean `dhcp_host_name`?)"),
         ("campus.yaml:12:", "unknown key `profil` (did you mean `profile`?)"),
-        ("campus.yaml:12:", "missing key `profile`"),
+        ("campus.yaml:12:", "missing key `profile` (A built-in profile, or a file"),
         ("campus.yaml:14:", "this matches what line 13 matches: ip 10.0.0.5"),
     ] {
         assert!(
@@ -110,8 +110,8 @@ fn names_are_there_once_and_fit_to_be_shown() {
     let odd = "devices:\n  - {name: \"a\\x1b\", match: {ip: 10.0.0.1}, profile: farmbot}\n";
     assert!(problems(&format!("{HEAD}{odd}")).contains("expected a name of at most 64"));
     assert!(problems("version: 2\ninventory: a\ndevices: []\n").contains("unknown version `2`"));
-    assert!(problems("devices: 3\n").contains("expected a list, got a single value"));
-    assert!(problems("- a\n").contains("expected a mapping, got a list"));
+    assert!(problems("devices: 3\n").contains("expected a list (Who is who"));
+    assert!(problems("- a\n").contains("expected a mapping with keys such as `version`"));
 }
 
 #[test]

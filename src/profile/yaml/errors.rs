@@ -15,7 +15,7 @@ pub(super) fn message(error: &Error, bounds: Bounds) -> String {
         | Error::AliasReplayStackDepthExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
         | Error::AliasReplayCounterOverflow { .. } => too_large(bounds),
-        Error::RecursiveReferencesRequireWeakTypes { .. } => "a value that holds itself".to_owned(),
+        Error::RecursiveReferencesRequireWeakTypes { .. } => "a list or mapping that holds itself".to_owned(),
         Error::MergeValueNotMapOrSeqOfMaps { .. } => "expected a mapping behind `<<`".to_owned(),
         Error::NullIntoString { .. } => "expected a name for this key, got nothing".to_owned(),
         Error::NonFiniteFloat { value, .. } => {
@@ -35,6 +35,7 @@ fn too_large(bounds: Bounds) -> String {
 
 /// What the library says of text that is no YAML, by a part of it, and what that means for who wrote the text.
 const MEANINGS: &[(&str, &str)] = &[
+    ("unexpected character: `\\u", "a character that text does not have (is this a text file?)"),
     ("unclosed bracket", "this bracket is not closed"),
     ("mismatched bracket", "this bracket does not go with the one that is open"),
     ("misplaced bracket", "this bracket closes none that is open"),
@@ -107,7 +108,7 @@ mod tests {
         let bomb: String =
             (1..9).map(|n| format!("a{n}: &a{n} [{}]\n", format!("*a{},", n - 1).repeat(10))).collect();
         for (text, words) in [
-            ("a: &b [*b]", "a value that holds itself"),
+            ("a: &b [*b]", "a list or mapping that holds itself"),
             ("a: *b", "nothing has the name that `*` refers to"),
             ("a: \"b\nc:\n", "quotation marks is not closed"),
             ("a: b\n\tc: d\n", "indent with blanks"),
@@ -129,7 +130,7 @@ mod tests {
             ("%YAML 3.0\n---\na: b\n", "begin with `%`"),
             ("{\"a\": 1} b", "nothing may follow the end"),
             ("a: 1\n---\nb: 2\n", "a second document begins here"),
-            ("\0\0", "cannot begin a value"),
+            ("\0\0", "is this a text file?"),
             (&format!("a0: &a0 [{}]\n{bomb}", "x,".repeat(10)), "too large or too deep"),
         ] {
             let told = parse(text).err().map(|(_, message)| message).unwrap_or_default();

@@ -54,7 +54,10 @@ fn refuse_other_tables(header: &Record) -> Result<(), Damage> {
         return Ok(());
     }
     let first = header.fields.first().map_or("", String::as_str);
-    let reason = if first.starts_with("finding_id;") || first.starts_with("finding_id\t") {
+    let reason = if first.starts_with("| ") || first.starts_with("SEVERITY ") || first.starts_with("CHANGE ")
+    {
+        String::from("it is a table for people, which is not read back (write it as CSV, NDJSON or JSON)")
+    } else if first.starts_with("finding_id;") || first.starts_with("finding_id\t") {
         String::from(
             "its fields are parted by `;` or tabs, as a spreadsheet writes them (save it with commas)",
         )

@@ -1,9 +1,10 @@
-//! Discrepancy tables, and of flow tables what tells conversations, read back: what `csv` and `ndjson` wrote, told apart by content. Columns are found by
+//! Discrepancy tables, and of flow tables what tells conversations, read back: what `csv`, `ndjson` and `json` wrote, told apart by content. Columns are found by
 //! their name: one that an older table lacks is empty, one that is not ours is passed over. A table that is damaged is
 //! not read in part.
 
 mod csv;
 mod flows;
+mod json;
 mod ndjson;
 
 pub use flows::{FlowLine, conversations};
@@ -215,7 +216,7 @@ fn from_bytes(bytes: Vec<u8>) -> std::result::Result<Vec<Row>, Damage> {
 
 fn held(bytes: Vec<u8>) -> std::result::Result<Held, Damage> {
     if bytes.starts_with(PARQUET) {
-        let reason = "it is a Parquet file, which is not read back (write the table as CSV or NDJSON)";
+        let reason = "it is a Parquet file, which is not read back (write the table as CSV, NDJSON or JSON)";
         return Err(Damage::new(0, reason));
     }
     if bytes.len() as u64 > MAX_BYTES {
@@ -236,6 +237,9 @@ fn held(bytes: Vec<u8>) -> std::result::Result<Held, Damage> {
         None => return Ok(Held::Nothing),
         Some(first) => first == '{',
     };
+    if is_json && let Some(held) = json::held(text) {
+        return held;
+    }
     let columns = if is_json { ndjson::header(text) } else { csv::header(text) };
     let has = |name: &str| columns.iter().any(|column| column == name);
     if has("flow_id") && !has("finding_id") {

@@ -20,16 +20,32 @@ pub(super) fn rows<T>(
             );
             Damage::new(line, reason)
         })?;
-        if let Some(version) = object.get("schema_version").filter(|version| **version != SCHEMA_VERSION) {
-            let reason = format!(
-                "schema_version is {version}, and this wireclaim reads {SCHEMA_VERSION} (use a newer one)"
-            );
-            return Err(Damage::new(line, reason));
-        }
-        let mut found = |name| object.get(name).map(|value| cell(line, name, value)).transpose();
-        rows.push((line, make(line, &mut found)?));
+        refuse_other_versions(line, &object)?;
+        rows.push((line, made(line, &object, &make)?));
     }
     Ok(rows)
+}
+
+/// The row that an object is.
+pub(super) fn made<T>(
+    line: u64,
+    object: &Map<String, Value>,
+    make: impl Fn(u64, &mut Cells<'_>) -> Result<T, Damage>,
+) -> Result<T, Damage> {
+    make(line, &mut |name| object.get(name).map(|value| cell(line, name, value)).transpose())
+}
+
+/// Refuses what a newer program has written otherwise.
+pub(super) fn refuse_other_versions(line: u64, object: &Map<String, Value>) -> Result<(), Damage> {
+    match object.get("schema_version").filter(|version| **version != SCHEMA_VERSION) {
+        Some(version) => Err(Damage::new(
+            line,
+            format!(
+                "schema_version is {version}, and this wireclaim reads {SCHEMA_VERSION} (use a newer one)"
+            ),
+        )),
+        None => Ok(()),
+    }
 }
 
 /// The keys of the first object.
