@@ -105,8 +105,8 @@ mod tests {
     /// No word of the library: what is wrong with each text, as its writer is to understand it.
     #[test]
     fn what_is_wrong_is_told_in_words_of_the_writer() {
-        let bomb: String =
-            (1..9).map(|n| format!("a{n}: &a{n} [{}]\n", format!("*a{},", n - 1).repeat(10))).collect();
+        let line = |n: i32| format!("a{n}: &a{n} [{}]\n", format!("*a{},", n - 1).repeat(10));
+        let bomb = (1..9).map(line).collect::<Vec<_>>().concat();
         for (text, words) in [
             ("a: &b [*b]", "a list or mapping that holds itself"),
             ("a: *b", "nothing has the name that `*` refers to"),

@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn flows_of_one_conversation_are_one_row_and_ten_times_as_many_are_a_change() {
         let one = flow("02:00:00:00:00:09", "192.0.2.9", "198.51.100.8", 80, "");
-        let told = fates(&[one.clone()], &vec![one.clone(); 10]);
+        let told = fates(std::slice::from_ref(&one), &vec![one.clone(); 10]);
         assert_eq!(
             told,
             [(
