@@ -1,7 +1,8 @@
 //! Operational errors: what keeps a run from starting or from being written.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 /// Anything that ends a run with exit status 2.
 #[derive(Debug)]
@@ -62,7 +63,13 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io { action, path, source } => {
-                write!(f, "failed to {action} `{}`: {source}", path.display())
+                write!(f, "failed to {action} `{}`: {}", path.display(), reason(source))?;
+                match path.parent().filter(|_| source.kind() == ErrorKind::NotFound) {
+                    Some(folder) if *action == "create" && folder != Path::new("") => {
+                        write!(f, " (is there a folder `{}`?)", folder.display())
+                    }
+                    _ => Ok(()),
+                }
             }
             Self::NotACapture { path, looks_like } => write!(
                 f,
@@ -86,11 +93,36 @@ impl fmt::Display for Error {
     }
 }
 
+/// What the system says, without its number.
+pub(crate) fn reason(source: &std::io::Error) -> String {
+    let text = source.to_string();
+    let number = source.raw_os_error().map(|number| format!(" (os error {number})")).unwrap_or_default();
+    text.strip_suffix(&number).unwrap_or(&text).to_owned()
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_is_quoted_without_its_numbers_and_a_missing_folder_is_named() {
+        let failed = |action, path: &str| {
+            let source = std::io::Error::from_raw_os_error(2);
+            Error::Io { action, path: path.into(), source }.to_string()
+        };
+        assert_eq!(failed("read", "a/x"), "failed to read `a/x`: No such file or directory");
+        assert_eq!(
+            failed("create", "a/x"),
+            "failed to create `a/x`: No such file or directory (is there a folder `a`?)"
+        );
     }
 }

@@ -60,6 +60,7 @@ pub mod checks;
 pub mod cli;
 pub mod decode;
 pub mod error;
+mod files;
 pub mod flow;
 pub mod learn;
 pub mod model;

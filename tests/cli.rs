@@ -64,6 +64,9 @@ fn help_and_version_are_answers() {
         "learn --help",
         "diff --help",
         "profile show --help",
+        "help",
+        "help check",
+        "profile help schema",
     ] {
         let answer = say(args);
         assert_eq!((answer.status, answer.err.as_str()), (0, ""), "{args}");

@@ -242,9 +242,11 @@ fn damaged_tables_name_file_line_and_remedy() {
     refused(&with("a,b\n1,2\n"), &["line 1", "`finding_id` is missing", "wireclaim check"]);
     let flows = say(&format!("flows {CLEAN} -q -o {shown}"));
     assert_eq!(flows.status, 0);
-    refused(&diff(&format!("{clean} {shown}")), &["flow table"]);
+    refused(&diff(&format!("{clean} {shown}")), &["is a flow table", "wireclaim flows", "wireclaim check"]);
+    refused(&diff(&format!("{shown} {clean}")), &[&format!("`{shown}` is a flow table"), &clean]);
+    refused(&say(&format!("explain 48b6 --from {shown}")), &["it is a flow table", "wireclaim check"]);
     refused(&diff(&format!("{clean} nowhere.csv")), &["nowhere.csv"]);
-    refused(&diff(&format!("{clean} {FAULTS}")), &["no discrepancy table", "-p"]);
+    refused(&diff(&format!("{clean} {FAULTS}")), &["no table", "-p"]);
     refused(&diff(&format!("{clean} {clean} -p farmbot")), &["`--profile`", "both are tables"]);
     refused(&diff(&format!("{clean} {clean} --waivers x.yaml")), &["`--waivers`", "wireclaim check"]);
     refused(&diff(&format!("{clean} {clean} --write-waivers x.yaml")), &["`--write-waivers`"]);
@@ -254,6 +256,50 @@ fn damaged_tables_name_file_line_and_remedy() {
     let header_once =
         more.replacen("x,finding_id", "mine,finding_id", 1).replacen("waiver,y", "waiver,policy_of_mine", 1);
     assert_eq!(with(&header_once).rows().len(), 10);
+}
+
+/// The one thing that the flows themselves say: the faulty device speaks with others, in the clear, and with its clock's
+/// servers as before.
+#[test]
+fn two_flow_tables_are_compared_by_their_conversations() {
+    let folder = folder();
+    let table = |capture: &str, name: &str| {
+        let path = folder.path().join(name);
+        let format = if name.ends_with("ndjson") { "ndjson" } else { "csv" };
+        let made = say(&format!("flows {capture} -q --format {format} -o {}", path.display()));
+        assert_eq!(made.status, 0, "{}", made.err);
+        path.display().to_string()
+    };
+    let (old, new, again) = (table(CLEAN, "old.csv"), table(FAULTS, "new.csv"), table(FAULTS, "new.ndjson"));
+    let answer = diff(&format!("{old} {new}"));
+    assert_eq!(answer.status, 0, "nothing of it is judged: {}", answer.err);
+    let rows = answer.rows();
+    let of = |fate: &str, peer: &str, port: u64| {
+        rows.iter()
+            .filter(|row| row["change"] == fate && row["peer_name"] == peer && row["port"] == port)
+            .count()
+    };
+    assert_eq!(of("new", "telemetry.example.net", 443), 1, "{}", answer.out);
+    assert_eq!(of("new", "clever-octopus.rmq.cloudamqp.com", 1883), 1, "{}", answer.out);
+    for row in &rows {
+        assert_eq!((&row["code"], &row["severity"]), (&"conversation".into(), &"info".into()));
+        assert_eq!(row["finding_id"].as_str().map(str::len), Some(16));
+        assert!(row["message"].as_str().unwrap().contains(" spoke "), "{row}");
+    }
+    let same = diff(&format!("{old} {old} --all"));
+    assert!(same.rows().iter().all(|row| row["change"] == "same") && same.rows().len() > 5);
+    assert_eq!(diff(&format!("{new} {again}")).out, "", "CSV and NDJSON of one run");
+    assert_eq!(diff(&format!("{old} {new} --fail-on info")).status, 1);
+    // No flows in NDJSON are no bytes.
+    let none = folder.path().join("none.ndjson").display().to_string();
+    fs::write(&none, "").unwrap();
+    assert!(diff(&format!("{none} {new}")).rows().iter().all(|row| row["change"] == "new"));
+    // A table that another program has cut.
+    let text = fs::read_to_string(&new).unwrap();
+    fs::write(&new, &text[..text.len() - 9]).unwrap();
+    refused(&diff(&format!("{old} {new}")), &["new.csv", "cut off"]);
+    fs::write(&new, text.replacen("resp_name", "name", 1)).unwrap();
+    refused(&diff(&format!("{old} {new}")), &["`resp_name` is missing", "wireclaim flows"]);
 }
 
 #[test]

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("error", &[]),
+    ("files", &["error"]),
     ("capture", &["model", "error"]),
-    ("profile", &["model", "error"]),
+    ("profile", &["model", "error", "files"]),
     ("decode", &["model"]),
     ("flow", &["model"]),
     ("analyzers", &["model"]),
@@ -17,12 +18,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("checks", &["model", "profile", "naming", "analyzers"]),
     ("learn", &["model", "error", "analyzers", "naming", "profile", "checks"]),
     // What is declared is shown too: a report takes profiles, no profile takes reports.
-    ("report", &["model", "error", "profile"]),
+    ("report", &["model", "error", "files", "profile"]),
     (
         "pipeline",
         &[
             "model",
             "error",
+            "files",
             "capture",
             "decode",
             "flow",
@@ -34,7 +36,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "report",
         ],
     ),
-    ("cli", &["pipeline", "report", "learn", "checks", "profile", "model", "error"]),
+    ("cli", &["pipeline", "report", "learn", "checks", "profile", "model", "error", "files"]),
 ];
 
 /// What of `analyzers` is not a field constant: those who import it for its fields may not name these.

@@ -75,7 +75,12 @@ impl List {
 
     fn glob(&mut self, pattern: &str) -> Result<()> {
         let paths = glob::glob(pattern)
-            .map_err(|error| Error::Usage(format!("failed to read the pattern `{pattern}`: {error}")))?;
+            .map_err(|_| {
+                Error::Usage(format!(
+                    "failed to read `{pattern}`: there is no such file, and it is no pattern (`*` stands for any letters, `**` for \
+                     any folders, `?` for one letter, `[a-z]` for one of these)"
+                ))
+            })?;
         let mut matches = 0_u64;
         for path in paths {
             let path = path.map_err(|error| {

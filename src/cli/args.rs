@@ -16,7 +16,7 @@ use crate::pipeline::LEAST_MAX_MEMORY;
 
 /// Does this device do on the network what it is declared to do, and does this network let it?
 #[derive(Debug, Parser)]
-#[command(name = "wireclaim", version, about, propagate_version = true, disable_help_subcommand = true, after_help = EXAMPLES)]
+#[command(name = "wireclaim", version, about, propagate_version = true, after_help = EXAMPLES)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -41,6 +41,20 @@ Exit status:
 
 For a device without profile, see `wireclaim learn --help`.";
 
+const DIFF_STATUS: &str = "\
+Exit status:
+  0  nothing new or worse reaches the gate (--fail-on, --min-confidence)
+  1  something new or worse reaches it
+  2  could not run: usage, profile, a table that is damaged or none
+  3  nothing reaches the gate, but NEW was damaged or incomplete, or too poor to tell
+  4  a bug of wireclaim's; the rest is reported";
+
+const LINT_STATUS: &str = "\
+Exit status:
+  0  no lint reaches --fail-on
+  1  at least one does
+  2  a profile has errors, or could not be read";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Compare captures with declared profiles: prints the discrepancy table; the exit status is the answer
@@ -52,7 +66,8 @@ pub(super) enum Command {
     Learn(LearnArgs),
     /// Say what a finding or a lint means, why it matters and what to do; of a cipher suite, what each TLS policy says of it
     Explain(ExplainArgs),
-    /// Say what changed between two discrepancy tables, or two captures: new, gone, changed; 1 if it is for the worse
+    /// Say what changed between two discrepancy tables, captures or flow tables: new, gone, changed; 1 if it is for the worse
+    #[command(after_help = DIFF_STATUS)]
     Diff(Box<DiffArgs>),
     /// Show, lint, import and export profiles
     Profile {
@@ -65,14 +80,30 @@ pub(super) enum Command {
 pub(super) enum ProfileCommand {
     /// Print a profile in plain sentences, as a table, or as firewall rules (nftables, ufw, CSV of openings)
     Show(ShowArgs),
-    /// Print the JSON Schema of profiles, with which editors complete and check them
-    Schema,
+    /// Print the JSON Schema of profiles, inventories or waivers, with which editors complete and check them
+    Schema {
+        /// Of which file
+        #[arg(long, value_enum, value_name = "FILE", default_value_t = SchemaOf::Profile)]
+        of: SchemaOf,
+    },
     /// Find what is wrong with profiles: errors, contradictions, what can never apply, what is out of date
+    #[command(after_help = LINT_STATUS)]
     Lint(LintArgs),
     /// Write a MUD file (RFC 8520 and the drafts before it) as a YAML profile, with what is odd in it as comments
     Import(ImportArgs),
     /// Write a profile as a MUD file (RFC 8520), and say what that cannot express
     Export(ExportArgs),
+}
+
+/// The files that people write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaOf {
+    /// What a device is declared to do (-p)
+    Profile,
+    /// Which device is judged by which profile (--inventory)
+    Inventory,
+    /// Which findings are accepted until when (--waivers)
+    Waivers,
 }
 
 /// What a profile leaves open, bound.
@@ -118,7 +149,7 @@ pub(super) struct InputArgs {
     #[arg(help_heading = READING, long, value_name = "SIZE", default_value = "2G", value_parser = size, allow_hyphen_values = true)]
     pub(super) max_memory: u64,
     /// Show a progress bar on standard error
-    #[arg(help_heading = READING, long, value_enum, default_value_t = When::Auto)]
+    #[arg(help_heading = READING, long, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
     pub(super) progress: When,
     /// Print no summary and no notes
     #[arg(help_heading = READING, short, long)]
@@ -148,7 +179,7 @@ pub(super) struct OutputArgs {
     #[arg(help_heading = OUTPUT, long)]
     pub(super) format: Option<String>,
     /// Colour the table
-    #[arg(help_heading = OUTPUT, long, value_enum, default_value_t = When::Auto)]
+    #[arg(help_heading = OUTPUT, long, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
     pub(super) color: When,
 }
 
@@ -185,10 +216,10 @@ pub(super) struct CheckArgs {
     #[arg(long)]
     pub(super) all: bool,
     /// Exit with 1 where a finding is of this severity or above
-    #[arg(long, value_enum, default_value_t = FailOn::Error)]
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Error)]
     pub(super) fail_on: FailOn,
     /// Exit with 1 only for findings of this confidence or above
-    #[arg(long, value_enum, default_value_t = MinConfidence::Strong)]
+    #[arg(long, value_enum, value_name = "CONFIDENCE", default_value_t = MinConfidence::Strong)]
     pub(super) min_confidence: MinConfidence,
     /// Lower findings that somebody has accepted for a time to info: YAML with id, match, reason, owner, expires; repeatable
     #[arg(long, value_name = "FILE")]

@@ -1,9 +1,10 @@
-//! `wireclaim diff`: what changed between two discrepancy tables, or between what two captures give.
+//! `wireclaim diff`: what changed between two discrepancy tables, between what two captures give, or between the
+//! conversations of two flow tables.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use clap::{Arg, Args};
+use clap::{Arg, ArgAction, Args};
 
 use super::Exit;
 use super::args::{CheckArgs, InputArgs};
@@ -14,7 +15,7 @@ use crate::model::finding::Severity;
 use crate::model::text::printable;
 use crate::pipeline::judge::Show;
 use crate::report::diff::{Change, Fate, diff};
-use crate::report::read::{self, Looks, Row};
+use crate::report::read::{self, Held, Looks, Row, conversations};
 use crate::report::summary::{counted, grouped};
 use crate::report::{self, Content};
 
@@ -31,8 +32,9 @@ fn fitted(arg: Arg) -> Arg {
     match arg.get_id().as_str() {
         "captures" => arg
             .num_args(2)
+            .action(ArgAction::Set)
             .value_names(["OLD", "NEW"])
-            .help("Two discrepancy tables (CSV or NDJSON, told apart by content; one may be - for standard input), or captures, which are judged as check would with these options"),
+            .help("Two discrepancy tables of `wireclaim check` (CSV, NDJSON or JSON, told apart by content; one may be - for standard input), or captures, which are judged as check would with these options; or two flow tables of `wireclaim flows`, whose conversations are compared"),
         "profile" => arg.help("For captures: a built-in profile, a YAML file or a MUD file; repeatable"),
         "all" => arg.help("Print what is the same, too"),
         "fail_on" => arg.help("Exit with 1 where something new or worse is of this severity or above"),
@@ -54,11 +56,13 @@ pub(super) fn run(args: &DiffArgs) -> Result<Exit> {
     let captures = sides.iter().all(|side| matches!(side, Side::Capture(_)));
     let show = if args.all && captures { Show::EveryClaim } else { Show::Discrepancies };
     let [old, new] = sides.map(|side| side.read(&args.input, question.as_ref(), show));
-    let (old, new) = (old?.rows, new?);
-    let changes = diff(old, new.rows);
+    let (old, new) = (old?, new?);
+    let trouble = new.trouble;
+    let (old, new) = comparable(old.held, new.held, [old_name, new_name])?;
+    let changes = diff(old, new);
     let gate = Gate::of(args);
     let worse: Vec<&Change> = changes.iter().filter(|change| is_worse(change, &gate)).collect();
-    let exit = match new.trouble {
+    let exit = match trouble {
         Exit::Internal => Exit::Internal,
         _ if !worse.is_empty() => Exit::Findings,
         trouble => trouble,
@@ -82,9 +86,31 @@ enum Side<'a> {
     Capture(&'a str),
 }
 
+/// The rows of both sides, which are of one kind.
+fn comparable(old: Held, new: Held, names: [&str; 2]) -> Result<(Vec<Row>, Vec<Row>)> {
+    match (old, new) {
+        (Held::Findings(old), Held::Findings(new)) => Ok((old, new)),
+        (Held::Nothing, Held::Findings(new)) => Ok((Vec::new(), new)),
+        (Held::Findings(old), Held::Nothing) => Ok((old, Vec::new())),
+        (Held::Nothing, Held::Nothing) => Ok((Vec::new(), Vec::new())),
+        (Held::Flows(old), Held::Flows(new)) => Ok(conversations(&old, &new)),
+        (Held::Flows(old), Held::Nothing) => Ok(conversations(&old, &[])),
+        (Held::Nothing, Held::Flows(new)) => Ok(conversations(&[], &new)),
+        (old, _) => {
+            let [first, second] = names;
+            let (flows, findings) =
+                if matches!(old, Held::Flows(_)) { (first, second) } else { (second, first) };
+            Err(Error::Usage(format!(
+                "failed to compare `{first}` with `{second}`: `{flows}` is a flow table, `{findings}` findings (compare two tables of \
+                 `wireclaim flows`, or two of `wireclaim check`)"
+            )))
+        }
+    }
+}
+
 /// What one side has.
 struct Found {
-    rows: Vec<Row>,
+    held: Held,
     /// [`Exit::Clean`], or why its rows may not be all there are.
     trouble: Exit,
 }
@@ -101,12 +127,12 @@ impl<'a> Side<'a> {
     fn read(&self, input: &InputArgs, question: Option<&Question>, show: Show) -> Result<Found> {
         match (self, question) {
             (Self::Table(path), _) => {
-                let rows = read::read(path)?;
+                let held = read::read_any(path)?;
                 let poor = |row: &Row| {
                     check::is_about_capture(row.cell("code")) && row.severity == Some(Severity::Error)
                 };
-                let trouble = if rows.iter().any(poor) { Exit::Incomplete } else { Exit::Clean };
-                Ok(Found { rows, trouble })
+                let is_poor = matches!(&held, Held::Findings(rows) if rows.iter().any(poor));
+                Ok(Found { held, trouble: if is_poor { Exit::Incomplete } else { Exit::Clean } })
             }
             (Self::Capture(capture), Some(question)) => {
                 let input = InputArgs { captures: vec![(*capture).to_owned()], ..input.clone() };
@@ -116,8 +142,8 @@ impl<'a> Side<'a> {
                 }
                 judged.tell_trouble();
                 let shown = report::fold(judged.findings.iter().chain(&judged.rows).cloned());
-                let found =
-                    Found { rows: report::rows(&shown, judged.captures()), trouble: judged.trouble() };
+                let held = Held::Findings(report::rows(&shown, judged.captures()));
+                let found = Found { held, trouble: judged.trouble() };
                 judged.free();
                 Ok(found)
             }
@@ -171,8 +197,8 @@ fn needs_profile(capture: &str) -> Error {
             Error::Io { action: "read", path: path.to_owned(), source }
         }
         _ => Error::Usage(format!(
-            "failed to compare `{capture}`: it is no discrepancy table (CSV or NDJSON, as `wireclaim check` writes it), and a capture \
-             is judged by a profile (name one with `-p`)"
+            "failed to compare `{capture}`: it is no table (CSV, NDJSON or JSON, as `wireclaim check` or `wireclaim flows` writes it), and a \
+             capture is judged by a profile (name one with `-p`)"
         )),
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct ExplainArgs {
     /// --from the id of a finding, or its first letters (at least 4) [default: list the codes]
     #[arg(value_name = "CODE|ID")]
     what: Option<String>,
-    /// Explain the finding of this discrepancy table (CSV or NDJSON; - for standard input) that has this id
+    /// Explain the finding of this discrepancy table (CSV, NDJSON or JSON; - for standard input) that has this id
     #[arg(long, value_name = "TABLE", requires = "what")]
     from: Option<PathBuf>,
 }

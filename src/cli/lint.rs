@@ -26,7 +26,7 @@ pub(super) struct LintArgs {
     #[arg(long, value_name = "DATE")]
     as_of: Option<String>,
     /// Exit with 1 where a lint is of this severity or above
-    #[arg(long, value_enum, default_value_t = FailOn::Error)]
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Error)]
     fail_on: FailOn,
 }
 

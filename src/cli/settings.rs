@@ -1,7 +1,6 @@
 //! What the program needs, validated and built once from what the user typed.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -11,6 +10,7 @@ use super::args::{BindArgs, CheckArgs, Duplicates, InputArgs, OutputArgs};
 use super::progress::Progress;
 use crate::checks::devices::Selector;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::stats::CaptureInfo;
 use crate::model::{NameBinding, Secrets};
 use crate::pipeline::judge::{self, Judgement, Scene, Show, Task};
@@ -41,7 +41,7 @@ fn read_key_logs(args: &InputArgs) -> Result<Secrets> {
     let mut secrets = Secrets::with_room(pipeline::room_for_secrets(args.max_memory));
     for path in &args.keylog {
         let failed = |source| Error::Io { action: "read", path: path.clone(), source };
-        let mut lines = BufReader::new(File::open(path).map_err(failed)?);
+        let mut lines = BufReader::new(files::open(path).map_err(failed)?);
         let (mut line, mut found) = (Vec::new(), 0);
         // A line that is no line of a key log may be as long as the file.
         while lines.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).map_err(failed)? > 0 {

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::Exit;
 use super::args::BindArgs;
 use super::settings;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::profile::{firewall, sentences};
 use crate::report::{self, Output, View};
 
@@ -23,7 +23,7 @@ pub(super) struct ShowArgs {
     /// Show it as `check --subject` judges: what binds this subject of the profile, such as `browser` [default: device]
     #[arg(long, value_name = "[PROFILE=]NAME")]
     subject: Vec<String>,
-    /// Form of the result [default: by the suffix of FILE: .nft, .sh, .csv; else text]
+    /// Form of the result [default: by the suffix of FILE: .nft, .sh, .csv, .txt; else text]
     #[arg(long, value_enum)]
     format: Option<Form>,
     /// Write the result here instead of to standard output
@@ -48,8 +48,9 @@ enum Form {
 
 pub(super) fn run(args: &ShowArgs) -> Result<Exit> {
     let declaration = settings::declaration(&args.profile, &args.subject, &args.bind)?;
+    let form = args.format.map_or_else(|| by_suffix(args.output.as_deref()), Ok)?;
     let output = Output::create(args.output.as_deref())?;
-    match args.format.unwrap_or_else(|| by_suffix(args.output.as_deref())) {
+    match form {
         Form::Text => write(&sentences::sentences(&declaration), output),
         Form::Nftables => write(&firewall::nftables(&declaration), output),
         Form::Ufw => write(&firewall::ufw(&declaration), output),
@@ -68,12 +69,20 @@ fn view(args: &ShowArgs) -> View<'static> {
     View { width: if terminal { super::terminal_width() } else { None }, ..View::default() }
 }
 
-fn by_suffix(path: Option<&Path>) -> Form {
-    let suffix = path.and_then(Path::extension).map(std::ffi::OsStr::to_ascii_lowercase);
-    match suffix.as_ref().and_then(|suffix| suffix.to_str()) {
-        Some("nft" | "nftables") => Form::Nftables,
-        Some("sh" | "ufw") => Form::Ufw,
-        Some("csv") => Form::Csv,
-        _ => Form::Text,
+fn by_suffix(path: Option<&Path>) -> Result<Form> {
+    let Some(path) = path.filter(|path| !path.starts_with("/dev")) else { return Ok(Form::Text) };
+    let Some(suffix) = path.extension().map(std::ffi::OsStr::to_ascii_lowercase) else {
+        return Ok(Form::Text);
+    };
+    match suffix.to_str() {
+        Some("nft" | "nftables") => Ok(Form::Nftables),
+        Some("sh" | "ufw") => Ok(Form::Ufw),
+        Some("csv") => Ok(Form::Csv),
+        Some("txt") => Ok(Form::Text),
+        _ => Err(Error::Usage(format!(
+            "failed to choose a form for `{}`: its suffix is none of .nft, .sh, .csv, .txt (name it otherwise, or the form with \
+             `--format`: text, table, nftables, ufw, csv)",
+            path.display()
+        ))),
     }
 }

@@ -14,10 +14,15 @@ use crate::profile::waivers::{self, Codes, Waiver};
 use crate::report::summary::{counted, grouped};
 use crate::report::{View, draft};
 
+/// The codes that a waiver may name.
+pub(super) fn waivable() -> Vec<&'static str> {
+    checks::codes().map(|code| code.id).filter(|id| checks::is_waivable(id)).collect()
+}
+
 /// The waivers of these files, in their order.
 pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Waiver>> {
-    let (waivable, never): (Vec<_>, Vec<_>) =
-        checks::codes().map(|code| code.id).partition(|id| checks::is_waivable(id));
+    let waivable = waivable();
+    let never: Vec<_> = checks::codes().map(|code| code.id).filter(|id| !checks::is_waivable(id)).collect();
     let codes = Codes { waivable: &waivable, never: &never };
     let files = paths.iter().map(|path| waivers::from_file(path, codes));
     let waivers = files.collect::<Result<Vec<_>>>()?.concat();
@@ -68,8 +73,16 @@ const MAX_TOLD: usize = 20;
 pub(super) struct Draft<'p>(&'p Path);
 
 impl<'p> Draft<'p> {
-    /// Refuses a file that is there, before the analysis: what people have filled in is not written over.
+    /// Refuses a file that is there, and one in a folder that is not, before the analysis: what people have filled in is not written over.
     pub(super) fn to(path: &'p Path) -> Result<Self> {
+        let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            return Err(Error::Usage(format!(
+                "failed to write the waivers `{}`: there is no folder `{}`",
+                path.display(),
+                folder.display()
+            )));
+        }
         match path.symlink_metadata() {
             Ok(_) => Err(Error::Usage(format!(
                 "failed to write the waivers `{}`: the file exists (name a new one, and put together what you want to keep)",

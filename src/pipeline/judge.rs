@@ -14,6 +14,7 @@ use crate::checks::devices::{self, Selector, Talkers};
 use crate::checks::subject::Evidence;
 use crate::checks::{self, ClaimIndex, Coverage, Subject};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::finding::{Confidence, DeviceLabel, Severity, Status};
 use crate::model::text::printable;
 use crate::model::{self, Finding, Flow, NameBinding, NameSource};
@@ -134,15 +135,17 @@ impl<'a> Scene<'a> {
 
 /// Reads a hosts file for `--names`.
 pub fn read_names(path: &Path) -> Result<Vec<NameBinding>> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
-        action: "read",
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = files::text(path, MAX_HOSTS, "names")?;
     naming::parse_hosts(&text).map_err(|line| {
-        Error::Usage(format!("{}:{line}: expected an address, then names (as in hosts(5))", path.display()))
+        Error::Usage(format!(
+            "failed to load the names: {}:{line}: expected an address, then names, as in /etc/hosts",
+            path.display()
+        ))
     })
 }
+
+/// Largest hosts file, in bytes.
+const MAX_HOSTS: u64 = 64 << 20;
 
 /// The site that nobody described.
 pub(super) static UNSAID: Site = Site::unsaid();

@@ -2,16 +2,18 @@
 //! that a profile reads from files beside it.
 
 use std::borrow::Cow;
-use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use ipnet::IpNet;
 use serde::Deserialize;
+use serde_json::error::Category;
 
 use super::problem::{near_or_all, quoted};
 use super::{AddressSet, ClaimState, Declaration, Peer, Rule, value};
+use crate::error::reason;
+use crate::files;
 use crate::model::{Date, Timestamp};
 
 /// Names and texts of the lists that ship.
@@ -124,13 +126,8 @@ fn set(name: &str, dated: &str, networks: &Vec<IpNet>) -> AddressSet {
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    file.take(MAX_BYTES.saturating_add(1)).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    if text.len() as u64 > MAX_BYTES {
-        return Err(format!("it has more than {MAX_BYTES} bytes"));
-    }
-    Ok(text)
+    let bytes = files::read(path, MAX_BYTES).map_err(|error| reason(&error))?;
+    files::utf8(bytes, MAX_BYTES)
 }
 
 /// The date that a comment tells: `# dated: 2026-11-21`.
@@ -185,8 +182,15 @@ struct Prefix<'t> {
 
 /// Date and prefixes of an `ip-ranges.json`.
 fn aws(text: &str, wanted: &Wanted) -> Result<(Option<String>, Vec<IpNet>), String> {
-    let ranges: Ranges<'_> = serde_json::from_str(text)
-        .map_err(|error| format!("expected the `ip-ranges.json` of AWS or one prefix per line: {error}"))?;
+    let ranges: Ranges<'_> = serde_json::from_str(text).map_err(|error| {
+        let got = match error.classify() {
+            Category::Eof => "JSON that is cut off",
+            Category::Data => "another value",
+            Category::Syntax | Category::Io => "what is no JSON",
+        };
+        let (line, column) = (error.line(), error.column());
+        format!("line {line}, column {column}: expected the `ip-ranges.json` of AWS or one prefix per line, got {got}")
+    })?;
     let all = || ranges.prefixes.iter().chain(&ranges.ipv6_prefixes);
     let takes = |wanted: &[String], word: &str| {
         wanted.is_empty() || wanted.iter().any(|one| one.eq_ignore_ascii_case(word))

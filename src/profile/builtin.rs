@@ -1,9 +1,8 @@
 //! The profiles that ship with the program (`rules/profiles`).
 
-use std::io::Read;
 use std::path::Path;
 
-use super::{Profile, load, problem, yaml};
+use super::{Profile, load, problem};
 use crate::error::{Error, Result};
 
 /// Names and texts of the shipped profiles, in alphabetical order.
@@ -29,10 +28,12 @@ pub fn text(argument: &str) -> Option<String> {
     if let Some(text) = source(argument) {
         return Some(text.to_owned());
     }
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(argument).ok()?;
-    file.take(yaml::MAX_BYTES as u64).read_to_end(&mut bytes).ok()?;
-    String::from_utf8(bytes).ok()
+    let path = Path::new(argument);
+    // What a pipe held has been read.
+    if !path.is_file() {
+        return None;
+    }
+    load::read_text(path, "profile").ok()
 }
 
 /// What messages call the shipped profile `name`.
@@ -53,7 +54,10 @@ pub fn open(argument: &str) -> Result<Profile> {
     if path.exists() {
         return load::from_file(path);
     }
-    let hint = problem::near_or_all(argument, names());
+    let hint = match argument {
+        "-" => String::from(" (for standard input write /dev/stdin)"),
+        _ => problem::near_or_all(argument, names()),
+    };
     Err(Error::Usage(format!(
         "failed to find the profile `{argument}`: no such file and no built-in profile{hint}"
     )))

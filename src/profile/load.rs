@@ -1,7 +1,6 @@
 //! From a file, and those that it extends, to a [`Profile`], or to everything that is wrong with them.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::Path;
 
 use super::claim::{self, Context, Slots};
@@ -15,6 +14,7 @@ use super::{
     Claim, Contradiction, ParameterKind, Profile, Slot, Statement, mud, sections, tls_policy, value,
 };
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The name of the policy that judges TLS where a profile names none.
 pub(super) const DEFAULT_POLICY: &str = tls_policy::DEFAULT;
@@ -49,17 +49,7 @@ pub fn from_str_at(text: &str, origin: &str, path: &Path) -> Result<Profile> {
 
 /// The text of a file of bounded size.
 pub(super) fn read_text(path: &Path, what: &str) -> Result<String> {
-    let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(io)?;
-    // One byte more than is read tells that there is more.
-    file.take(yaml::MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
-        let line = before.filter(|byte| **byte == b'\n').count() + 1;
-        let origin = path.display();
-        Error::Profile(format!("failed to load the {what} `{origin}`: line {line} is not UTF-8"))
-    })
+    files::text(path, yaml::MAX_BYTES as u64, what)
 }
 
 fn from(file: File) -> Result<Profile> {
@@ -292,8 +282,9 @@ pub(super) fn policy(reader: &mut Reader<'_>, map: &Map<'_>, key: &str) -> Optio
     let text = reader.text(&at)?;
     if tls_policy::is_file(&text) {
         let Some(path) = reader.folder().map(|folder| folder.join(&text)) else { return Some(text) };
-        if !path.exists() {
-            reader.wrong(&at, format!("expected a TLS policy, got `{text}`: no file `{}`", path.display()));
+        if let Err(error) = files::open(&path) {
+            let why = crate::error::reason(&error);
+            reader.wrong(&at, format!("failed to read the TLS policy `{}`: {why}", path.display()));
         }
         return Some(path.display().to_string());
     }

@@ -47,10 +47,10 @@ pub(super) fn render_files(what: &str, files: &[(&str, &str)], problems: &mut Ve
         let shown = usize::try_from(line).ok().and_then(|n| source.lines().nth(n.checked_sub(1)?));
         if let Some(text) = shown {
             let width = line.to_string().len().max(4);
-            let indent = usize::try_from(column.saturating_sub(1)).unwrap_or(0);
-            let rest = text.chars().count().saturating_sub(indent).max(1);
+            let (shown, indent) = part(text, usize::try_from(column.saturating_sub(1)).unwrap_or(0));
+            let rest = shown.chars().count().saturating_sub(indent).max(1);
             let marks = usize::try_from(len).unwrap_or(1).clamp(1, rest);
-            let _ = write!(out, "\n{line:>width$} | {}", printable(text));
+            let _ = write!(out, "\n{line:>width$} | {}", printable(&shown));
             let _ = write!(out, "\n{:>width$} | {}{}", "", " ".repeat(indent), "^".repeat(marks));
         }
     }
@@ -59,6 +59,25 @@ pub(super) fn render_files(what: &str, files: &[(&str, &str)], problems: &mut Ve
     }
     out
 }
+
+/// As much of a line as people can read, with what is `indent` characters from its beginning, and where that is in it. Files
+/// that programs write may be one line.
+fn part(line: &str, indent: usize) -> (String, usize) {
+    let before = if indent < MAX_LINE / 2 { 0 } else { indent.saturating_sub(MAX_LINE / 4) };
+    let mut chars = line.chars().skip(before);
+    let mut shown: String = chars.by_ref().take(MAX_LINE).collect();
+    if chars.next().is_some() {
+        shown.push('…');
+    }
+    if before == 0 {
+        (shown, indent)
+    } else {
+        (format!("…{shown}"), indent.saturating_sub(before).saturating_add(1))
+    }
+}
+
+/// Letters that are shown of a line.
+const MAX_LINE: usize = 160;
 
 /// ` (did you mean ...?)` for the candidate nearest to `given`, or nothing when none is near.
 pub(super) fn near<'c>(given: &str, candidates: impl IntoIterator<Item = &'c str>) -> String {
@@ -109,6 +128,20 @@ mod tests {
              a.yaml:2:3: claims.X-1: unknown key `requierd` (did you mean `required`?)\n   \
              2 |   requierd: {}\n     |   ^^^^^^^^"
         );
+    }
+
+    #[test]
+    fn of_a_long_line_the_place_is_shown() {
+        let line = format!("{}wrong{}", "x".repeat(100_000), "y".repeat(100_000));
+        let place = Place { line: 1, column: 100_001, len: 5 };
+        let mut problems = vec![Problem { file: 0, place, key: String::new(), message: "no".into() }];
+        let text = render("profile", "a.json", &line, &mut problems);
+        let [.., shown, marks] = text.lines().collect::<Vec<_>>()[..] else { panic!() };
+        assert!(shown.chars().count() < 180 && shown.contains("…x") && shown.ends_with("y…"), "{shown}");
+        let at = shown.find("wrong").map(|at| shown[..at].chars().count()).unwrap();
+        assert_eq!(marks.find('^'), Some(at));
+        assert!(marks.ends_with("^^^^^"));
+        assert_eq!(part("short", 2), ("short".into(), 2));
     }
 
     #[test]

@@ -1,14 +1,16 @@
-//! The file format, version 1: its words here, its keys in `keys`, each once. The reader takes the known keys from
+//! The file formats, version 1: their words here, the keys of profiles in `keys`, those of inventories and waivers in
+//! `site`, each once. The reader takes the known keys from
 //! there, `json` prints them as a JSON Schema, and the documentation names each of them.
 
 mod forms;
 mod json;
 pub(super) mod keys;
+pub(super) mod site;
 
-pub use json::json_schema;
+pub use json::{inventory_schema, json_schema, waivers_schema};
 
 use super::{Baseline, ParameterKind};
-use crate::model::finding::Severity;
+use crate::model::finding::{Severity, Way};
 
 /// A key of the file.
 pub(super) struct Key {
@@ -48,6 +50,8 @@ pub(super) enum Value {
     Named(&'static Form, &'static Value),
     /// Either of these.
     Either(&'static [Value]),
+    /// No value behind the key.
+    Nothing,
 }
 
 /// How a single value is written.
@@ -117,6 +121,17 @@ pub(super) const KINDS: &[(&str, ParameterKind)] = &[
 /// Words of `severity`.
 pub(super) const SEVERITIES: &[(&str, Severity)] =
     &[("error", Severity::Error), ("warning", Severity::Warning), ("info", Severity::Info)];
+
+/// Words of `unlisted` in an inventory.
+pub(super) const UNLISTED: &[(&str, Option<Severity>)] = &[
+    ("error", Some(Severity::Error)),
+    ("warning", Some(Severity::Warning)),
+    ("info", Some(Severity::Info)),
+    ("ignore", None),
+];
+
+/// Words of `direction` in a waiver.
+pub(super) const WAY_WORDS: &[(&str, Way)] = &[("out", Way::Out), ("in", Way::In), ("local", Way::Local)];
 
 /// Words of `baseline`.
 pub(super) const BASELINE: &[(&str, Baseline)] = &[

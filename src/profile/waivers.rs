@@ -12,7 +12,6 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -20,8 +19,9 @@ use ipnet::IpNet;
 
 use super::problem::{self, near_or_all};
 use super::read::{At, Map, Reader};
+use super::schema::{WAY_WORDS, site, words};
 use super::yaml::{self, Node};
-use super::{NamePattern, value};
+use super::{NamePattern, load, value};
 use crate::error::{Error, Result};
 use crate::model::Date;
 use crate::model::finding::Way;
@@ -91,18 +91,8 @@ pub struct Codes<'c> {
 /// # Errors
 /// [`Error::Io`] where it cannot be read, [`Error::Profile`] with every problem where it is no valid list of waivers.
 pub fn from_file(path: &Path, codes: Codes<'_>) -> Result<Vec<Waiver>> {
-    let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(io)?;
-    // One byte more than is read tells that there is more.
-    file.take(yaml::MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
-    let origin = path.display().to_string();
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let good = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
-        let line = good.filter(|byte| **byte == b'\n').count() + 1;
-        Error::Profile(format!("failed to load the waivers `{origin}`: line {line} is not UTF-8"))
-    })?;
-    from_str(&text, &origin, codes)
+    let text = load::read_text(path, "waivers")?;
+    from_str(&text, &path.display().to_string(), codes)
 }
 
 /// Reads waivers from YAML text; `origin` is what messages call it.
@@ -150,7 +140,7 @@ struct File<'s> {
 
 impl File<'_> {
     fn waivers(&mut self, at: &At<'_>) -> Option<Vec<Waiver>> {
-        let map = self.reader.map(at, &["version", "waivers"])?;
+        let map = self.reader.mapping(at, &site::WAIVERS)?;
         if let Some(version) = self.reader.required(&map, "version")
             && let Some(text) = self.reader.text(&version)
             && text != "1"
@@ -176,7 +166,7 @@ impl File<'_> {
     }
 
     fn waiver(&mut self, at: &At<'_>) -> Option<Waiver> {
-        let mut map = self.reader.map(at, &["id", "match", "reason", "owner", "expires"])?;
+        let mut map = self.reader.mapping(at, &site::WAIVER)?;
         let id = self.reader.required_text(&map, "id");
         let named =
             At::new(at.item, id.as_ref().map_or_else(|| at.key.clone(), |id| format!("waivers.{id}")));
@@ -198,10 +188,7 @@ impl File<'_> {
 
     /// The text of a key that a draft leaves empty for people to fill in.
     fn filled_in(&mut self, map: &Map<'_>, name: &str, how: &str) -> Option<String> {
-        let Some(at) = map.get(name) else {
-            self.reader.problem(map.place, &map.key, format!("missing key `{name}`: {how}"));
-            return None;
-        };
+        let at = self.reader.required(map, name)?;
         let empty = match &at.item.value {
             Node::Null => true,
             Node::Text(text) => text.trim().is_empty(),
@@ -215,14 +202,8 @@ impl File<'_> {
     }
 
     fn matches(&mut self, at: &At<'_>) -> Option<Match> {
-        let map = self.reader.map(at, KEYS)?;
-        if map.entries.is_empty() {
-            let all = problem::quoted(KEYS.iter().copied());
-            self.reader.wrong(at, format!("expected at least one of {all}: a waiver for everything is none"));
-            return None;
-        }
+        let map = self.reader.mapping(at, &site::MATCH).filter(|map| !map.entries.is_empty())?;
         let codes = self.codes;
-        let ways = [("out", Way::Out), ("in", Way::In), ("local", Way::Local)];
         let mut each = |name: &str, read: &dyn Fn(&str) -> std::result::Result<String, String>| {
             map.get(name).map(|at| self.reader.each(&at, read)).unwrap_or_default()
         };
@@ -241,9 +222,9 @@ impl File<'_> {
                 .get("direction")
                 .map(|at| {
                     self.reader.each(&at, |text| {
-                        let found = ways.iter().find(|(word, _)| *word == text).map(|(_, way)| *way);
+                        let found = WAY_WORDS.iter().find(|(word, _)| *word == text).map(|(_, way)| *way);
                         found.ok_or_else(|| {
-                            let hint = near_or_all(text, ways.iter().map(|(word, _)| *word));
+                            let hint = near_or_all(text, words(WAY_WORDS));
                             format!("unknown direction `{text}`{hint}")
                         })
                     })
@@ -252,20 +233,6 @@ impl File<'_> {
         })
     }
 }
-
-/// What a waiver may ask of a finding.
-const KEYS: &[&str] = &[
-    "code",
-    "profile",
-    "claim",
-    "device",
-    "peer",
-    "port",
-    "transport",
-    "direction",
-    "observed",
-    "finding_id",
-];
 
 /// The last day of a waiver.
 fn day(text: &str) -> std::result::Result<Date, String> {

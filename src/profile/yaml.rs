@@ -1,6 +1,8 @@
 //! YAML as a tree in which every key and value knows its place, so that all problems of a file can be told at
 //! once. Depth, nodes and alias expansion are bounded by the parser's budget.
 
+mod errors;
+
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -79,7 +81,7 @@ pub(super) fn parse(text: &str) -> Result<Item, (Place, String)> {
 /// As [`parse`].
 pub(super) fn parse_within(text: &str, bounds: Bounds) -> Result<Item, (Place, String)> {
     if text.len() > bounds.bytes {
-        let message = format!("the file has {} bytes (at most {} are read)", text.len(), bounds.bytes);
+        let message = format!("it has more than {} MiB, and no more is read", bounds.bytes >> 20);
         return Err((Place::default(), message));
     }
     // A list or a mapping has two, an alias one more.
@@ -92,7 +94,9 @@ pub(super) fn parse_within(text: &str, bounds: Bounds) -> Result<Item, (Place, S
         let error = error.without_snippet();
         let place = error.location().map(Place::from).unwrap_or_default();
         let hint = hint(text, place);
-        (place, format!("{}{hint}", message(error, bounds)))
+        let message = errors::message(error, bounds);
+        // One remedy is enough.
+        if message.ends_with(')') { (place, message) } else { (place, format!("{message}{hint}")) }
     })
 }
 
@@ -113,28 +117,6 @@ fn hint(text: &str, place: Place) -> &'static str {
         return " (indent with blanks)";
     }
     ""
-}
-
-/// What is wrong, without the place, which is told apart from it.
-fn message(error: &serde_saphyr::Error, bounds: Bounds) -> String {
-    match error {
-        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
-            format!("the key `{key}` exists already")
-        }
-        serde_saphyr::Error::Budget { .. } => {
-            format!(
-                "too large or too deep (at most {} values, aliases expanded, {MAX_DEPTH} levels deep)",
-                bounds.nodes
-            )
-        }
-        serde_saphyr::Error::MultipleDocuments { .. } => {
-            "a second document begins here (one is read)".to_owned()
-        }
-        other => {
-            let text = other.to_string();
-            text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message).to_owned()
-        }
-    }
 }
 
 impl<'de> Deserialize<'de> for Node {

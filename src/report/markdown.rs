@@ -21,8 +21,20 @@ pub(super) const FORMAT: Format = Format {
 };
 
 /// The columns of findings that are shown.
-const FINDINGS: &[&str] =
-    &["severity", "code", "claim", "device", "peer_name", "peer_ip", "port", "count", "evidence", "message"];
+const FINDINGS: &[&str] = &[
+    "severity",
+    "code",
+    "claim",
+    "device",
+    "peer_name",
+    "peer_ip",
+    "port",
+    "count",
+    "evidence",
+    "waiver",
+    "finding_id",
+    "message",
+];
 /// The columns of changes that are shown.
 const CHANGES: &[&str] = &[
     "change",
@@ -34,6 +46,8 @@ const CHANGES: &[&str] = &[
     "peer_ip",
     "port",
     "what_changed",
+    "waiver",
+    "finding_id",
     "message",
 ];
 /// The columns of lints that are shown.
@@ -92,20 +106,21 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::super::samples::{capture, finding, lint_row};
     use super::*;
+    use crate::model::Finding;
 
     #[test]
     fn a_finding_is_a_row() {
         let captures = [capture(0, "demo.pcap")];
-        let finding = finding();
+        let finding = Finding { waiver: "W-7".into(), ..finding() };
         let mut out = Vec::new();
         let row = FindingRow { finding: &finding, captures: &captures };
         write_findings(&[row], &View::default(), &mut out).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "| severity | code | claim | device | peer_name | peer_ip | port | count | evidence | message |\n\
-             |---|---|---|---|---|---|---|---|---|---|\n\
-             | error | weak-tls-version | tls | bot | my.example | 198.51.100.7 | 443 | 1 | demo.pcap\\#17 | 1 \
-             connection with TLS 1.0 |\n"
+            "| severity | code | claim | device | peer_name | peer_ip | port | count | evidence | waiver | finding_id | message |\n\
+             |---|---|---|---|---|---|---|---|---|---|---|---|\n\
+             | error | weak-tls-version | tls | bot | my.example | 198.51.100.7 | 443 | 1 | demo.pcap\\#17 | W-7 | \
+             d1c9d34ffe3447a9 | 1 connection with TLS 1.0 |\n"
         );
     }
 

@@ -196,7 +196,7 @@ pub fn names(content: Content) -> impl Iterator<Item = &'static str> {
 }
 
 /// The format to use: the one named, else the one of the file's suffix, else `table` on a terminal and `csv`
-/// elsewhere. To be called before the analysis starts: fails for a name that nobody knows, for a format that
+/// elsewhere, a file without suffix included. Fails for a suffix that nobody knows: nobody wants CSV in a `.xlsx`. To be called before the analysis starts: fails for a name that nobody knows, for a format that
 /// does not write `content` or is not in this build, and for a binary format on a terminal.
 ///
 /// `path` is `None` for standard output; `terminal` says whether that is one.
@@ -211,7 +211,10 @@ pub fn choose(
         (Some(name), _) => by_name(name).ok_or_else(|| unknown(name, content))?,
         (None, Some(format)) => format,
         (None, None) if on_terminal => &terminal::FORMAT,
-        (None, None) => &csv::FORMAT,
+        (None, None) => match path.filter(|path| path.extension().is_some() && !path.starts_with("/dev")) {
+            Some(path) => return Err(unknown_suffix(path, content)),
+            None => &csv::FORMAT,
+        },
     };
     if !format.offers(content) {
         return Err(format.does_not_write(content));
@@ -255,6 +258,19 @@ fn unknown(name: &str, content: Content) -> Error {
     Error::Usage(format!("failed to choose format `{name}`: expected one of {}{hint}", known.join(", ")))
 }
 
+/// No format has this suffix.
+fn unknown_suffix(path: &Path, content: Content) -> Error {
+    let offered = REGISTRY.iter().filter(|format| format.offers(content));
+    let known: Vec<String> =
+        offered.flat_map(|format| format.suffixes).map(|suffix| format!(".{suffix}")).collect();
+    Error::Usage(format!(
+        "failed to choose a format for `{}`: its suffix is none of {} (name it otherwise, or the format with `--format`: {})",
+        path.display(),
+        known.join(", "),
+        names(content).collect::<Vec<_>>().join(", ")
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,11 +284,26 @@ mod tests {
         assert_eq!(chosen(None, Some("dir.csv/x.NDJSON"), IsTerminal::Yes).unwrap(), "ndjson");
         assert_eq!(chosen(None, None, IsTerminal::Yes).unwrap(), "table");
         if cfg!(feature = "table") {
-            assert_eq!(chosen(None, Some("x.unknown"), IsTerminal::Yes).unwrap(), "csv");
+            assert_eq!(chosen(None, Some("dir.d/x"), IsTerminal::Yes).unwrap(), "csv");
+            assert_eq!(chosen(Some("csv"), Some("x.unknown"), IsTerminal::Yes).unwrap(), "csv");
             assert_eq!(chosen(None, None, IsTerminal::No).unwrap(), "csv");
         } else {
             let error = chosen(None, None, IsTerminal::No).unwrap_err().to_string();
             assert!(error.contains("feature `table`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_suffix_that_nobody_knows_is_refused_with_those_that_are_known() {
+        for path in ["x.doc", "x.csv.gz", "out.2026"] {
+            let error = choose(None, Some(Path::new(path)), Content::Findings, IsTerminal::No).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "failed to choose a format for `{path}`: its suffix is none of .csv, .ndjson, .jsonl, .json, .md, .txt (name it \
+                     otherwise, or the format with `--format`: csv, ndjson, json, markdown, table)"
+                )
+            );
         }
     }
 

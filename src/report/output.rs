@@ -46,9 +46,9 @@ fn empty(file: &File) -> io::Result<()> {
 }
 
 fn fill_sink(sink: impl Write, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut out = BufWriter::with_capacity(64 * 1024, UntilClosed { sink, closed: false });
-    fill(&mut out)?;
-    out.flush()
+    let mut out = BufWriter::with_capacity(64 * 1024, UntilClosed { sink, closed: false, failed: None });
+    let filled = fill(&mut out).and_then(|()| out.flush());
+    filled.map_err(|error| out.get_ref().failed.map_or(error, io::Error::from_raw_os_error))
 }
 
 /// Swallows what is written after the reader has closed its end.
@@ -56,6 +56,8 @@ fn fill_sink(sink: impl Write, fill: impl FnOnce(&mut dyn Write) -> io::Result<(
 struct UntilClosed<W> {
     sink: W,
     closed: bool,
+    /// What the system said, which a library that writes for us tells in words of its own.
+    failed: Option<i32>,
 }
 
 impl<W: Write> UntilClosed<W> {
@@ -68,7 +70,11 @@ impl<W: Write> UntilClosed<W> {
                 self.closed = true;
                 Ok(done)
             }
-            other => other,
+            Err(error) => {
+                self.failed = self.failed.or(error.raw_os_error());
+                Err(error)
+            }
+            done => done,
         }
     }
 }

@@ -8,7 +8,7 @@ use comfy_table::{
 };
 
 use super::cell::{Cell, frame_text};
-use super::findings::{FindingRow, count, message};
+use super::findings::{FindingRow, count, finding_id, message};
 use super::flows::FlowCells;
 use super::{Format, View};
 use crate::model::finding::{Finding, Severity, Way};
@@ -98,15 +98,16 @@ fn finding_table(rows: &[FindingRow<'_>], shape: Shape, view: &View<'_>) -> Tabl
     table
 }
 
-/// The finding's message with its claim and first frame.
+/// The finding's message with its id, which `explain` and waivers ask for, its claim and first frame.
 fn sentence(row: &FindingRow<'_>) -> String {
     let finding = row.finding;
+    let id = (finding.code != CLAIM_ROW).then(|| finding_id(finding));
     let claim =
         (finding.code != CLAIM_ROW && !finding.claim.is_empty()).then(|| text::printable(&finding.claim));
     let frame = finding.evidence.as_ref().map(|evidence| frame_text(evidence.first.frame, row.captures));
     let waiver =
         (!finding.waiver.is_empty()).then(|| format!("waived by {}", text::printable(&finding.waiver)));
-    let origin: Vec<String> = claim.into_iter().chain(frame).chain(waiver).collect();
+    let origin: Vec<String> = id.into_iter().chain(claim).chain(frame).chain(waiver).collect();
     let message = message(finding);
     if origin.is_empty() { message } else { format!("{message} [{}]", origin.join(", ")).trim().to_owned() }
 }
@@ -316,7 +317,7 @@ mod tests {
             shown(&[finding()], Some(100), false),
             "SEVERITY  CODE              PEER                EXPECTED  OBSERVED  COUNT\n\
              error     weak-tls-version  my.example:443/tcp  tls>=1.2  tls1.0        1\n\
-             \x20         1 connection with TLS 1.0 [tls, demo.pcap#17]\n"
+             \x20         1 connection with TLS 1.0 [d1c9d34ffe3447a9, tls, demo.pcap#17]\n"
         );
     }
 
@@ -324,10 +325,11 @@ mod tests {
     fn lines_fit_the_terminal_and_every_finding_has_its_sentence() {
         let text = shown(&several(), Some(100), false);
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
-        assert_eq!(text.matches("[tls, demo.pcap#17]").count(), 2, "{text}");
+        assert_eq!(text.matches(", tls, demo.pcap#17]").count(), 2, "{text}");
         assert!(text.contains("[2001:db8::7]:443/tcp"), "{text}");
         assert!(text.contains("from my.example to 443/tcp"), "{text}");
-        assert!(text.contains("this address. [demo.pcap#17]"), "{text}");
+        let bare = several().iter().find(|row| row.claim.is_empty()).map(finding_id).unwrap();
+        assert!(text.contains(&format!("[{bare}, demo.pcap#17]")), "{text}");
         assert!(!text.contains(BETWEEN_ROWS));
     }
 
@@ -340,7 +342,7 @@ mod tests {
             "SEVERITY  CODE              PEER                COUNT\n\
              error     weak-tls-version  my.example:443/tcp      1\n\
              \x20         expected: tls>=1.2, observed: TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA\n\
-             \x20         1 connection with TLS 1.0 [tls, demo.pcap#17]\n"
+             \x20         1 connection with TLS 1.0 [cb9e5151f3330a9b, tls, demo.pcap#17]\n"
         );
     }
 

@@ -1,7 +1,6 @@
 //! From a file to an [`Inventory`], or to everything that is wrong with it and with the profiles that it names.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,29 +10,14 @@ use ipnet::IpNet;
 
 use super::{Choice, Entry, Fits, Inventory, Site};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::MacAddr;
 use crate::model::finding::Severity;
 use crate::profile::problem::{self, near_or_all};
 use crate::profile::read::{At, Map, Reader};
+use crate::profile::schema::{UNLISTED, site};
 use crate::profile::yaml::{self, Place};
 use crate::profile::{Parameter, ParameterKind, Peer, Profile, bind, builtin, load, value};
-
-/// Keys of the file.
-const INVENTORY: &[&str] = &["version", "inventory", "site", "unlisted", "devices"];
-/// Keys of `site`.
-const SITE: &[&str] = &["local_networks", "resolvers", "ntp_servers", "set"];
-/// Keys of an entry of `devices`.
-const DEVICE: &[&str] = &["name", "match", "profile", "variant", "subject", "set"];
-/// Keys of `match`.
-const MATCH: &[&str] =
-    &["mac", "ip", "mud_url", "dhcp_host_name", "dhcp_vendor_class", "prefix", "vlan", "oui"];
-/// Words of `unlisted`.
-const UNLISTED: &[(&str, Option<Severity>)] = &[
-    ("error", Some(Severity::Error)),
-    ("warning", Some(Severity::Warning)),
-    ("info", Some(Severity::Info)),
-    ("ignore", None),
-];
 
 /// Parameters that a list of the site binds where a profile has them: of that name, and those that stand for the
 /// controller classes of MUD (RFC 8520).
@@ -52,16 +36,8 @@ impl Inventory {
     /// # Errors
     /// [`Error::Io`] where the file cannot be read, [`Error::Profile`] with every problem in it and in the profiles.
     pub fn open(path: &Path) -> Result<Self> {
-        let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
-        let mut bytes = Vec::new();
-        let file = std::fs::File::open(path).map_err(io)?;
-        // One byte more than is read tells that there is more.
-        file.take(BOUNDS.bytes as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
-        let origin = path.display().to_string();
-        let text = String::from_utf8(bytes).map_err(|_| {
-            Error::Profile(format!("failed to load the inventory `{origin}`: it is not UTF-8"))
-        })?;
-        Self::from_str(&text, &origin, path.parent().unwrap_or(Path::new("")))
+        let text = files::text(path, BOUNDS.bytes as u64, "inventory")?;
+        Self::from_str(&text, &path.display().to_string(), path.parent().unwrap_or(Path::new("")))
     }
 
     /// Reads an inventory from text; profiles that are files are looked for from `folder` on.
@@ -96,15 +72,16 @@ fn inventory(
     origin: &str,
     profiles: &mut Profiles<'_>,
 ) -> Option<Inventory> {
-    let map = reader.map(at, INVENTORY)?;
+    let map = reader.mapping(at, &site::INVENTORY)?;
     load::version(reader, &map);
     let name = reader.required(&map, "inventory").and_then(|at| reader.read(&at, short));
     let unlisted = map.get("unlisted").and_then(|at| reader.word(&at, UNLISTED));
-    let (site, bound) = site(reader, &map);
+    let (site, bound) = site_of(reader, &map);
     let mut choices = Choices { bound, profiles, known: HashMap::new(), all: Vec::new() };
     let mut entries: Vec<Entry> = Vec::new();
     let mut names: HashMap<String, u64> = HashMap::new();
     let mut fits: BTreeMap<Fits, u64> = BTreeMap::new();
+    let mut alone: HashMap<String, u64> = HashMap::new();
     let list = reader.required(&map, "devices");
     for at in list.map(|at| reader.list(&at)).unwrap_or_default() {
         let Some(entry) = entry(reader, &at, &mut choices) else { continue };
@@ -113,6 +90,17 @@ fn inventory(
         }
         if let Some(line) = fits.insert(entry.fits.clone(), entry.line) {
             reader.wrong(&at, format!("this matches what line {line} matches: {}", entry.fits));
+        } else {
+            for value in entry.fits.alternatives() {
+                if let Some(line) = alone.insert(value.clone(), entry.line).filter(|line| *line != entry.line)
+                {
+                    let message = format!(
+                        "a device with {value} is matched in line {line} too, and neither entry counts more (take it out of one, or \
+                         add a key to the `match` of the one that is meant)"
+                    );
+                    reader.wrong(&at, message);
+                }
+            }
         }
         entries.push(entry);
     }
@@ -134,10 +122,12 @@ fn short(text: &str) -> std::result::Result<String, String> {
     valid.then(|| text.to_owned()).ok_or_else(|| "expected a name of at most 64 characters".to_owned())
 }
 
-fn site(reader: &mut Reader<'_>, map: &Map<'_>) -> (Site, Bound) {
+fn site_of(reader: &mut Reader<'_>, map: &Map<'_>) -> (Site, Bound) {
     let mut site = Site::default();
     let mut bound = Bound::default();
-    let Some(map) = map.get("site").and_then(|at| reader.map(&at, SITE)) else { return (site, bound) };
+    let Some(map) = map.get("site").and_then(|at| reader.mapping(&at, &site::SITE)) else {
+        return (site, bound);
+    };
     if let Some(at) = map.get("local_networks") {
         site.local_networks = reader.each(&at, network);
     }
@@ -191,7 +181,7 @@ struct Bound {
 }
 
 fn entry(reader: &mut Reader<'_>, at: &At<'_>, choices: &mut Choices<'_, '_>) -> Option<Entry> {
-    let map = reader.map(at, DEVICE)?;
+    let map = reader.mapping(at, &site::DEVICE)?;
     let name = map.get("name").and_then(|at| reader.read(&at, short));
     let fits = reader.required(&map, "match").and_then(|at| fits(reader, &at));
     let choice = choices.choose(reader, &map);
@@ -199,10 +189,10 @@ fn entry(reader: &mut Reader<'_>, at: &At<'_>, choices: &mut Choices<'_, '_>) ->
 }
 
 fn fits(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Fits> {
-    let map = reader.map(at, MATCH)?;
+    let before = reader.problems.len();
+    let map = reader.mapping(at, &site::FITS)?;
     let pattern = |text: &str| Ok(text.to_ascii_lowercase());
     let mut fits = Fits::default();
-    let before = reader.problems.len();
     for (key, _, at) in map.entries() {
         match key {
             "mac" => fits.macs = reader.each(&at, mac),
@@ -215,10 +205,6 @@ fn fits(reader: &mut Reader<'_>, at: &At<'_>) -> Option<Fits> {
             "oui" => fits.ouis = reader.each(&at, value::oui),
             _ => {}
         }
-    }
-    if map.entries().next().is_none() {
-        let all = problem::quoted(MATCH.iter().copied());
-        reader.wrong(at, format!("expected at least one of {all}, got nothing to match"));
     }
     (reader.problems.len() == before).then_some(fits)
 }
@@ -286,7 +272,10 @@ impl<'f> Profiles<'f> {
         };
         match builtin::open(argument) {
             Ok(profile) => return Some(profile),
-            Err(Error::Profile(text)) => self.broken.push(text),
+            Err(Error::Profile(text)) => {
+                self.broken.push(text);
+                reader.wrong(at, format!("the profile `{name}` cannot be loaded, for what is told below"));
+            }
             Err(other) => reader.wrong(at, other.to_string()),
         }
         None

@@ -146,30 +146,44 @@ impl Fits {
     pub fn is_one_device(&self) -> bool {
         !self.macs.is_empty() || !self.ips.is_empty()
     }
+
+    /// The keys that are given, with their values as shown.
+    fn given(&self) -> impl Iterator<Item = (&'static str, Vec<String>)> {
+        let oui = |[a, b, c]: &[u8; 3]| format!("{a:02x}:{b:02x}:{c:02x}");
+        let parts = [
+            ("mac", shown(&self.macs, ToString::to_string)),
+            ("ip", shown(&self.ips, ToString::to_string)),
+            ("mud_url", self.mud_urls.clone()),
+            ("dhcp_host_name", self.dhcp_host_names.clone()),
+            ("dhcp_vendor_class", self.dhcp_vendor_classes.clone()),
+            ("prefix", shown(&self.prefixes, ToString::to_string)),
+            ("vlan", shown(&self.vlans, ToString::to_string)),
+            ("oui", shown(&self.ouis, oui)),
+        ];
+        parts.into_iter().filter(|(_, values)| !values.is_empty())
+    }
+
+    /// Of an entry with one key, each of its values, as `mac 02:00:5e:10:00:01`: two entries that share one match a device
+    /// equally well. Nothing where several keys must hold.
+    fn alternatives(&self) -> Vec<String> {
+        match self.given().collect::<Vec<_>>().as_slice() {
+            [(key, values)] => values.iter().map(|value| format!("{key} {value}")).collect(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// `oui 0c:2a:69, vlan 12`
 impl fmt::Display for Fits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let oui = |[a, b, c]: &[u8; 3]| format!("{a:02x}:{b:02x}:{c:02x}");
-        let parts = [
-            ("mac", shown(&self.macs, ToString::to_string)),
-            ("ip", shown(&self.ips, ToString::to_string)),
-            ("mud_url", shown(&self.mud_urls, Clone::clone)),
-            ("dhcp_host_name", shown(&self.dhcp_host_names, Clone::clone)),
-            ("dhcp_vendor_class", shown(&self.dhcp_vendor_classes, Clone::clone)),
-            ("prefix", shown(&self.prefixes, ToString::to_string)),
-            ("vlan", shown(&self.vlans, ToString::to_string)),
-            ("oui", shown(&self.ouis, oui)),
-        ];
-        let given = parts.iter().filter(|(_, values)| !values.is_empty());
-        let text: Vec<String> = given.map(|(key, values)| format!("{key} {values}")).collect();
+        let text: Vec<String> =
+            self.given().map(|(key, values)| format!("{key} {}", values.join(" or "))).collect();
         f.write_str(&text.join(", "))
     }
 }
 
-fn shown<T>(values: &[T], show: impl Fn(&T) -> String) -> String {
-    values.iter().map(show).collect::<Vec<_>>().join(" or ")
+fn shown<T>(values: &[T], show: impl Fn(&T) -> String) -> Vec<String> {
+    values.iter().map(show).collect()
 }
 
 #[cfg(test)]

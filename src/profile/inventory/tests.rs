@@ -91,11 +91,11 @@ devices:
         ("campus.yaml:8:", "did you mean `single-ip`?"),
         ("campus.yaml:9:", "`farmbot` has no parameter `ssh_kye` (did you mean `ssh_key`?)"),
         ("campus.yaml:10:", "expected `true` or `false`, got `perhaps`"),
-        ("campus.yaml:11:", "got nothing to match"),
+        ("campus.yaml:11:", "expected at least one of `mac`, `ip`"),
         ("campus.yaml:12:", "expected a VLAN from 1 to 4094, got `5000`"),
         ("campus.yaml:12:", "unknown key `dhcp_hostname` (did you mean `dhcp_host_name`?)"),
         ("campus.yaml:12:", "unknown key `profil` (did you mean `profile`?)"),
-        ("campus.yaml:12:", "missing key `profile`"),
+        ("campus.yaml:12:", "missing key `profile` (A built-in profile, or a file"),
         ("campus.yaml:14:", "this matches what line 13 matches: ip 10.0.0.5"),
     ] {
         assert!(
@@ -112,8 +112,8 @@ fn names_are_there_once_and_fit_to_be_shown() {
     let odd = "devices:\n  - {name: \"a\\x1b\", match: {ip: 10.0.0.1}, profile: farmbot}\n";
     assert!(problems(&format!("{HEAD}{odd}")).contains("expected a name of at most 64"));
     assert!(problems("version: 2\ninventory: a\ndevices: []\n").contains("unknown version `2`"));
-    assert!(problems("devices: 3\n").contains("expected a list, got a single value"));
-    assert!(problems("- a\n").contains("expected a mapping, got a list"));
+    assert!(problems("devices: 3\n").contains("expected a list (Who is who"));
+    assert!(problems("- a\n").contains("expected a mapping with keys such as `version`"));
 }
 
 #[test]
@@ -167,4 +167,51 @@ fn spoilt_files_are_read_or_refused() {
         refused += usize::from(read(&spoilt).is_err());
     }
     assert!(refused > text.len() / 3, "{refused} of {}", text.len());
+}
+
+#[test]
+fn a_value_in_two_entries_that_count_alike_is_told_before_the_device_is_there() {
+    let entries = |first: &str, second: &str| {
+        format!(
+            "{HEAD}devices:\n  - {{match: {first}, profile: farmbot}}\n  - {{match: {second}, profile: smartserver}}\n"
+        )
+    };
+    for (first, second, value) in [
+        (
+            "{mac: ['02:00:00:00:00:01', '02:00:00:00:00:02']}",
+            "{mac: 02-00-00-00-00-02}",
+            "mac 02:00:00:00:00:02",
+        ),
+        ("{ip: [10.0.0.1, 10.0.0.2]}", "{ip: [10.0.0.2, 10.0.0.3]}", "ip 10.0.0.2"),
+        ("{oui: '02:00:5e'}", "{oui: ['02:00:5f', '02-00-5E']}", "oui 02:00:5e"),
+        ("{vlan: [3, 4]}", "{vlan: [4, 5]}", "vlan 4"),
+        ("{dhcp_host_name: [a*, B*]}", "{dhcp_host_name: b*}", "dhcp_host_name b*"),
+    ] {
+        let told = problems(&entries(first, second));
+        let words = format!("campus.yaml:5:5: devices.2: a device with {value} is matched in line 4 too");
+        assert!(told.contains(&words) && told.contains("1 problem"), "{told}");
+    }
+    for (first, second) in [
+        ("{mac: ['02:00:00:00:00:01', '02:00:00:00:00:01']}", "{ip: 10.0.0.1}"),
+        ("{vlan: 4}", "{vlan: 4, oui: '02:00:5e'}"),
+        ("{prefix: 10.0.0.0/8}", "{prefix: 10.1.0.0/16}"),
+    ] {
+        read(&entries(first, second)).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn a_profile_that_does_not_load_is_told_at_the_entry_and_in_itself_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("p.yaml"), "version: 1\nprofile: p\ntitl: P\nclaims: []\n").unwrap();
+    let text = format!(
+        "{HEAD}devices:\n  - {{match: {{vlan: 1}}, profile: p.yaml}}\n  - {{match: {{vlan: 2}}, profile: p.yaml}}\n"
+    );
+    let told = Inventory::from_str(&text, "campus.yaml", folder.path()).unwrap_err().to_string();
+    assert!(
+        told.contains("campus.yaml:4:33: devices.1.profile: the profile `p.yaml` cannot be loaded"),
+        "{told}"
+    );
+    assert_eq!(told.matches("unknown key `titl` (did you mean `title`?)").count(), 1, "{told}");
+    assert_eq!(told.matches("cannot be loaded").count(), 1, "{told}");
 }

@@ -1,4 +1,4 @@
-//! How single values of a profile are written.
+//! How single values of a profile, an inventory and waivers are written.
 
 use super::super::tls_policy;
 use super::Form;
@@ -247,4 +247,110 @@ pub(super) static SHA256: Form = Form {
     also: &[],
     range: None,
     examples: &[],
+};
+
+pub(super) static SHORT: Form = Form {
+    name: "short",
+    doc: "A name of at most 64 letters.",
+    pattern: Some(r"^\s*\S.{0,63}$"),
+    also: &["number", "boolean"],
+    range: None,
+    examples: &["campus"],
+};
+
+pub(super) static MAC: Form = Form {
+    name: "mac",
+    doc: "The MAC address of a device.",
+    pattern: Some("^[0-9A-Fa-f][02468ACEace]([:-][0-9A-Fa-f]{2}){5}$"),
+    also: &[],
+    range: None,
+    examples: &["02:00:5e:10:00:01"],
+};
+
+pub(super) static ADDRESS: Form = Form {
+    name: "address",
+    doc: "An address.",
+    pattern: Some(
+        r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$",
+    ),
+    also: &[],
+    range: None,
+    examples: &["192.0.2.7", "2001:db8::7"],
+};
+
+pub(super) static NETWORK: Form = Form {
+    name: "network",
+    doc: "A prefix, or an address.",
+    pattern: Some(
+        r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])){3}(/[0-9]{1,2})?|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(/[0-9]{1,3})?)$",
+    ),
+    also: &[],
+    range: None,
+    examples: &["192.0.2.0/24", "2001:db8::/32"],
+};
+
+pub(super) static VLAN: Form = Form {
+    name: "vlan",
+    doc: "A VLAN.",
+    pattern: Some("^[0-9]{1,4}$"),
+    also: &["integer"],
+    range: Some((1, 4094)),
+    examples: &["12"],
+};
+
+pub(super) static DAY: Form = Form {
+    name: "day",
+    doc: "A day.",
+    pattern: Some("^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"),
+    also: &[],
+    range: None,
+    examples: &["2026-12-31"],
+};
+
+pub(super) static CODE: Form = Form {
+    name: "code",
+    doc: "A code that can be waived.",
+    pattern: Some("^[a-z][a-z0-9-]*$"),
+    also: &[],
+    range: None,
+    examples: &["undeclared-destination"],
+};
+
+pub(super) static FINDING_ID: Form = Form {
+    name: "finding_id",
+    doc: "An id as in the column `finding_id`.",
+    pattern: Some("^[0-9a-f]{16}$"),
+    // Sixteen digits, or such as 1234567890123e45.
+    also: &["number"],
+    range: None,
+    examples: &["48b695f2081c18c4"],
+};
+
+pub(super) static TRANSPORT: Form = Form {
+    name: "transport",
+    doc: "A transport as the table has it.",
+    pattern: Some("^(tcp|udp|icmp|icmpv6|ip-[0-9]{1,3})$"),
+    also: &[],
+    range: None,
+    examples: &["tcp", "ip-47"],
+};
+
+pub(super) static WAIVED_PORTS: Form = Form {
+    name: "waived_ports",
+    doc: "A port, a range, or several of them.",
+    pattern: Some("^[0-9]{1,5}( *- *[0-9]{1,5})?( *, *[0-9]{1,5}( *- *[0-9]{1,5})?)*$"),
+    also: &["integer"],
+    range: Some((1, 65535)),
+    examples: &["443", "8000-8010"],
+};
+
+pub(super) static WAIVED_PEER: Form = Form {
+    name: "waived_peer",
+    doc: "A name or wildcard, an address, or a prefix.",
+    pattern: Some(
+        r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])){3}(/[0-9]{1,2})?|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(/[0-9]{1,3})?|((\*\.|\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?))$",
+    ),
+    also: &[],
+    range: None,
+    examples: &["my.example.com", "*.example.com", "192.0.2.0/24", "printer"],
 };

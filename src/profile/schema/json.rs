@@ -4,15 +4,32 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Form, Key, Mapping, Need, Value, keys};
+use super::{Form, Key, Mapping, Need, Value, forms, keys, site};
 
 /// The JSON Schema of a profile, as text that ends with a line break.
 pub fn json_schema() -> String {
+    document("Profile", &keys::PROFILE, &[])
+}
+
+/// The same of an inventory.
+pub fn inventory_schema() -> String {
+    document("Inventory", &site::INVENTORY, &[])
+}
+
+/// The same of waivers, which may name these codes.
+pub fn waivers_schema(codes: &[&str]) -> String {
+    document("Waivers", &site::WAIVERS, codes)
+}
+
+fn document(what: &str, mapping: &Mapping, codes: &[&str]) -> String {
     let mut definitions = Definitions::default();
     let mut root = Map::new();
     root.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
-    root.insert("title".into(), "Profile of wireclaim, version 1".into());
-    root.extend(definitions.mapping(&keys::PROFILE));
+    root.insert("title".into(), format!("{what} of wireclaim, version 1").into());
+    root.extend(definitions.mapping(mapping));
+    if let Some(Json::Object(code)) = definitions.known.get_mut(forms::CODE.name) {
+        code.insert("enum".into(), json!(codes));
+    }
     root.insert("$defs".into(), Json::Object(definitions.known.into_iter().collect()));
     // What is a tree of our own text always has a text.
     format!("{:#}\n", Json::Object(root))
@@ -87,6 +104,7 @@ impl Definitions {
                 let (name, value) = (self.form(name), self.value(value));
                 json!({"type": "object", "propertyNames": name, "additionalProperties": value})
             }
+            Value::Nothing => json!({"type": "null"}),
             Value::Either(values) => {
                 let any: Vec<Json> = values.iter().map(|value| Json::Object(self.value(value))).collect();
                 json!({"anyOf": any})

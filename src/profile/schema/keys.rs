@@ -444,11 +444,11 @@ const fn key(name: &'static str, doc: &'static str, need: Need, value: Value) ->
     Key { name, doc, need, value }
 }
 
-const fn may(name: &'static str, doc: &'static str, value: Value) -> Key {
+pub(super) const fn may(name: &'static str, doc: &'static str, value: Value) -> Key {
     key(name, doc, Need::May, value)
 }
 
-const fn must(name: &'static str, doc: &'static str, value: Value) -> Key {
+pub(super) const fn must(name: &'static str, doc: &'static str, value: Value) -> Key {
     key(name, doc, Need::Must, value)
 }
 

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::super::cell::Table;
-use super::super::findings::FindingTable;
-use super::{Damage, FIRST_COLUMNS, Row, missing, row};
+use super::{Cells, Damage, missing};
 
-/// The rows with their lines.
-pub(super) fn rows(text: &str) -> Result<Vec<(u64, Row)>, Damage> {
+/// The rows with their lines, each made by `make`; a table without rows has at least the columns `needed`.
+pub(super) fn rows<T>(
+    text: &str,
+    needed: &[&'static str],
+    make: impl Fn(u64, &mut Cells<'_>) -> Result<T, Damage>,
+) -> Result<Vec<(u64, T)>, Damage> {
     let mut records = Records { rest: text, line: 1 };
     let Some(header) = records.next().transpose()? else { return Ok(Vec::new()) };
     refuse_other_tables(&header)?;
@@ -21,33 +23,40 @@ pub(super) fn rows(text: &str) -> Result<Vec<(u64, Row)>, Damage> {
         let Record { line, fields } = record?;
         if fields.len() != width {
             let reason = format!(
-                "the row has {} fields and the header {width}: the file is damaged or cut off (write it again with `wireclaim check -o`)",
+                "the row has {} fields and the header {width}: the file is damaged or cut off (write it again with `wireclaim check -o` or `wireclaim flows -o`)",
                 fields.len()
             );
             return Err(Damage::new(line, reason));
         }
-        let cell = |name: &str| {
+        let mut cell = |name: &'static str| {
             let at = header.fields.iter().position(|known| known == name);
             Ok(at.and_then(|at| fields.get(at)).cloned())
         };
-        rows.push((line, row(line, cell)?));
+        rows.push((line, make(line, &mut cell)?));
     }
     // Where there is no row that lacks a column, the header must tell.
-    match FindingTable::COLUMNS.iter().take(FIRST_COLUMNS).find(|column| !known.contains(column.name)) {
-        Some(column) if rows.is_empty() => Err(Damage::new(header.line, missing(column.name))),
+    match needed.iter().find(|column| !known.contains(*column)) {
+        Some(column) if rows.is_empty() => Err(Damage::new(header.line, missing(column))),
         _ => Ok(rows),
     }
+}
+
+/// The names of the columns.
+pub(super) fn header(text: &str) -> Vec<String> {
+    let mut records = Records { rest: text, line: 1 };
+    records.next().and_then(Result::ok).map(|record| record.fields).unwrap_or_default()
 }
 
 /// Says what a file is that is no discrepancy table.
 fn refuse_other_tables(header: &Record) -> Result<(), Damage> {
     let has = |name: &str| header.fields.iter().any(|known| known == name);
-    if has("finding_id") {
+    if has("finding_id") || has("flow_id") {
         return Ok(());
     }
     let first = header.fields.first().map_or("", String::as_str);
-    let reason = if has("flow_id") {
-        String::from("it is a flow table (expected a discrepancy table, as `wireclaim check` writes it)")
+    let reason = if first.starts_with("| ") || first.starts_with("SEVERITY ") || first.starts_with("CHANGE ")
+    {
+        String::from("it is a table for people, which is not read back (write it as CSV, NDJSON or JSON)")
     } else if first.starts_with("finding_id;") || first.starts_with("finding_id\t") {
         String::from(
             "its fields are parted by `;` or tabs, as a spreadsheet writes them (save it with commas)",
@@ -105,7 +114,7 @@ impl Records<'_> {
                 self.line += 1;
                 return Ok(Record { line, fields });
             } else if self.rest.is_empty() {
-                let reason = "the last row has no line end: the file is cut off (write it again with `wireclaim check -o`)";
+                let reason = "the last row has no line end: the file is cut off (write it again with `wireclaim check -o` or `wireclaim flows -o`)";
                 return Err(Damage::new(line, reason));
             } else {
                 return Err(Damage::new(
@@ -128,7 +137,7 @@ impl Records<'_> {
         let mut field = String::new();
         loop {
             let Some((part, after)) = rest.split_once('"') else {
-                let reason = "a quoted field has no end: the file is cut off (write it again with `wireclaim check -o`)";
+                let reason = "a quoted field has no end: the file is cut off (write it again with `wireclaim check -o` or `wireclaim flows -o`)";
                 return Err(Damage::new(line, reason));
             };
             self.line += part.matches('\n').count() as u64;

@@ -1,17 +1,21 @@
-//! Discrepancy tables read back: what `csv` and `ndjson` wrote, told apart by content. Columns are found by
+//! Discrepancy tables, and of flow tables what tells conversations, read back: what `csv`, `ndjson` and `json` wrote, told apart by content. Columns are found by
 //! their name: one that an older table lacks is empty, one that is not ours is passed over. A table that is damaged is
 //! not read in part.
 
 mod csv;
+mod flows;
+mod json;
 mod ndjson;
 
-use std::fs::File;
+pub use flows::{FlowLine, conversations};
+
 use std::io::{self, Read};
 use std::path::Path;
 
 use super::cell::{Kind, Table};
 use super::findings::{FindingRow, FindingTable};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::text;
 
@@ -49,6 +53,19 @@ impl Row {
         Self { cells, status, severity, confidence, count: super::findings::count(finding) }
     }
 
+    /// A row of its cells by column; the others are empty.
+    fn of_cells(
+        cells: &[(&'static str, String)],
+        (status, severity, confidence): (Status, Severity, Confidence),
+        count: u64,
+    ) -> Self {
+        let given =
+            |name: &str| cells.iter().find(|(column, _)| *column == name).map(|(_, cell)| cell.clone());
+        let cells =
+            FindingTable::COLUMNS.iter().map(|column| given(column.name).unwrap_or_default()).collect();
+        Self { cells, status, severity: Some(severity), confidence, count }
+    }
+
     /// The cell of the column called `name`; empty where nothing is known.
     pub fn cell(&self, name: &str) -> &str {
         let at = FindingTable::COLUMNS.iter().position(|column| column.name == name);
@@ -80,22 +97,23 @@ pub enum Looks {
     Other,
 }
 
-/// Whether the file at `path` may be a table; anything that is no plain file is not. `-` is standard input, of which only
-/// a table is expected.
+/// Whether the file at `path` may be a table. Of standard input (`-`) and of other pipes that the shell hands over only a
+/// table is expected: what is read from them to look is gone.
 pub fn looks(path: &Path) -> Looks {
     if path == Path::new("-") {
         return Looks::Table;
     }
-    let head = File::open(path).and_then(|file| {
-        let mut head = Vec::new();
-        let plain = file.metadata()?.is_file();
-        if plain {
-            file.take(4096).read_to_end(&mut head)?;
+    let head = files::open(path).and_then(|file| {
+        if !file.metadata()?.is_file() {
+            return Ok(None);
         }
-        Ok((plain, head))
+        let mut head = Vec::new();
+        file.take(4096).read_to_end(&mut head)?;
+        Ok(Some(head))
     });
     match head {
-        Ok((true, head)) if is_text(&head) || head.starts_with(PARQUET) => Looks::Table,
+        Ok(Some(head)) if is_text(&head) || head.starts_with(PARQUET) => Looks::Table,
+        Ok(None) => Looks::Table,
         _ => Looks::Other,
     }
 }
@@ -114,14 +132,41 @@ fn is_text(head: &[u8]) -> bool {
 /// [`Error::Io`] where it cannot be read, [`Error::Table`] with line, column and remedy where it is damaged or no
 /// discrepancy table.
 pub fn read(path: &Path) -> Result<Vec<Row>> {
+    let bytes = bytes(path)?;
+    from_bytes(bytes).map_err(|damage| damage.of(path))
+}
+
+/// A table that is read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// A discrepancy table.
+    Findings(Vec<Row>),
+    /// A flow table.
+    Flows(Vec<FlowLine>),
+    /// NDJSON without rows, which may be of either.
+    Nothing,
+}
+
+/// Reads the discrepancy table or flow table at `path`; `-` is standard input.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_any(path: &Path) -> Result<Held> {
+    let bytes = bytes(path)?;
+    held(bytes).map_err(|damage| damage.of(path))
+}
+
+/// What a table is read from.
+fn bytes(path: &Path) -> Result<Vec<u8>> {
     let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    // One byte more than is read tells that there is more.
-    if path == Path::new("-") {
+    let bytes = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        // One byte more than is read tells that there is more.
         io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+        bytes
     } else {
-        File::open(path).map_err(io)?.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
-    }
+        files::read(path, MAX_BYTES).map_err(io)?
+    };
     // What a run that failed leaves behind is no table without findings; only NDJSON has no header to tell by.
     let is_ndjson = path.extension().is_some_and(|suffix| suffix == "ndjson" || suffix == "jsonl");
     if bytes.is_empty() && !is_ndjson {
@@ -134,12 +179,7 @@ pub fn read(path: &Path) -> Result<Vec<Row>> {
             ),
         });
     }
-    from_bytes(bytes).map_err(|damage| Error::Table {
-        path: path.to_owned(),
-        line: damage.line,
-        column: damage.column,
-        reason: damage.reason,
-    })
+    Ok(bytes)
 }
 
 /// What is wrong with a table.
@@ -157,11 +197,26 @@ impl Damage {
     fn new(line: u64, reason: impl Into<String>) -> Self {
         Self { line, column: "", reason: reason.into() }
     }
+
+    fn of(self, path: &Path) -> Error {
+        Error::Table { path: path.to_owned(), line: self.line, column: self.column, reason: self.reason }
+    }
 }
 
 fn from_bytes(bytes: Vec<u8>) -> std::result::Result<Vec<Row>, Damage> {
+    match held(bytes)? {
+        Held::Findings(rows) => Ok(rows),
+        Held::Nothing => Ok(Vec::new()),
+        Held::Flows(_) => Err(Damage::new(
+            1,
+            "it is a flow table (expected a discrepancy table, as `wireclaim check` writes it)",
+        )),
+    }
+}
+
+fn held(bytes: Vec<u8>) -> std::result::Result<Held, Damage> {
     if bytes.starts_with(PARQUET) {
-        let reason = "it is a Parquet file, which holds flows (expected a discrepancy table, as `wireclaim check` writes it)";
+        let reason = "it is a Parquet file, which is not read back (write the table as CSV, NDJSON or JSON)";
         return Err(Damage::new(0, reason));
     }
     if bytes.len() as u64 > MAX_BYTES {
@@ -177,15 +232,33 @@ fn from_bytes(bytes: Vec<u8>) -> std::result::Result<Vec<Row>, Damage> {
     })?;
     // A spreadsheet puts a byte order mark in front.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let rows = match text.trim_start().chars().next() {
+    let is_json = match text.trim_start().chars().next() {
         // A table of no rows is no bytes.
-        None => Vec::new(),
-        Some('{') => ndjson::rows(text)?,
-        Some(_) => csv::rows(text)?,
+        None => return Ok(Held::Nothing),
+        Some(first) => first == '{',
     };
+    if is_json && let Some(held) = json::held(text) {
+        return held;
+    }
+    let columns = if is_json { ndjson::header(text) } else { csv::header(text) };
+    let has = |name: &str| columns.iter().any(|column| column == name);
+    if has("flow_id") && !has("finding_id") {
+        let lines = if is_json {
+            ndjson::rows(text, flows::line)
+        } else {
+            csv::rows(text, &flows::COLUMNS, flows::line)
+        };
+        return Ok(Held::Flows(lines?.into_iter().map(|(_, line)| line).collect()));
+    }
+    let first: Vec<&'static str> =
+        FindingTable::COLUMNS.iter().take(FIRST_COLUMNS).map(|column| column.name).collect();
+    let rows = if is_json { ndjson::rows(text, row)? } else { csv::rows(text, &first, row)? };
     refuse_twins(&rows)?;
-    Ok(rows.into_iter().map(|(_, row)| row).collect())
+    Ok(Held::Findings(rows.into_iter().map(|(_, row)| row).collect()))
 }
+
+/// The cells of a row: that of a column, guarded as it was written; `None` for a column that the table has not.
+type Cells<'c> = dyn FnMut(&'static str) -> std::result::Result<Option<String>, Damage> + 'c;
 
 /// One identity is one row: a table with two of it was put together of several.
 fn refuse_twins(rows: &[(u64, Row)]) -> std::result::Result<(), Damage> {
@@ -205,12 +278,8 @@ fn refuse_twins(rows: &[(u64, Row)]) -> std::result::Result<(), Damage> {
     Ok(())
 }
 
-/// Makes a row of its cells: `cell` gives that of a column, guarded as it was written; `None` for a column that the table
-/// has not.
-fn row(
-    line: u64,
-    mut cell: impl FnMut(&'static str) -> std::result::Result<Option<String>, Damage>,
-) -> std::result::Result<Row, Damage> {
+/// Makes a row of its cells.
+fn row(line: u64, cell: &mut Cells<'_>) -> std::result::Result<Row, Damage> {
     let mut cells = Vec::with_capacity(FindingTable::COLUMNS.len());
     for (at, column) in FindingTable::COLUMNS.iter().enumerate() {
         let found = cell(column.name)?;
@@ -249,8 +318,12 @@ fn row(
 }
 
 fn missing(column: &str) -> String {
+    missing_of(column, "discrepancy table", "wireclaim check")
+}
+
+fn missing_of(column: &str, table: &str, command: &str) -> String {
     format!(
-        "the column `{column}` is missing (expected a discrepancy table, as `wireclaim check` writes it with all its columns)"
+        "the column `{column}` is missing (expected a {table}, as `{command}` writes it with all its columns)"
     )
 }
 

@@ -3,11 +3,14 @@
 use serde_json::{Map, Value};
 
 use super::super::SCHEMA_VERSION;
-use super::{Damage, Row, row};
+use super::{Cells, Damage};
 use crate::model::text;
 
-/// The rows with their lines.
-pub(super) fn rows(text: &str) -> Result<Vec<(u64, Row)>, Damage> {
+/// The rows with their lines, each made by `make`.
+pub(super) fn rows<T>(
+    text: &str,
+    make: impl Fn(u64, &mut Cells<'_>) -> Result<T, Damage>,
+) -> Result<Vec<(u64, T)>, Damage> {
     let mut rows = Vec::new();
     for (line, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty()) {
         let object: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
@@ -17,22 +20,39 @@ pub(super) fn rows(text: &str) -> Result<Vec<(u64, Row)>, Damage> {
             );
             Damage::new(line, reason)
         })?;
-        if let Some(version) = object.get("schema_version").filter(|version| **version != SCHEMA_VERSION) {
-            let reason = format!(
-                "schema_version is {version}, and this wireclaim reads {SCHEMA_VERSION} (use a newer one)"
-            );
-            return Err(Damage::new(line, reason));
-        }
-        if object.contains_key("flow_id") && !object.contains_key("finding_id") {
-            let reason = "it is a flow table (expected a discrepancy table, as `wireclaim check` writes it)";
-            return Err(Damage::new(line, reason));
-        }
-        rows.push((
-            line,
-            row(line, |name| object.get(name).map(|value| cell(line, name, value)).transpose())?,
-        ));
+        refuse_other_versions(line, &object)?;
+        rows.push((line, made(line, &object, &make)?));
     }
     Ok(rows)
+}
+
+/// The row that an object is.
+pub(super) fn made<T>(
+    line: u64,
+    object: &Map<String, Value>,
+    make: impl Fn(u64, &mut Cells<'_>) -> Result<T, Damage>,
+) -> Result<T, Damage> {
+    make(line, &mut |name| object.get(name).map(|value| cell(line, name, value)).transpose())
+}
+
+/// Refuses what a newer program has written otherwise.
+pub(super) fn refuse_other_versions(line: u64, object: &Map<String, Value>) -> Result<(), Damage> {
+    match object.get("schema_version").filter(|version| **version != SCHEMA_VERSION) {
+        Some(version) => Err(Damage::new(
+            line,
+            format!(
+                "schema_version is {version}, and this wireclaim reads {SCHEMA_VERSION} (use a newer one)"
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The keys of the first object.
+pub(super) fn header(text: &str) -> Vec<String> {
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let object: Map<String, Value> = serde_json::from_str(first).unwrap_or_default();
+    object.keys().cloned().collect()
 }
 
 /// A value as a CSV cell has it.

@@ -18,7 +18,7 @@ fn written(format: &str, findings: &[Finding], captures: &[CaptureInfo]) -> Vec<
 }
 
 fn formats() -> Vec<&'static str> {
-    if cfg!(feature = "table") { vec!["csv", "ndjson"] } else { vec!["ndjson"] }
+    if cfg!(feature = "table") { vec!["csv", "ndjson", "json"] } else { vec!["ndjson", "json"] }
 }
 
 fn csv_of(findings: &[Finding]) -> String {
@@ -147,7 +147,10 @@ fn damage_names_line_column_and_remedy() {
         (table.replace(',', ";"), "1 : its fields are parted by `;`"),
         (format!("{header}\n{}", row.trim_end()), "2 : the last row has no line end: the file is cut off"),
         (format!("{header}\n\"{row}"), "2 : "),
-        (String::from("flow_id,orig\nx,y\n"), "1 : it is a flow table"),
+        (
+            String::from("flow_id,orig\nx,y\n"),
+            "2 : the column `first_seen` is missing (expected a flow table, as `wireclaim flows` writes it",
+        ),
         (String::from("PAR1"), "0 : it is a Parquet file"),
     ] {
         assert!(told(text.clone()).contains(parts), "{parts}\n{}\n{text}", told(text.clone()));
@@ -206,4 +209,25 @@ fn every_column_of_findings_is_in_the_table_of_changes() {
     let changes = names(Content::Changes);
     assert_eq!(changes[..2], ["change", "what_changed"]);
     assert_eq!(changes[2..], names(Content::Findings));
+}
+
+#[test]
+fn a_document_is_read_however_it_is_laid_out() {
+    let text = String::from_utf8(written("json", &[finding()], &[capture(0, "a.pcap")])).unwrap();
+    let rows = from_bytes(text.clone().into_bytes()).unwrap();
+    assert_eq!((rows.len(), rows[0].cell("peer_name")), (1, "my.example"));
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for other in [value.to_string(), format!("{value:#}")] {
+        assert_eq!(from_bytes(other.into_bytes()).unwrap(), rows);
+    }
+    assert_eq!(from_bytes(written("json", &[], &[])).unwrap(), []);
+    let lacking = damage(text.replace("\"count\":1,", ""));
+    assert!(lacking.line == 2 && lacking.reason.contains("the column `count` is missing"), "{lacking:?}");
+    assert!(damage(text.replace("\"schema_version\":1", "\"schema_version\":2")).reason.contains("is 2"));
+    assert!(damage(&text[..text.len() - 4]).reason.contains("cut off"));
+    assert!(damage("{\"schema_version\":1,\"flows\":[\n{}\n]}").reason.contains("flow table"));
+    assert!(damage("{\"schema_version\":1,\"findings\":[\n3\n]}").reason.contains("an object"));
+    for people in ["| severity | code |\n|---|---|\n", "SEVERITY  CODE  PEER\nerror  x  y\n"] {
+        assert!(damage(people).reason.contains("a table for people"), "{people}");
+    }
 }
