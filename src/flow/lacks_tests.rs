@@ -80,6 +80,13 @@ fn a_side_that_was_not_captured_lacks_everything() {
 }
 
 #[test]
+fn all_that_was_said_lies_before_a_lone_fin() {
+    // No SYN, and of the server nothing but its FIN, which is beyond what the client first expected.
+    let lines = [WHOLE[2], WHOLE[3], ("FA", 9, 7, ""), ("sFA", 7, 10, ""), ("A", 10, 8, "")];
+    assert_eq!(lacking(&lines), [RespToOrig]);
+}
+
+#[test]
 fn bytes_before_the_first_that_were_captured_are_a_gap_where_the_opening_was() {
     // The answer to the SYN and the first of two answers are missing, but not what the client expected next.
     let mut lines = without(&[1, 4]);

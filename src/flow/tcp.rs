@@ -226,7 +226,8 @@ impl Connection {
             half.fin
                 && self.streams.as_ref().is_none_or(|streams| streams.of(of).is_at_fin(half.sequence.next()))
         };
-        self.wanted && through(Direction::OrigToResp) && through(Direction::RespToOrig)
+        let ends = |of: Direction| through(of) && !self.lacks_end(of);
+        self.wanted && ends(Direction::OrigToResp) && ends(Direction::RespToOrig)
     }
 
     /// Nobody listens any more.

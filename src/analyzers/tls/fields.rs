@@ -152,8 +152,7 @@ fields! {
     RENEGOTIATION = "tls.renegotiation", "RFC 5246 section 7.4.1.1, RFC 5746",
         "A further handshake in the same connection, each counted once. It is encrypted, so this is inferred from whose \
         handshake records come when: `requested` (the server speaks while no handshake is going on), `started` (the \
-        client does), `completed` (both have changed keys and finished). After a gap, what cannot be told apart is not \
-        counted.";
+        client does), `completed` (both have changed keys and finished). After a gap only that one more was started.";
 
     // ---- The server's certificate.
     CERTIFICATE = "tls.certificate", "RFC 5246 section 7.4.2",

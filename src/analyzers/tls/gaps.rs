@@ -129,7 +129,7 @@ impl Connection {
             side.protection = Protection::Unknown;
         }
         self.end_bulk();
-        self.renegotiation.misses(role);
+        self.renegotiation.misses();
         if role == Role::Client {
             self.early.lost();
         }

@@ -69,7 +69,7 @@ impl Connection {
     /// What this side sent last, or all that it sent, is missing.
     pub(super) fn ends_unseen(&mut self, role: Role) {
         self.side(role).missing = true;
-        self.renegotiation.misses(role);
+        self.renegotiation.misses();
     }
 
     /// Says what the end shows of the handshake: whether only one side was captured, or how far it came.

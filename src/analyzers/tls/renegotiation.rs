@@ -30,8 +30,10 @@ pub(super) struct Renegotiation {
     /// What the server said while no handshake was going on: a request, unless the capture lacks the client's hello
     /// before it, which shows only when the client speaks again.
     asked: Vec<Seen>,
-    /// Bytes of the client are missing.
+    /// Bytes are missing, so that nobody knows who would be next.
     blind: bool,
+    /// And no further handshake can be told from what was begun.
+    over: bool,
 }
 
 impl Renegotiation {
@@ -43,17 +45,20 @@ impl Renegotiation {
     }
 
     /// Bytes of one side are missing.
-    pub(super) fn misses(&mut self, role: Role) {
-        if role == Role::Client {
-            self.blind = true;
-            self.asked = Vec::new();
-        }
+    pub(super) fn misses(&mut self) {
+        self.blind = true;
+        self.over |= self.running;
+        self.asked = Vec::new();
     }
 
     /// A handshake record after the first Finished of this side.
     fn record(&mut self, role: Role, sink: &mut Sink) {
+        if self.over {
+            return;
+        }
         if !self.running {
             if role == Role::Client {
+                self.over = self.blind;
                 (self.running, self.client, self.server) = (true, Stage::Old, Stage::Old);
                 sink.fact(&f::RENEGOTIATION, Value::Word("started"));
             } else if !self.blind && self.asked.len() < MAX_REQUESTS {

@@ -94,3 +94,14 @@ fn an_answer_to_a_hello_in_a_gap_is_no_request() {
     let after = told(&observe(true, RECORDED, &cut));
     assert!(after.iter().all(|(word, _)| word != "requested"), "{after:?}");
 }
+
+#[test]
+fn after_a_gap_no_more_is_told_than_that_one_began() {
+    let talk: Talk = [first(), again()].concat();
+    // The end of the first handshake of the server; its part of the second.
+    for (lost, expected) in [(3, &[("started", 1)]), (5, &[("started", 1)])] {
+        let mut cut = events(&talk);
+        cut[lost] = Event::Gap(S, talk[lost].1.len() as u64);
+        assert_eq!(told(&observe(true, RECORDED, &cut)), counts(expected), "without {lost}");
+    }
+}
