@@ -680,6 +680,7 @@ fn guarded(call: impl FnOnce()) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Endpoint;
 
     fn told_by_content(id: &str, bytes: &[u8], src_port: u16, dst_port: u16) -> bool {
         let definition = analyzers::REGISTRY.iter().find(|definition| definition.id == id).unwrap();
@@ -710,5 +711,41 @@ mod tests {
                 "{src} {dst}"
             );
         }
+    }
+
+    /// Names of the fields that were observed.
+    #[derive(Default)]
+    struct Observed(Vec<&'static str>);
+
+    impl Listener for Observed {
+        fn observed(&mut self, observations: &mut Vec<(Seen, Observation)>) {
+            for (_, observation) in observations.drain(..) {
+                if let Observation::Fact(field, _) = observation {
+                    self.0.push(field.name);
+                }
+            }
+        }
+
+        fn failed(&mut self, analyzer: &'static str, _: FlowKey, _: Seen) {
+            panic!("{analyzer} failed");
+        }
+    }
+
+    #[test]
+    fn a_gap_of_unknown_length_is_not_taken_for_one_byte() {
+        let end = |port| Endpoint { ip: [192, 0, 2, 1].into(), port };
+        let key = FlowKey { transport: Transport::Tcp, orig: end(50_000), resp: end(443) };
+        let seen = Seen { at: Timestamp::default(), frame: FrameRef::default() };
+        let flow = FlowHead { key, first: seen, midstream: false };
+        let (mut session, mut observed) = (Session::default(), Observed::default());
+        let mut tools = Tools::new(&Arc::default());
+        let mut hello = vec![22, 3, 1, 0, 60, 1, 0, 0, 56, 3, 3];
+        hello.resize(65, 0);
+        // A record of which the end is missing, an empty piece for what is missing, an alert.
+        let data = [&[23, 3, 3, 0, 100][..], &[0x5a; 20]].concat();
+        for bytes in [&hello[..], &data, &[], &[21, 3, 3, 0, 2, 2, 48]] {
+            session.data(&flow, Direction::OrigToResp, bytes, seen, &mut tools, &mut observed);
+        }
+        assert!(observed.0.contains(&"tls.client_fatal_alert"), "{:?}", observed.0);
     }
 }
