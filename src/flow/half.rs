@@ -12,6 +12,8 @@ pub(super) struct Half {
     pub(super) sequence: Sequence,
     /// Its peer has acknowledged everything before this position; the least there is before it says anything.
     pub(super) acked: i64,
+    /// It has sent everything before this position, as its empty segments and RST count it, or its peer's RST does.
+    reaches: i64,
     pub(super) last_data: Option<Seen>,
     pub(super) repeats: Repeats<4>,
     /// What few connections have anything of.
@@ -65,6 +67,7 @@ impl Half {
         Self {
             sequence: Sequence::new(SeqNum(0)),
             acked: NOTHING_ACKED,
+            reaches: NOTHING_ACKED,
             last_data: None,
             repeats: Repeats::default(),
             oddities: None,
@@ -98,7 +101,7 @@ impl Half {
         self.sequence = Sequence::new(base.after());
         self.base_is_sure = sure;
         self.started = sure;
-        self.acked = NOTHING_ACKED;
+        (self.acked, self.reaches) = (NOTHING_ACKED, NOTHING_ACKED);
     }
 
     /// Begins midstream with a segment at `position`. What the peer has acknowledged lies behind it,
@@ -106,6 +109,26 @@ impl Half {
     pub(super) fn start(&mut self, position: i64, empty: bool) {
         self.sequence.start_at(if empty { position.max(self.acked) } else { position });
         self.started = true;
+    }
+
+    /// Whether the capture lacks the end of what it has sent, or all of it. Beyond the last byte seen, one more may be
+    /// the FIN. Without any, what lies between what its peer first acknowledged and its own first number is all.
+    pub(super) fn lacks_end(&self) -> bool {
+        let next = self.sequence.next();
+        let sent = self.acked.max(self.reaches);
+        match (self.spoke, self.fin) {
+            (Spoke::Never, _) => true,
+            _ if !self.payload && self.sequence.start() > 0 => true,
+            (_, true) => sent > next || self.sequence.lacks(next.saturating_sub(2), next.saturating_sub(1)),
+            (_, false) => sent > next.saturating_add(1),
+        }
+    }
+
+    /// Everything before this number was sent.
+    pub(super) fn note_sent(&mut self, number: SeqNum) {
+        if self.base.is_some() {
+            self.reaches = self.sequence.position(number).map_or(self.reaches, |at| at.max(self.reaches));
+        }
     }
 
     /// Whether a segment at `position` is a keep-alive probe (RFC 9293 section 3.8.4): no or one byte,

@@ -161,7 +161,12 @@ impl Connection {
         let repeated = repeat != Repeat::No;
         self.anchor(from, &segment);
         self.note_flags(from, &segment, tcp.window, repeated);
-        if segment.has(TcpFlags::ACK) && !rst {
+        if segment.len == 0 {
+            self.halves.of_mut(from).note_sent(segment.seq);
+        }
+        if rst && segment.has(TcpFlags::ACK) {
+            self.halves.of_mut(from.reverse()).note_sent(segment.ack);
+        } else if segment.has(TcpFlags::ACK) {
             self.acknowledge(from.reverse(), segment.ack, out);
         }
         let act = if rst { Act::Nothing } else { self.place(from, &segment, repeated) };
@@ -221,7 +226,8 @@ impl Connection {
             half.fin
                 && self.streams.as_ref().is_none_or(|streams| streams.of(of).is_at_fin(half.sequence.next()))
         };
-        self.wanted && through(Direction::OrigToResp) && through(Direction::RespToOrig)
+        let ends = |of: Direction| through(of) && !self.lacks_end(of);
+        self.wanted && ends(Direction::OrigToResp) && ends(Direction::RespToOrig)
     }
 
     /// Nobody listens any more.
@@ -332,13 +338,16 @@ impl Connection {
 
     /// Where the segment stands in its stream, and what that says of it.
     fn place(&mut self, from: Direction, segment: &Segment<'_>, repeated: bool) -> Act {
+        let opened = !self.midstream();
         let half = self.halves.of_mut(from);
         let syn = segment.has(TcpFlags::SYN);
         let first_byte = if syn { segment.seq.after() } else { segment.seq };
         let Some(position) = half.sequence.position(first_byte) else { return Act::Nothing };
         if !half.started {
             let probe = segment.len == 1 && half.acked == position.saturating_add(1);
-            half.start(position, probe || segment.len == 0);
+            // Where the connection was seen to begin, what its peer expected next is not what came before the capture.
+            let position = if opened { position.min(0) } else { position };
+            half.start(position, !opened && (probe || segment.len == 0));
             restart(&mut self.streams, from, half);
         }
         if half.is_keep_alive(position, segment) {
@@ -482,6 +491,11 @@ impl Connection {
     /// Stream bytes that the capture does not hold though later ones were seen.
     pub(super) fn missed(&self) -> PerDirection<u64> {
         PerDirection { orig: self.halves.orig.sequence.missed(), resp: self.halves.resp.sequence.missed() }
+    }
+
+    /// Whether an end said more than the capture has after its last byte here, or was not captured at all.
+    pub(super) fn lacks_end(&self, of: Direction) -> bool {
+        self.halves.of(of).lacks_end()
     }
 
     /// Whether the end in direction `of` fell on deaf ears before anything else ended the connection: the

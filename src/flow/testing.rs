@@ -174,6 +174,8 @@ pub(super) struct Told {
     pub(super) resp: String,
     pub(super) calls: usize,
     pub(super) last: Option<Seen>,
+    /// Whose last bytes are missing.
+    pub(super) lacks: Vec<Direction>,
     closed: bool,
 }
 
@@ -225,6 +227,10 @@ impl Handler for Recorder {
     ) -> bool {
         let text = format!("{}{}|", String::from_utf8_lossy(bytes), "_".repeat(missed as usize));
         self.tell(told, from, &text, seen)
+    }
+
+    fn lacks(&mut self, told: &mut Told, from: Direction) {
+        told.lacks.push(from);
     }
 
     fn closed(&mut self, told: &mut Told, _: &FlowHead, _: Seen) -> Option<Direction> {

@@ -18,6 +18,11 @@ impl Connection {
 
     /// A HelloRetryRequest, with or without the confirmation of an encrypted hello.
     pub(super) fn asked_again(&mut self, confirmed: bool, sink: &mut Sink) {
+        self.early.answered(sink);
+        if let Some(offer) = &mut self.offer {
+            // The second hello may offer others.
+            offer.psk.clear();
+        }
         self.early.rejected(sink);
         if self.offer.as_ref().is_some_and(|offer| offer.ech) {
             self.ech_answered = true;
@@ -28,10 +33,12 @@ impl Connection {
 
     /// The final ServerHello.
     pub(super) fn agreed(&mut self, choice: &Choice, sink: &mut Sink) {
+        self.early.answered(sink);
         if choice.psk.is_none() || !choice.is_tls13() {
             self.early.rejected(sink);
         }
-        let Some(offer) = &self.offer else { return };
+        // What is missing before it may be another hello of both.
+        let Some(offer) = self.offer.as_ref().filter(|_| !self.server.missing) else { return };
         if offer.ech && !self.ech_answered {
             ech::answered(choice.is_tls13(), sink);
         }

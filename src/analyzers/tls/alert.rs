@@ -13,19 +13,23 @@ impl Connection {
     pub(super) fn alert(&mut self, role: Role, record: Record, sink: &mut Sink) {
         let side = self.side(role);
         let [level, description, _] = side.start;
-        let clear = record.length == 2 && side.have == 2;
-        if clear {
+        let clear = record.length == 2 && side.have == 2 && !side.cut;
+        let sure = !side.missing || matches!(level, 1 | 2) && name(description).is_some();
+        if clear && sure {
             self.clear_alert(role, level, description, sink);
+        } else if clear || record.length == 2 && side.cut {
+            // Half of it is missing, or it is none.
         } else if side.protection == Protection::Clear {
             sink.fact(&f::ANOMALY, Value::Word("alert-length"));
         } else {
             sink.fact(&f::CLOSING_ALERT, Value::Word(role_word(role)));
+            self.renegotiation.alert();
             // Where only one side was captured, the handshake may well have been completed.
             let both = self.client.records.begun() && self.server.records.begun();
             if both && !self.application_data {
                 let how =
                     if role == Role::Client { "client-encrypted-alert" } else { "server-encrypted-alert" };
-                self.failed(how, sink);
+                self.failing(how, sink);
             }
         }
     }
@@ -48,7 +52,7 @@ impl Connection {
         // well.
         let ends = fatal || description == CLOSE_NOTIFY || self.is_tls13() && description != USER_CANCELED;
         if ends {
-            self.failed(if role == Role::Client { "client-alert" } else { "server-alert" }, sink);
+            self.refused(if role == Role::Client { "client-alert" } else { "server-alert" }, sink);
         }
     }
 
@@ -58,7 +62,7 @@ impl Connection {
         let side = self.side(role);
         let [_, hi, lo] = side.start;
         let payload = u16::from_be_bytes([hi, lo]);
-        let clear = side.protection == Protection::Clear && side.have == 3;
+        let clear = side.protection == Protection::Clear && side.have == 3 && !side.cut;
         if clear && payload.saturating_add(3 + 16) > record.length {
             sink.fact(&f::HEARTBEAT_OVERREAD, Value::Word(role_word(role)));
         }
@@ -68,12 +72,17 @@ impl Connection {
     pub(super) fn goodbyes(&self, sink: &mut Sink) {
         let suite = self.choice.as_ref().map_or(0, |choice| choice.suite);
         let refused = self.server.after == 1 && !self.application_data;
+        // Whether the client said anything that the server may have answered, is not known.
+        let unclear = refused && self.client.missing;
         for (role, side) in [(Role::Client, &self.client), (Role::Server, &self.server)] {
-            let Some((seen, length)) = side.last else { continue };
+            let Some((seen, length)) = side.last.filter(|_| !side.missing) else { continue };
             // MQTT pings and goodbyes are as short; before a close_notify its goodbye makes two in a row.
             let twice = role == Role::Client
                 && self.inference.as_ref().is_some_and(|inference| inference.says_goodbye());
             if !has_size(length, suite) || side.alert_sized != 1 && !twice {
+                continue;
+            }
+            if role == Role::Server && unclear {
                 continue;
             }
             let (field, value) = if role == Role::Server && refused {

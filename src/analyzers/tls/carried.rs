@@ -62,7 +62,13 @@ impl Handshake {
             // Not a resumption, in which the server comes first: the capture lacks what it said before.
             return self.keys_changed_unseen(role);
         }
+        let before = it.client.cipher_changes.min(it.server.cipher_changes);
         self.connection.cipher_change(role, sink);
+        // Epochs count handshakes, so these need not be inferred from records.
+        let it = &self.connection;
+        if it.client.cipher_changes.min(it.server.cipher_changes) > before.max(1) {
+            sink.fact(&f::RENEGOTIATION, Value::Word("completed"));
+        }
     }
 
     /// The same where it is known that messages before it are not in the capture.
@@ -136,7 +142,7 @@ impl Handshake {
 
     /// The capture does not hold its beginning; `version` is that of the records.
     pub(crate) fn midstream(&mut self, version: u16, sink: &mut Sink) {
-        if !self.connection.settled && !self.connection.completed {
+        if !self.connection.is_settled() && !self.connection.completed {
             sink.fact(&f::RECORD_VERSION, Value::Uint(u64::from(version)));
             self.incomplete("midstream", sink);
         }
@@ -147,7 +153,7 @@ impl Handshake {
 
     /// Whether it is known how it went.
     pub(crate) fn is_over(&self) -> bool {
-        self.connection.completed || self.connection.settled
+        self.connection.completed || self.connection.is_settled()
     }
 
     /// It, or the capture, is over.

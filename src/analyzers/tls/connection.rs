@@ -7,7 +7,9 @@ use super::fingerprint::Over;
 use super::hello::{self, Answer, Choice, Offer};
 use super::inference::{Bulk, Inference};
 use super::message::Step;
+use super::outcome::Outcome;
 use super::record::{Content, Piece, Record, SSL2_CLIENT_HELLO, SSL2_SERVER_HELLO};
+use super::renegotiation::Renegotiation;
 use super::state::{Protection, Side, kind};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -39,8 +41,8 @@ pub(super) struct Connection {
     /// TLS 1.3: an encrypted record of the server was seen.
     pub(super) server_encrypted: bool,
     pub(super) completed: bool,
-    /// Failed, or known not to be wholly in the capture; said once.
-    pub(super) settled: bool,
+    pub(super) outcome: Outcome,
+    pub(super) renegotiation: Renegotiation,
     pub(super) application_data: bool,
     /// Who it is that may say in its certificate what it is.
     client_ip: Option<IpAddr>,
@@ -77,7 +79,8 @@ impl Connection {
             answered: false,
             server_encrypted: false,
             completed: false,
-            settled: false,
+            outcome: Outcome::default(),
+            renegotiation: Renegotiation::default(),
             application_data: false,
             client_ip: None,
             decryption: None,
@@ -97,30 +100,24 @@ impl Connection {
         self.choice.as_ref().is_some_and(Choice::is_tls13)
     }
 
-    /// Says why the handshake cannot be known wholly, unless its outcome is known.
-    pub(super) fn incomplete(&mut self, reason: &'static str, sink: &mut Sink) {
-        if !self.completed && !self.settled {
-            self.settled = true;
-            sink.fact(&f::HANDSHAKE_INCOMPLETE, Value::Word(reason));
-        }
-    }
-
-    pub(super) fn failed(&mut self, how: &'static str, sink: &mut Sink) {
-        if !self.completed && !self.settled {
-            self.settled = true;
-            sink.fact(&f::HANDSHAKE_FAILED, Value::Word(how));
-        }
-    }
-
-    pub(super) fn complete(&mut self, sink: &mut Sink) {
-        if !self.completed && !self.settled {
-            self.completed = true;
-            sink.fact(&f::HANDSHAKE_COMPLETED, Value::Yes);
+    /// The next bytes of a side, beginning where the last ones ended.
+    pub(super) fn read(&mut self, role: Role, mut input: &[u8], sink: &mut Sink) {
+        loop {
+            let Some(piece) = self.side(role).records.next(&mut input) else { return };
+            match piece {
+                Piece::Start(record) => self.start(role, record, sink),
+                Piece::Body(record, body) => self.body(role, record, body, sink),
+                Piece::End(record) => self.end_record(role, record, sink),
+                Piece::Broken => return self.broken(role, sink),
+            }
+            if sink.done {
+                return;
+            }
         }
     }
 
     /// One direction cannot be followed any more; without both there is nothing to learn.
-    fn lose(&mut self, role: Role, sink: &mut Sink) {
+    pub(super) fn lose(&mut self, role: Role, sink: &mut Sink) {
         let side = self.side(role);
         side.lost = true;
         side.messages.reset();
@@ -132,6 +129,11 @@ impl Connection {
 
     /// What should be a record header is none.
     fn broken(&mut self, role: Role, sink: &mut Sink) {
+        let side = self.side(role);
+        if side.missing || side.joined && !self.midstream {
+            // What seemed to be a record after a gap was none, or the stream does not begin here.
+            return self.passed_by(role, u64::MAX, sink);
+        }
         let begun = self.side(role).records.begun();
         // The first bytes of a stream that begins anywhere need not be a header.
         if begun || !self.midstream {
@@ -147,13 +149,13 @@ impl Connection {
     /// A record header is complete.
     fn start(&mut self, role: Role, record: Record, sink: &mut Sink) {
         let side = self.side(role);
-        side.have = 0;
+        (side.have, side.cut, side.blind) = (0, false, false);
         if let Content::Ssl2(message) = record.content {
             // Its type and version were read as part of the header: here they begin the message.
             let [hi, lo] = record.version.to_be_bytes();
             side.messages.begin_ssl2([message, hi, lo], record.length);
         }
-        if self.midstream && !self.settled && record.content != Content::Handshake {
+        if self.midstream && !self.is_settled() && record.content != Content::Handshake {
             sink.fact(&f::RECORD_VERSION, Value::Uint(u64::from(record.version)));
             self.incomplete("midstream", sink);
         }
@@ -225,7 +227,7 @@ impl Connection {
     /// Bytes of the handshake.
     pub(super) fn handshake(&mut self, role: Role, mut bytes: &[u8], sink: &mut Sink) {
         // Each turn takes bytes or finishes a message.
-        while self.side(role).protection != Protection::Encrypted {
+        while self.side(role).protection != Protection::Encrypted && !self.side(role).blind {
             let Some(step) = self.side(role).messages.next(&mut bytes) else { return };
             self.step(role, step, sink);
         }
@@ -245,12 +247,25 @@ impl Connection {
         let hello =
             matches!((role, kind), (Role::Client, kind::CLIENT_HELLO) | (Role::Server, kind::SERVER_HELLO));
         if self.side(role).protection == Protection::Unknown {
-            if !hello || !(36..=0xffff).contains(&length) {
+            let side = self.side(role);
+            let unsure = side.missing || side.joined;
+            let begins = hello && (36..=0xffff).contains(&length) && !side.missing
+                || unsure && self.is_clear_again(role, kind, length);
+            if !begins && unsure && !self.midstream {
+                // Ciphertext, or the middle of a message.
+                let side = self.side(role);
+                side.messages.reset();
+                side.blind = true;
+                return;
+            }
+            if !begins {
                 self.encrypted_so_far(role, sink);
                 return;
             }
-            self.side(role).protection = Protection::Clear;
-            self.midstream = false;
+            let side = self.side(role);
+            side.protection = Protection::Clear;
+            side.joined &= !hello;
+            self.midstream &= !hello;
         }
         let wanted = hello
             || matches!(
@@ -329,7 +344,7 @@ impl Connection {
     }
 
     /// A message of which only the type counts is complete.
-    fn message_passed(&mut self, role: Role, kind: u8, sink: &mut Sink) {
+    pub(super) fn message_passed(&mut self, role: Role, kind: u8, sink: &mut Sink) {
         match (role, kind) {
             (Role::Server, kind::HELLO_RETRY_REQUEST) => {
                 sink.fact(&f::HELLO_RETRY, Value::Yes);
@@ -339,7 +354,7 @@ impl Connection {
             (Role::Server, kind::CERTIFICATE_REQUEST) => sink.fact(&f::CERTIFICATE_REQUESTED, Value::Yes),
             (Role::Server, kind::SERVER_HELLO_DONE) => {
                 self.server_done = true;
-                if !self.server.certified {
+                if !self.server.certified && !self.server.missing {
                     sink.fact(&f::CERTIFICATE, Value::Word("none"));
                 }
             }
@@ -372,14 +387,14 @@ impl Connection {
     fn chosen(&mut self, choice: Choice, hello: Option<&[u8]>, sink: &mut Sink) {
         self.midstream = false;
         self.agreed(&choice, sink);
-        let asked = self.offer.as_ref().map_or(&[][..], |offer| &offer.session_id);
+        let asked = self.offer.as_ref().map(|offer| &offer.session_id);
         let (tls13, psk) = (choice.is_tls13(), choice.psk.is_some());
         if tls13 {
             // From here on handshake messages look like application data (RFC 8446 section 5.2).
             self.server.protection = Protection::Encrypted;
             self.client.protection = Protection::Encrypted;
             self.client.messages.reset();
-        } else if !choice.session_id.is_empty() && choice.session_id != asked {
+        } else if !choice.session_id.is_empty() && asked.is_some_and(|asked| *asked != choice.session_id) {
             sink.fact(&f::SESSION_ISSUED, Value::Text(hello::session_key(&choice.session_id).into()));
         }
         self.choice = Some(choice);
@@ -411,11 +426,9 @@ impl Connection {
         let side = self.side(role);
         side.protection = Protection::Encrypted;
         side.cipher_changes = side.cipher_changes.saturating_add(1);
+        self.renegotiation.keys_changed(role, self.before_finished(role));
         if role == Role::Server && self.server.cipher_changes == 1 {
             self.server_changed(sink);
-        }
-        if self.client.cipher_changes > 1 && self.server.cipher_changes > 1 {
-            sink.fact(&f::RENEGOTIATION, Value::Word("completed"));
         }
     }
 
@@ -425,48 +438,34 @@ impl Connection {
         let (Some(choice), false, false) = (&self.choice, self.server_done, self.server.certified) else {
             return;
         };
-        let ticket = self.offer.as_ref().and_then(|offer| offer.ticket.clone());
+        if self.server.missing {
+            return;
+        }
+        sink.fact(&f::CERTIFICATE, Value::Word("resumed"));
+        // By what, depends on what the client presented.
+        let Some(offer) = &self.offer else { return };
+        let ticket = offer.ticket.clone();
         let how = if ticket.is_some() { "ticket" } else { "session-id" };
         let key = ticket.unwrap_or_else(|| hello::session_key(&choice.session_id));
         sink.fact(&f::RESUMED, Value::Word(how));
         sink.fact(&f::SESSION_RESUMED, Value::Text(key.into()));
-        sink.fact(&f::CERTIFICATE, Value::Word("resumed"));
     }
 
-    /// A handshake record that cannot be read.
-    pub(super) fn encrypted_message(&mut self, role: Role, sink: &mut Sink) {
-        if self.is_tls13() || self.midstream {
-            return;
-        }
-        let before_finished = match (role, &self.choice) {
-            (Role::Client, Some(choice)) => choice.before_finished,
-            _ => 0,
-        };
+    /// Midstream: whether a record of data cannot be of the handshake of TLS 1.3, which has so many messages at most of a
+    /// side, and alerts beside them.
+    fn is_past_handshake(&mut self, role: Role, record: Record) -> bool {
+        const MESSAGES: u64 = 8;
         let side = self.side(role);
-        side.encrypted_messages = side.encrypted_messages.saturating_add(1);
-        if side.encrypted_messages > before_finished.saturating_add(1) {
-            let word = if role == Role::Client { "started" } else { "requested" };
-            // The server's own part of a handshake that the client has started is no request.
-            if role == Role::Client || !self.renegotiating() {
-                sink.fact(&f::RENEGOTIATION, Value::Word(word));
-            }
-        }
-        if self.client.finished() && self.server.finished() {
-            self.complete(sink);
-        }
-    }
-
-    /// Whether the client has sent handshake messages after its Finished.
-    fn renegotiating(&self) -> bool {
-        let before = self.choice.as_ref().map_or(0, |choice| choice.before_finished);
-        self.client.encrypted_messages > before.saturating_add(1)
+        side.after = side.after.saturating_add(1);
+        record.version < 0x0303 || side.after > MESSAGES
     }
 
     /// A record of application data, or in TLS 1.3 of anything.
     fn application_data(&mut self, role: Role, record: Record, sink: &mut Sink) {
         if !self.is_tls13() {
             // A client may send early data before anything is agreed on.
-            if !self.application_data && (self.choice.is_some() || self.midstream) {
+            let agreed = self.choice.is_some() || self.midstream && self.is_past_handshake(role, record);
+            if !self.application_data && agreed {
                 self.application_data = true;
                 sink.fact(&f::APPLICATION_DATA, Value::Yes);
                 self.begin_inference(0, sink);
@@ -497,37 +496,12 @@ impl Connection {
         } else if role == Role::Server {
             self.server_encrypted = true;
         } else if self.server_encrypted {
-            if alert_sized {
+            if alert_sized && !self.early.is_open() {
                 self.failed("client-encrypted-alert", sink);
             } else if alert::may_be_finished(record.length) {
                 self.complete(sink);
                 self.begin_inference(record.length, sink);
             }
-        }
-    }
-
-    /// Says what the end shows of the handshake: whether only one side was captured, or how far it came.
-    /// `server_heard` is whether the server sent anything.
-    pub(super) fn conclude(&mut self, server_heard: bool, sink: &mut Sink) {
-        let answered = self.answered || self.client_key_exchange || self.client.finished();
-        let one_side = self.offer.is_none() && self.choice.is_some() || answered && !server_heard;
-        if one_side {
-            self.incomplete("one-sided", sink);
-        } else if self.offer.is_some() && !self.completed && !self.settled {
-            sink.fact(&f::HANDSHAKE_UNFINISHED, Value::Word(self.stage()));
-        }
-    }
-
-    /// How far a handshake came that neither completed nor failed.
-    fn stage(&self) -> &'static str {
-        if self.client.finished() && !self.is_tls13() {
-            "client-flight"
-        } else if self.server_done || self.server.finished() || self.server_encrypted {
-            "server-flight"
-        } else if self.choice.is_some() {
-            "server-hello"
-        } else {
-            "client-hello"
         }
     }
 }
@@ -538,7 +512,7 @@ impl Analyzer for Connection {
         let decryption = self.decryption.as_ref().map_or(0, |decryption| decryption.held());
         let inference = self.inference.as_ref().map_or(0, |_| size_of::<Inference>());
         let messages = self.client.messages.held().saturating_add(self.server.messages.held());
-        messages.saturating_add(decryption).saturating_add(inference)
+        [decryption, inference, self.renegotiation.held()].into_iter().fold(messages, usize::saturating_add)
     }
 
     fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
@@ -546,43 +520,25 @@ impl Analyzer for Connection {
         if side.lost {
             return;
         }
-        let mut input = bytes;
-        loop {
-            let Some(piece) = self.side(role).records.next(&mut input) else { return };
-            match piece {
-                Piece::Start(record) => self.start(role, record, sink),
-                Piece::Body(record, body) => self.body(role, record, body, sink),
-                Piece::End(record) => self.end_record(role, record, sink),
-                Piece::Broken => return self.broken(role, sink),
-            }
-            if sink.done {
-                return;
-            }
+        if role == Role::Client {
+            self.renegotiation.tell_requests(sink);
+        }
+        if let Some(input) = self.resume(role, bytes, sink) {
+            self.read(role, input, sink);
         }
     }
 
-    /// A gap inside a body that is passed over anyway does no harm; any other loses the stream.
     fn gap(&mut self, role: Role, missed: u64, sink: &mut Sink) {
-        let side = self.side(role);
-        let passed_over = side.records.current().is_some_and(|record| match record.content {
-            Content::ApplicationData => true,
-            Content::Handshake => side.protection == Protection::Encrypted,
-            _ => false,
-        });
-        if side.lost {
-            return;
-        }
-        if passed_over && side.records.skip(missed) {
-            if let Some(decryption) = &mut self.decryption {
-                decryption.cut(role);
-            }
-            return;
-        }
-        self.incomplete("gap", sink);
-        self.lose(role, sink);
+        self.passed_by(role, missed, sink);
     }
 
     fn end(&mut self, sink: &mut Sink) {
+        for role in [Role::Client, Role::Server] {
+            if sink.lacks.has(role) {
+                self.ends_unseen(role);
+            }
+        }
+        self.renegotiation.tell_requests(sink);
         self.goodbyes(sink);
         self.end_inside(sink);
         self.end_bulk();

@@ -139,18 +139,20 @@ fields! {
     // ---- Sessions.
     RESUMED = "tls.resumed", "RFC 5246 section 7.3, RFC 5077 section 3.1, RFC 8446 section 2.2",
         "The handshake resumed an earlier session, so there is no certificate: `session-id`, `ticket`, or \
-        `psk` (TLS 1.3; an external key looks the same).";
+        `psk` (TLS 1.3; an external key looks the same). Before TLS 1.3 only where the client's hello was captured.";
     SESSION_ISSUED = "tls.session_issued", "RFC 5246 section 7.4.1.3, RFC 5077 section 3.3",
         "Key of a session that can be resumed later: `id:` and the session identifier, or `ticket:` and the \
-        start of the ticket's SHA-256, in hex. Before TLS 1.3 only.";
+        start of the ticket's SHA-256, in hex. Before TLS 1.3 only; a session identifier only where the client's hello, \
+        which may have brought it, was captured.";
     SESSION_RESUMED = "tls.session_resumed", "RFC 5246 section 7.4.1.3, RFC 5077 section 3.4",
         "Key of the session that was resumed, to be found as `tls.session_issued` in an earlier connection; TLS 1.3 encrypts \
         tickets when it issues them, so the selected ticket shows only that two connections used the same.";
     TICKET_LIFETIME = "tls.ticket_lifetime", "RFC 5077 section 3.3",
         "How long the server says that its ticket can be used; zero is not said, and not observed.";
     RENEGOTIATION = "tls.renegotiation", "RFC 5246 section 7.4.1.1, RFC 5746",
-        "A second handshake in the same connection, told from encrypted handshake records after the first: \
-        `requested` (by the server), `started` (by the client), `completed` (keys changed on both sides).";
+        "A further handshake in the same connection, each counted once. It is encrypted, so this is inferred from whose \
+        handshake records come when: `requested` (the server speaks while no handshake is going on), `started` (the \
+        client does), `completed` (both have changed keys and finished). After a gap only that one more was started.";
 
     // ---- The server's certificate.
     CERTIFICATE = "tls.certificate", "RFC 5246 section 7.4.2",
@@ -266,20 +268,24 @@ fields! {
         DTLS before 1.3: a record with new keys from both. DTLS 1.3 and QUIC, inferred: the client uses the keys \
         for data, after encrypted handshake records or packets of the server.";
     HANDSHAKE_FAILED = "tls.handshake_failed", "RFC 8446 section 6.2",
-        "What ended the handshake: `client-alert`, `server-alert` (which one is in the alert facts), \
+        "What ended the handshake, if all of it was captured, or if it was an alert in the clear, which nobody sends who \
+        has finished: `client-alert`, `server-alert` (which one is in the alert facts), \
         `client-encrypted-alert`, `server-encrypted-alert` (which one is hidden); where TLS 1.3 was decrypted also \
         `server-alert` for what a server answers to a client that has finished; `client-close`, \
         `server-close` (of QUIC, see `quic.client_close`); or `not-tls`: the server's first bytes were \
         something else.";
     HANDSHAKE_UNFINISHED = "tls.handshake_unfinished", "RFC 5246 section 7.3",
-        "The flow, or the capture, ended before the handshake did, without an alert. How far it came: \
+        "The flow, or the capture, ended before the handshake did, without an alert, and no bytes of either side are known \
+        to be missing. How far it came: \
         `client-hello` (the server never answered it), `server-hello`, `server-flight`, `client-flight`.";
     HANDSHAKE_INCOMPLETE = "tls.handshake_incomplete", "-",
         "The capture does not hold the whole handshake: `midstream`, `gap`, `one-sided`, `framing` (bytes \
-        that are no records). What is not observed then may have happened.";
+        that are no records). What is not observed then may have happened; what is, after a gap, was read where records \
+        go on.";
     APPLICATION_DATA = "tls.application_data", "RFC 5246 section 10, RFC 8446 section 5.2",
         "First application data, at the time of this observation. TLS 1.3: the client's first record after \
-        the one that completed the handshake; with client authentication that can still be its handshake.";
+        the one that completed the handshake; with client authentication that can still be its handshake. Midstream: \
+        the first that cannot be of the handshake of TLS 1.3.";
     CLIENT_FATAL_ALERT = "tls.client_fatal_alert", "RFC 8446 section 6, RFC 5246 section 7.2",
         "Alert of level fatal from the client, in the clear or decrypted: `unknown_ca`, or its number.";
     CLIENT_WARNING_ALERT = "tls.client_warning_alert", "RFC 8446 section 6, RFC 5246 section 7.2",

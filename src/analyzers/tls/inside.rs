@@ -79,6 +79,10 @@ impl Connection {
             Outcome::Passed => return true,
             Outcome::Sealed => return false,
             Outcome::Cut => {
+                if let Some(decryption) = &mut self.decryption {
+                    // For all that is known.
+                    decryption.server_spoke |= role == Role::Server;
+                }
                 sink.fact(&f::DECRYPTION, Value::Word("gap"));
                 self.sealed_from_here(role, sink);
                 return false;
@@ -281,7 +285,8 @@ impl Connection {
             return sink.fact(&f::ANOMALY, Value::Word("alert-length"));
         };
         self.clear_alert(role, level, description, sink);
-        let silent = self.decryption.as_ref().is_some_and(|decryption| !decryption.server_spoke);
+        let silent = !self.server.missing
+            && self.decryption.as_ref().is_some_and(|decryption| !decryption.server_spoke);
         if role == Role::Server && alert::is_fatal(level) && self.completed && silent && self.is_tls13() {
             // The client is done first in TLS 1.3: this is the answer to its part.
             sink.fact(&f::HANDSHAKE_FAILED, Value::Word("server-alert"));

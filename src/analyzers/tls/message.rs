@@ -30,6 +30,8 @@ pub(super) struct MessageReader {
     /// Bytes of the body still to come; meaningful once the header is complete.
     left: u32,
     keep: bool,
+    /// A part of the body is missing, which was told.
+    cut: bool,
     /// What came of the body so far; at most [`MAX_MESSAGE`].
     body: Vec<u8>,
 }
@@ -50,8 +52,11 @@ impl MessageReader {
             return None;
         }
         let body = std::mem::take(&mut self.body);
-        let kept = self.keep;
+        let (kept, cut) = (self.keep, self.cut);
         self.reset();
+        if cut {
+            return self.header(input);
+        }
         Some(if kept { Step::Message { kind, body } } else { Step::Passed { kind } })
     }
 
@@ -67,6 +72,20 @@ impl MessageReader {
         let [kind, a, b, c] = self.header;
         self.left = u32::from_be_bytes([0, a, b, c]);
         Some(Step::Header { kind, length: self.left })
+    }
+
+    /// Passes over `missed` bytes that are not in the capture, and the message whose body they are of, of which this gives
+    /// the type; `None` if they reach beyond it.
+    pub(super) fn skip(&mut self, missed: u64) -> Option<u8> {
+        let left = u64::from(self.left).checked_sub(missed).filter(|_| self.have == HEADER)?;
+        let [kind, ..] = self.header;
+        *self = Self { header: self.header, have: HEADER, left: left as u32, cut: true, ..Self::default() };
+        Some(kind)
+    }
+
+    /// Whether a part of the message at hand is missing.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut
     }
 
     /// Wants the message whose header was just read; false if it is too long for that.
@@ -85,6 +104,7 @@ impl MessageReader {
             have: HEADER,
             left: u32::from(length).saturating_sub(3),
             keep: true,
+            cut: false,
             body: start.to_vec(),
         };
     }

@@ -12,8 +12,11 @@
 //!
 //! Assumed: else nothing is decrypted; no signature is verified, the first certificate message of each
 //! side counts. A handshake after the first one of a connection is encrypted; that it took place is
-//! all that shows then. What TLS 1.3 hides is inferred from the order and size of records, and the
+//! all that shows then (`renegotiation`). What TLS 1.3 hides is inferred from the order and size of records, and the
 //! fields say so.
+//!
+//! After bytes that are not in the capture, records go on where one is to be seen (`gaps`); that something never came is
+//! said only where nothing is missing (`outcome`).
 //!
 //! DTLS and QUIC carry the same handshake without these records; they read it through `Handshake`.
 //!
@@ -34,14 +37,17 @@ mod decrypt;
 mod ech;
 mod fields;
 pub(crate) mod fingerprint;
+mod gaps;
 mod hello;
 mod inference;
 mod inside;
 mod message;
 mod names;
+mod outcome;
 mod probe;
 mod psk;
 mod record;
+mod renegotiation;
 mod state;
 #[cfg(test)]
 mod tests;

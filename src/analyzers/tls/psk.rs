@@ -6,6 +6,7 @@ use super::hello::{list, ticket_key};
 use super::take;
 use crate::analyzers::Sink;
 use crate::model::Value;
+use crate::model::evidence::Seen;
 use crate::model::observation::MAX_VALUES;
 
 /// How many identities are kept until the server has chosen; clients send one or two.
@@ -65,6 +66,8 @@ pub(super) fn identities(data: &[u8]) -> Vec<String> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct EarlyData {
     awaited: bool,
+    /// The first of it.
+    sent: Option<Seen>,
     /// Length of the client's last record since the server's hello.
     last: u16,
 }
@@ -75,11 +78,28 @@ impl EarlyData {
         self.awaited = offered;
     }
 
-    /// The client sends some, before the server's hello.
-    pub(super) fn sent(self, sink: &mut Sink) {
+    /// The client sends some, if the server's hello is yet to come.
+    pub(super) fn sent(&mut self, sink: &Sink) {
         if self.awaited {
-            sink.fact(&f::EARLY_DATA_SENT, Value::Yes);
+            self.sent.get_or_insert(sink.seen);
         }
+    }
+
+    /// The server's hello has come: what was sent before it was early.
+    pub(super) fn answered(&mut self, sink: &mut Sink) {
+        if let Some(seen) = self.sent.take() {
+            sink.fact_at(seen, &f::EARLY_DATA_SENT, Value::Yes);
+        }
+    }
+
+    /// Bytes of the client are missing: what comes tells nothing any more.
+    pub(super) fn lost(&mut self) {
+        self.awaited = false;
+    }
+
+    /// Whether it is still open what becomes of it.
+    pub(super) fn is_open(self) -> bool {
+        self.awaited
     }
 
     /// The server's hello leaves no room for it.

@@ -147,6 +147,11 @@ impl RecordReader {
         Some(self.header)
     }
 
+    /// Goes on with a header.
+    pub(super) fn resume(&mut self) {
+        *self = Self { begun: true, ..Self::default() };
+    }
+
     /// The record whose body is being read.
     pub(super) fn current(&self) -> Option<Record> {
         self.record

@@ -1,5 +1,6 @@
 //! What is known of one direction.
 
+use super::gaps::Search;
 use super::message::MessageReader;
 use super::record::RecordReader;
 use crate::model::evidence::Seen;
@@ -37,7 +38,7 @@ pub(super) mod kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protection {
     Clear,
-    /// Not known: midstream, or the ChangeCipherSpec with which a TLS 1.3 client pleases
+    /// Not known: midstream, after a gap, or the ChangeCipherSpec with which a TLS 1.3 client pleases
     /// middleboxes (RFC 8446 appendix D.4). A hello can still come in the clear; whatever else
     /// comes is encrypted.
     Unknown,
@@ -56,6 +57,16 @@ pub(super) struct Side {
     pub(super) have: usize,
     /// The bytes cannot be followed any more.
     pub(super) lost: bool,
+    /// Bytes are not in the capture, so that what was not seen of this side may have been sent.
+    pub(super) missing: bool,
+    /// Its stream may begin anywhere, and it has not said hello.
+    pub(super) joined: bool,
+    /// Looks for the record with which it goes on after such a gap.
+    pub(super) search: Option<Box<Search>>,
+    /// The body of the record at hand has a hole.
+    pub(super) cut: bool,
+    /// The rest of that body is not read: where its messages begin is not known.
+    pub(super) blind: bool,
     /// ChangeCipherSpec records that changed something; TLS 1.3 has none.
     pub(super) cipher_changes: u8,
     /// Encrypted handshake records before TLS 1.3.
@@ -78,6 +89,11 @@ impl Side {
             start: [0; 3],
             have: 0,
             lost: false,
+            missing: false,
+            joined: protection == Protection::Unknown,
+            search: None,
+            cut: false,
+            blind: false,
             cipher_changes: 0,
             encrypted_messages: 0,
             certified: false,

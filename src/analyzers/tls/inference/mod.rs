@@ -155,6 +155,10 @@ impl Connection {
 
     /// Another record of them.
     pub(super) fn infer(&mut self, role: Role, record: Record, sink: &Sink) {
+        if self.is_missing_any() {
+            // What was inferred before the gap stands.
+            return;
+        }
         if let Some(bulk) = &mut self.bulk {
             if bulk.goes_on(role, record.length, sink.seen) {
                 return;
