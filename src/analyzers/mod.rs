@@ -117,6 +117,34 @@ impl Role {
     }
 }
 
+/// Some of the two sides.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Sides {
+    client: bool,
+    server: bool,
+}
+
+impl Sides {
+    /// The two of them.
+    pub const BOTH: Self = Self { client: true, server: true };
+
+    /// With this one.
+    pub fn add(&mut self, role: Role) {
+        match role {
+            Role::Client => self.client = true,
+            Role::Server => self.server = true,
+        }
+    }
+
+    /// Whether this is one of them.
+    pub fn has(self, role: Role) -> bool {
+        match role {
+            Role::Client => self.client,
+            Role::Server => self.server,
+        }
+    }
+}
+
 /// What a probe says of the first bytes of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probe {
@@ -207,7 +235,7 @@ pub struct Context {
     pub client: Endpoint,
     /// The server's end.
     pub server: Endpoint,
-    /// Whether the beginning of the flow was captured.
+    /// Whether the beginning of the flow was captured, of both sides.
     pub from_start: bool,
     /// Secrets of connections that the user holds; `None` if there is none of any.
     pub secrets: Option<Arc<Secrets>>,
@@ -233,7 +261,8 @@ pub trait Analyzer: Send + Sync {
     }
 
     /// The flow has ended, or the capture has: `sink.seen` is the last packet. What was awaited and
-    /// never came is observed here.
+    /// never came is observed here, and what came without being asked for, unless it may have been among what
+    /// [`Sink::lacks`] or was a gap.
     fn end(&mut self, sink: &mut Sink) {
         let _ = sink;
     }
@@ -278,6 +307,13 @@ pub struct Sink {
     /// taker is done. What is forwarded then is dropped, so that an analyzer that checks it first need not
     /// decode payload (unmask, copy) for nothing.
     pub wants_payload: bool,
+    /// Sides of which bytes are missing before the first that this analyzer was given.
+    pub before: Sides,
+    /// Only the side at hand has said anything so far.
+    pub alone: bool,
+    /// At [`Analyzer::end`]: sides that said more than was given, after the last byte of it, or of which nothing was
+    /// captured. What such a side did not say is not known. ([`Analyzer::gap`] is told of what is missing in between.)
+    pub lacks: Sides,
     /// Who takes it, once that is known. Payload forwarded earlier waits for it.
     pub next: Option<Next>,
     /// This analyzer has nothing to add any more: its flow's bytes go to the inner protocol directly
@@ -295,6 +331,9 @@ impl Sink {
             observations: Vec::new(),
             forwarded: Vec::new(),
             wants_payload: true,
+            before: Sides::default(),
+            alone: false,
+            lacks: Sides::default(),
             next: None,
             done: false,
             late: false,
@@ -307,6 +346,9 @@ impl Sink {
         self.observations.clear();
         self.forwarded.clear();
         self.wants_payload = true;
+        self.before = Sides::default();
+        self.alone = false;
+        self.lacks = Sides::default();
         self.next = None;
         self.done = false;
         self.late = false;
@@ -320,6 +362,19 @@ impl Sink {
     /// Observes something else.
     pub fn observe(&mut self, observation: Observation) {
         self.observations.push((self.seen, observation));
+    }
+
+    /// Observes that bytes break the protocol, in a way that `field` tells by a word; unless they may be the middle of
+    /// something, or what both agreed on, where the beginning of a side is missing or a side was not heard.
+    pub(crate) fn broken(&mut self, field: &'static Field, word: &'static str) {
+        if self.before == Sides::default() && !self.alone {
+            self.fact(field, Value::Word(word));
+        }
+    }
+
+    /// Whether everything that `role` said was given; told at [`Analyzer::end`].
+    pub(crate) fn has_all_of(&self, role: Role) -> bool {
+        !self.before.has(role) && !self.lacks.has(role)
     }
 
     /// Passes payload to the inner protocol.

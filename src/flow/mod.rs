@@ -92,6 +92,13 @@ pub trait Handler {
         let (_, _, _) = (state, flow, seen);
     }
 
+    /// The end `from` said more than was handed out, or nothing of it was captured: what it did not say is not known.
+    /// Told before [`Handler::closed`], and only of the end of the stream: what is missing before it is a
+    /// [`Handler::gap`].
+    fn lacks(&mut self, state: &mut Self::State, from: Direction) {
+        let (_, _) = (state, from);
+    }
+
     /// About how many bytes the handler keeps, of living flows and of others.
     fn bytes(&self) -> usize {
         0

@@ -141,6 +141,13 @@ impl Sequence {
         to > self.next || self.holes().iter().any(|hole| !hole.cut && hole.start < to && hole.end > from)
     }
 
+    /// Whether bytes were sent after the last that the capture has (and not just cut by the snap length), as a FIN
+    /// behind them tells.
+    pub(super) fn lacks_end(&self, fin: bool) -> bool {
+        let end = self.next.saturating_sub(i64::from(fin));
+        self.holes().last().is_some_and(|hole| !hole.cut && hole.end >= end)
+    }
+
     /// Bytes that are not in the capture though later ones are.
     pub(super) fn missed(&self) -> u64 {
         let given_up = self.gaps.as_ref().map_or(0, |gaps| gaps.given_up);

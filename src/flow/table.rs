@@ -413,6 +413,10 @@ impl<S: Default> TcpEntry<S> {
         let Self { entry, connection } = self;
         let (midstream, last) = (connection.midstream(), entry.last);
         connection.finish(&mut outlet(entry, midstream, last, handler));
+        if let Some(state) = entry.state.as_deref_mut() {
+            let lacking = Direction::BOTH.into_iter().filter(|of| connection.lacks_end(*of));
+            lacking.for_each(|of| handler.lacks(state, of));
+        }
         over(entry, midstream, handler);
     }
 }

@@ -484,6 +484,12 @@ impl Connection {
         PerDirection { orig: self.halves.orig.sequence.missed(), resp: self.halves.resp.sequence.missed() }
     }
 
+    /// Whether an end said more than the capture has after its last byte here, or was not captured at all.
+    pub(super) fn lacks_end(&self, of: Direction) -> bool {
+        let half = self.halves.of(of);
+        half.spoke == Spoke::Never || half.acked > half.sequence.next() || half.sequence.lacks_end(half.fin)
+    }
+
     /// Whether the end in direction `of` fell on deaf ears before anything else ended the connection: the
     /// first unanswered retransmission, and the time without a byte before what was retransmitted. Needs a
     /// peer that had spoken: a SYN that nobody ever answers is an attempt, and a capture of one

@@ -15,12 +15,20 @@ const PROBE_BUDGET: usize = 8 * 1024;
 pub(super) struct Layers {
     outermost: Layer,
     inner: Vec<Layer>,
+    /// Directions in which bytes are missing after the last that came.
+    pub(super) lacks: Directions,
+    /// Directions in which bytes are missing since a layer was done.
+    pub(super) missed: Directions,
 }
 
 /// One of them.
 pub(super) struct Layer {
     /// Who took these bytes, kept after it is done: at the end it may have something to tell.
     pub(super) analyzer: Option<Box<dyn Analyzer>>,
+    /// Directions in which bytes are missing before the first that came.
+    pub(super) before: Directions,
+    /// Directions in which its analyzer was given something.
+    pub(super) heard: Directions,
     /// Bytes that wait.
     pub(super) held: Option<Box<Held>>,
     pub(super) stage: Stage,
@@ -57,8 +65,6 @@ pub(super) struct Held {
     bytes: usize,
     /// Directions in which every probe has said no.
     pub(super) refused: Directions,
-    /// A gap came before the bytes of this direction.
-    pub(super) broken: Directions,
 }
 
 impl Held {
@@ -81,6 +87,13 @@ pub(super) struct Directions {
 }
 
 impl Directions {
+    pub(super) const BOTH: Self = Self { orig: true, resp: true };
+
+    /// Those that are in either.
+    pub(super) fn with(self, other: Self) -> Self {
+        Self { orig: self.orig || other.orig, resp: self.resp || other.resp }
+    }
+
     pub(super) fn set(&mut self, from: Direction) {
         match from {
             Direction::OrigToResp => self.orig = true,
@@ -95,6 +108,10 @@ impl Directions {
         }
     }
 
+    pub(super) fn is_empty(self) -> bool {
+        !self.orig && !self.resp
+    }
+
     pub(super) fn both(self) -> bool {
         self.orig && self.resp
     }
@@ -102,12 +119,26 @@ impl Directions {
 
 impl Layer {
     pub(super) fn new(stage: Stage, client: Direction) -> Self {
-        Self { analyzer: None, held: None, stage, tries: 0, number: 0, client }
+        Self {
+            analyzer: None,
+            before: Directions::default(),
+            heard: Directions::default(),
+            held: None,
+            stage,
+            tries: 0,
+            number: 0,
+            client,
+        }
     }
 
-    /// With the analyzer of this number in the registry.
-    pub(super) fn active(analyzer: Box<dyn Analyzer>, number: u8, client: Direction) -> Self {
-        Self { analyzer: Some(analyzer), number, ..Self::new(Stage::Active, client) }
+    /// With the analyzer of this number in the registry, and what it did not get.
+    pub(super) fn active(
+        analyzer: Box<dyn Analyzer>,
+        number: u8,
+        client: Direction,
+        before: Directions,
+    ) -> Self {
+        Self { analyzer: Some(analyzer), number, before, ..Self::new(Stage::Active, client) }
     }
 
     /// Goes to another stage, with nothing held.
@@ -152,7 +183,8 @@ impl Layer {
 impl Layers {
     /// One, to be recognised; `from` is who speaks first.
     pub(super) fn new(from: Direction) -> Self {
-        Self { outermost: Layer::new(Stage::Probing, from), inner: Vec::new() }
+        let outermost = Layer::new(Stage::Probing, from);
+        Self { outermost, inner: Vec::new(), lacks: Directions::default(), missed: Directions::default() }
     }
 
     pub(super) fn get_mut(&mut self, at: usize) -> Option<&mut Layer> {

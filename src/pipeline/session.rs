@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
-use super::layers::{Held, Layer, Layers, MAX_LAYERS, Services, Stage};
-use crate::analyzers::{self, Context, Definition, Next, Probe, ProbeInput, Role, Sink};
+use super::layers::{Directions, Held, Layer, Layers, MAX_LAYERS, Services, Stage};
+use crate::analyzers::{self, Analyzer, Context, Definition, Next, Probe, ProbeInput, Role, Sides, Sink};
 use crate::flow::FlowHead;
 use crate::model::evidence::Seen;
 use crate::model::flow::Basis;
@@ -87,6 +87,14 @@ fn direction(client: Direction, role: Role) -> Direction {
     }
 }
 
+/// The sides of which bytes are missing.
+fn sides(client: Direction, lacks: Directions) -> Sides {
+    let mut sides = Sides::default();
+    let lacking = Direction::BOTH.into_iter().filter(|from| lacks.has(*from));
+    lacking.for_each(|from| sides.add(role(client, from)));
+    sides
+}
+
 impl Session {
     /// About what it takes beside itself.
     pub(crate) fn bytes(&self) -> usize {
@@ -137,6 +145,9 @@ impl Session {
     ) -> bool {
         let Some(mut run) = self.run(flow, from, seen, tools, listener) else { return false };
         let outermost = run.layers.first_live();
+        if outermost > 0 {
+            run.layers.missed.set(from);
+        }
         run.gap(outermost, from, missed, seen);
         run.drain();
         self.rest(flow, seen, tools, listener)
@@ -161,6 +172,13 @@ impl Session {
             run.datagram(layer, from, &bytes, 0, seen);
         }
         self.rest(flow, seen, tools, listener)
+    }
+
+    /// The end `from` said more than was handed out, or nothing of it was captured.
+    pub(crate) fn lacks(&mut self, from: Direction) {
+        if let Some(layers) = &mut self.layers {
+            layers.lacks.set(from);
+        }
     }
 
     /// The flow is over, `last` was its last packet: every analyzer, the outermost first, tells what it still has to
@@ -231,6 +249,10 @@ impl Session {
     fn rest(&mut self, flow: &FlowHead, seen: Seen, tools: &mut Tools, listener: &mut dyn Listener) -> bool {
         let more = self.layers.as_ref().is_some_and(|layers| layers.want_more());
         if !more {
+            // What comes is not looked at.
+            if let Some(layers) = &mut self.layers {
+                layers.lacks = Directions::BOTH;
+            }
             self.end_early(flow, seen, tools, listener);
         }
         more
@@ -250,32 +272,22 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn gap(&mut self, at: usize, from: Direction, missed: u64, seen: Seen) {
-        let payload_wanted = self.layers.payload_wanted(at);
         let Some(layer) = self.layers.get_mut(at) else { return };
         match layer.stage {
             // What was held of this direction cannot be joined with what follows.
             Stage::Probing | Stage::Waiting => {
                 if layer.held.as_ref().is_none_or(|held| held.stream(from).is_empty()) {
-                    layer.held.get_or_insert_default().broken.set(from);
+                    layer.before.set(from);
                 } else {
                     layer.set(Stage::Late);
                 }
             }
-            Stage::Active => {
-                let Some(analyzer) = &mut layer.analyzer else { return };
-                let who = role(layer.client, from);
-                let sink = &mut self.tools.sink;
-                sink.reset(seen);
-                sink.wants_payload = payload_wanted;
-                let ok = guarded(|| analyzer.gap(who, missed, sink));
-                self.settle(at, ok);
-            }
+            Stage::Active => self.call(at, from, seen, |analyzer, who, sink| analyzer.gap(who, missed, sink)),
             Stage::Bypassed | Stage::Late | Stage::Dead => {}
         }
     }
 
     fn datagram(&mut self, at: usize, from: Direction, bytes: &[u8], missed: u32, seen: Seen) {
-        let payload_wanted = self.layers.payload_wanted(at);
         let Some(layer) = self.layers.get_mut(at) else { return };
         if layer.stage == Stage::Probing {
             layer.tries = layer.tries.saturating_add(1);
@@ -286,14 +298,8 @@ impl Run<'_> {
                 _ => {}
             }
         }
-        let Some(layer) = self.layers.get_mut(at) else { return };
-        if let (Stage::Active, Some(analyzer)) = (layer.stage, &mut layer.analyzer) {
-            let who = role(layer.client, from);
-            let sink = &mut self.tools.sink;
-            sink.reset(seen);
-            sink.wants_payload = payload_wanted;
-            let ok = guarded(|| analyzer.datagram(who, bytes, missed, sink));
-            self.settle(at, ok);
+        if self.layers.get(at).is_some_and(|layer| layer.stage == Stage::Active) {
+            self.call(at, from, seen, |analyzer, who, sink| analyzer.datagram(who, bytes, missed, sink));
         }
     }
 
@@ -305,7 +311,7 @@ impl Run<'_> {
         };
         let Some(held) = layer.held.as_deref() else { return };
         let found = [Direction::OrigToResp, Direction::RespToOrig].into_iter().find_map(|from| {
-            let broken = at == 0 && held.broken.has(from);
+            let broken = at == 0 && layer.before.has(from);
             let beginning = if midstream || broken { Beginning::Missed } else { Beginning::Seen };
             let stream = Some(held.stream(from)).filter(|stream| !stream.is_empty())?;
             Some((survey(self.flow, from, &stream, beginning).perhaps?, from))
@@ -319,11 +325,19 @@ impl Run<'_> {
     }
 
     fn end(&mut self, at: usize, last: Seen) {
-        let Some(analyzer) = self.layers.get_mut(at).and_then(|layer| layer.analyzer.as_mut()) else {
-            return;
+        let Layers { lacks, missed, .. } = *self.layers;
+        let Some(layer) = self.layers.get_mut(at) else { return };
+        let lacks = match layer.stage {
+            Stage::Active => lacks,
+            Stage::Bypassed => lacks.with(missed),
+            // It has not looked at what came since.
+            _ => Directions::BOTH,
         };
+        let Some(analyzer) = &mut layer.analyzer else { return };
         let sink = &mut self.tools.sink;
         sink.reset(last);
+        sink.before = sides(layer.client, layer.before);
+        sink.lacks = sides(layer.client, lacks);
         let ok = guarded(|| analyzer.end(sink));
         self.settle(at, ok);
     }
@@ -368,6 +382,17 @@ impl Run<'_> {
 
     /// Gives bytes to the layer's analyzer.
     fn active(&mut self, at: usize, from: Direction, bytes: &[u8], seen: Seen) {
+        self.call(at, from, seen, |analyzer, who, sink| analyzer.data(who, bytes, sink));
+    }
+
+    /// Tells the layer's analyzer something of what the end `from` sent.
+    fn call(
+        &mut self,
+        at: usize,
+        from: Direction,
+        seen: Seen,
+        tell: impl FnOnce(&mut dyn Analyzer, Role, &mut Sink),
+    ) {
         let payload_wanted = self.layers.payload_wanted(at);
         let Some(layer) = self.layers.get_mut(at) else { return };
         let Some(analyzer) = &mut layer.analyzer else { return };
@@ -375,7 +400,10 @@ impl Run<'_> {
         let sink = &mut self.tools.sink;
         sink.reset(seen);
         sink.wants_payload = payload_wanted;
-        let ok = guarded(|| analyzer.data(who, bytes, sink));
+        sink.before = sides(layer.client, layer.before);
+        layer.heard.set(from);
+        sink.alone = !layer.heard.both();
+        let ok = guarded(|| tell(&mut **analyzer, who, sink));
         self.settle(at, ok);
     }
 
@@ -387,8 +415,7 @@ impl Run<'_> {
         if !held.map_or_else(|| Held::default().has_room(bytes), |held| held.has_room(bytes)) {
             return layer.set(Stage::Late);
         }
-        let broken = held.is_some_and(|held| held.broken.has(from));
-        let beginning = if midstream || broken { Beginning::Missed } else { Beginning::Seen };
+        let beginning = if midstream || layer.before.has(from) { Beginning::Missed } else { Beginning::Seen };
         let verdict = match held.map(|held| held.stream(from)).filter(|stream| !stream.is_empty()) {
             None => probe(self.flow, from, bytes, beginning),
             Some(mut stream) => {
@@ -431,16 +458,18 @@ impl Run<'_> {
             Direction::OrigToResp => (key.orig, key.resp),
             Direction::RespToOrig => (key.resp, key.orig),
         };
+        let unseen = if at == 0 && self.flow.midstream { Directions::BOTH } else { Directions::default() };
+        let before = self.layers.get(at).map_or(unseen, |layer| layer.before.with(unseen));
         let context = Context {
             transport: key.transport,
             client: client_end,
             server: server_end,
-            from_start: at > 0 || !self.flow.midstream,
+            from_start: before.is_empty(),
             secrets: self.tools.secrets.clone(),
         };
         let Some(definition) = analyzers::REGISTRY.get(usize::from(number)) else { return };
         if let Some(layer) = self.layers.get_mut(at) {
-            *layer = Layer::active((definition.start)(&context), number, client);
+            *layer = Layer::active((definition.start)(&context), number, client, before);
             let is_outermost = self.known.services.ids().next().is_none();
             self.known.services.push(number, basis);
             if is_outermost && by_content {

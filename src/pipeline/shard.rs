@@ -144,6 +144,10 @@ impl Handler for Collector {
         state.facts.shrink();
     }
 
+    fn lacks(&mut self, state: &mut FlowState, from: Direction) {
+        state.session.lacks(from);
+    }
+
     fn bytes(&self) -> usize {
         self.states.saturating_add(self.dictionary.bytes())
     }
