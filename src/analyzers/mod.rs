@@ -442,6 +442,7 @@ pub const REGISTRY: &[&Definition] = &[
     &smtp::DEFINITION,
     &imap::DEFINITION,
     &ftp::DEFINITION,
+    &ftp::data::DEFINITION,
     &xmpp::DEFINITION,
     &ldap::DEFINITION,
     &sip::DEFINITION,

@@ -37,6 +37,7 @@ fn shown(observations: Vec<(crate::model::Seen, Observation)>) -> Vec<String> {
                 }
                 other => panic!("{other:?}"),
             },
+            Observation::Coming(coming) => panic!("{coming:?}"),
         }
     });
     shown.collect()
