@@ -278,7 +278,7 @@ mod tests {
             (C, b"EPRT |2|2001:db8::1|1028|\r\n"),
             (C, b"PORT 192,0,2,1,4,999\r\n"),
         ];
-        let coming = super::data::tests::announced(talk);
+        let coming = data::tests::announced(talk);
         // The stand-in has the same address at both ends.
         assert_eq!(
             coming,
