@@ -125,7 +125,7 @@ fn said(folder: &Path, header: &[u8], kept: &[&[u8]]) -> (String, BTreeMap<(Stri
     let answer = Answer::from(support::run(&["flows", path.to_str().unwrap(), "--format", "ndjson"]));
     let (mut service, mut facts) = (String::new(), BTreeMap::new());
     for row in answer.rows() {
-        service = row["service"].as_str().unwrap_or_default().to_owned();
+        row["service"].as_str().unwrap_or_default().clone_into(&mut service);
         for (field, values) in row["facts"].as_object().into_iter().flatten() {
             for value in values.as_array().unwrap() {
                 let key = (field.clone(), value["value"].to_string());

@@ -50,7 +50,7 @@ impl std::fmt::Debug for Flows {
 }
 
 /// How long before a flow it may have been announced: servers stop listening after a minute or a few.
-const ANNOUNCED_BEFORE: Duration = Duration::from_secs(300);
+const ANNOUNCED_BEFORE: Duration = Duration::from_mins(5);
 
 /// Stands for flows that come from no capture.
 const MADE: u32 = u32::MAX;
