@@ -136,11 +136,11 @@ fn said(folder: &Path, header: &[u8], kept: &[&[u8]]) -> (String, BTreeMap<(Stri
     (service, facts)
 }
 
-/// Fields that tell what the capture lacks, or how much of something it has. What an unfinished handshake is called is told
-/// by tests of TLS.
+/// Fields that tell what the capture lacks, or how much of something it has. TLS has tests of its
+/// own.
 fn depends_on_the_capture(field: &str) -> bool {
     field.ends_with("incomplete")
-        || field.starts_with("tls.handshake_")
+        || field.starts_with("tls.")
         || matches!(field, "http.requests" | "http.responses")
 }
 
