@@ -60,6 +60,9 @@ impl<T: Talk> Dialogue<T> {
             if self.tls.is_pending() {
                 return self.tls.hold(bytes, sink);
             }
+            if self.client.is_between() && self.tls.begins_unasked(Role::Client, bytes, sink) {
+                return;
+            }
             if !self.client.next(&mut bytes) {
                 return;
             }
@@ -73,7 +76,12 @@ impl<T: Talk> Dialogue<T> {
     }
 
     fn server(&mut self, mut bytes: &[u8], sink: &mut Sink) {
-        while !sink.done && self.server.next(&mut bytes) {
+        while !sink.done {
+            let between = self.server.is_between();
+            if between && self.tls.begins_unasked(Role::Server, bytes, sink) || !self.server.next(&mut bytes)
+            {
+                return;
+            }
             let asked = self.tls.is_pending();
             match self.talk.reply(self.server.lines.line(), asked, sink) {
                 Step::Content(length) => self.server.content = length,
@@ -90,6 +98,11 @@ impl<T: Talk> Dialogue<T> {
 }
 
 impl Side {
+    /// Whether what comes next begins a line.
+    fn is_between(&self) -> bool {
+        self.content == 0 && self.lines.is_between()
+    }
+
     /// Takes bytes up to the end of the next line; false if it is not there yet.
     fn next(&mut self, input: &mut &[u8]) -> bool {
         if self.content > 0 {

@@ -91,7 +91,7 @@ impl Analyzer for Dnp3 {
         let cutter = if role == Role::Client { &mut self.client } else { &mut self.server };
         while let Some(frame) = cutter.next(&mut bytes, length) {
             let Ok(frame) = frame else {
-                sink.fact(&ANOMALY, Value::Word("header"));
+                sink.broken(&ANOMALY, "header");
                 return sink.give_up();
             };
             observe(&frame, sink);

@@ -122,7 +122,7 @@ impl Analyzer for Enip {
         let whole = |bytes: &[u8]| header(bytes).map(|(_, length, ..)| length.saturating_add(HEADER));
         while let Some(message) = cutter.next(&mut bytes, whole) {
             let Ok(message) = message else {
-                sink.fact(&ANOMALY, Value::Word("header"));
+                sink.broken(&ANOMALY, "header");
                 return sink.give_up();
             };
             observe(&message, sink);

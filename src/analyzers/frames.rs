@@ -63,6 +63,11 @@ impl FrameReader {
         }
     }
 
+    /// Whether what comes next begins a message.
+    pub(crate) fn is_between(&self) -> bool {
+        self.have == 0
+    }
+
     /// What it takes beside itself.
     pub(crate) fn held(&self) -> usize {
         self.front.capacity()

@@ -112,7 +112,7 @@ impl Analyzer for Iec104 {
         let cutter = if role == Role::Client { &mut self.client } else { &mut self.server };
         while let Some(message) = cutter.next(&mut bytes, |bytes| header(bytes).map(|(_, length)| length)) {
             let Ok(message) = message else {
-                sink.fact(&ANOMALY, Value::Word("header"));
+                sink.broken(&ANOMALY, "header");
                 return sink.give_up();
             };
             match (header(&message), message.get(HEADER..)) {

@@ -222,6 +222,9 @@ impl Ldap {
             if self.tls.is_pending() {
                 return self.tls.hold(bytes, sink);
             }
+            if self.client.is_between() && self.tls.begins_unasked(Role::Client, bytes, sink) {
+                return;
+            }
             match self.client.next(&mut bytes, size) {
                 Framed::Message(message) => self.request(&message, sink),
                 Framed::More => return,
@@ -233,6 +236,9 @@ impl Ldap {
 
     fn server(&mut self, mut bytes: &[u8], sink: &mut Sink) {
         while !bytes.is_empty() && !sink.done {
+            if self.server.is_between() && self.tls.begins_unasked(Role::Server, bytes, sink) {
+                return;
+            }
             match self.server.next(&mut bytes, size) {
                 Framed::Message(message) => self.response(&message, bytes, sink),
                 Framed::More => return,
@@ -251,7 +257,7 @@ impl Ldap {
 }
 
 fn broken(sink: &mut Sink) {
-    sink.fact(&ANOMALY, Value::Word("header"));
+    sink.broken(&ANOMALY, "header");
     sink.give_up();
 }
 
@@ -335,6 +341,17 @@ mod tests {
         let sink = &run_with(&DEFINITION, talk).1[2];
         assert_eq!((sink.next, sink.done), (Some(Next::Named("tls")), true));
         assert_eq!(sink.forwarded, [(S, b"\x16".to_vec()), (C, b"\x16\x03\x01".to_vec())]);
+    }
+
+    #[test]
+    fn tls_whose_request_is_missing_is_no_anomaly() {
+        let answer = result(1, EXTENDED_RESPONSE, 0);
+        let talk: &[(Role, &[u8])] = &[(S, &answer), (S, b"\x16\x03\x03\0\x40")];
+        let (facts, sinks) = run_with(&DEFINITION, talk);
+        assert!(!facts.has(&ANOMALY) && !facts.has(&STARTTLS));
+        assert_eq!((sinks[1].next, sinks[1].done), (Some(Next::Named("tls")), true));
+        // What the client said of it is missing.
+        assert_eq!(sinks[1].forwarded, [(C, Vec::new()), (S, b"\x16\x03\x03\0\x40".to_vec())]);
     }
 
     #[test]

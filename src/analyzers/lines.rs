@@ -32,6 +32,11 @@ impl LineReader {
         self.complete
     }
 
+    /// Whether what comes next begins a line.
+    pub(crate) fn is_between(&self) -> bool {
+        self.complete || self.line.is_empty()
+    }
+
     /// What it takes beside itself.
     pub(crate) fn held(&self) -> usize {
         self.line.capacity()

@@ -364,6 +364,19 @@ impl Sink {
         self.observations.push((self.seen, observation));
     }
 
+    /// Observes that bytes break the protocol, in a way that `field` tells by a word; unless they may be the middle of
+    /// something, or what both agreed on, where the beginning of a side is missing or a side was not heard.
+    pub(crate) fn broken(&mut self, field: &'static Field, word: &'static str) {
+        if self.before == Sides::default() && !self.alone {
+            self.fact(field, Value::Word(word));
+        }
+    }
+
+    /// Whether everything that `role` said was given; told at [`Analyzer::end`].
+    pub(crate) fn has_all_of(&self, role: Role) -> bool {
+        !self.before.has(role) && !self.lacks.has(role)
+    }
+
     /// Passes payload to the inner protocol.
     pub fn forward(&mut self, role: Role, bytes: &[u8]) {
         if self.wants_payload && !bytes.is_empty() {
@@ -429,6 +442,7 @@ pub const REGISTRY: &[&Definition] = &[
     &smtp::DEFINITION,
     &imap::DEFINITION,
     &ftp::DEFINITION,
+    &ftp::data::DEFINITION,
     &xmpp::DEFINITION,
     &ldap::DEFINITION,
     &sip::DEFINITION,

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
+use crate::model::evidence::Seen;
 use crate::model::{Field, Transport, Value};
 
 /// Requests.
@@ -36,13 +37,13 @@ pub static UNIT: Field = Field {
 /// Requests without response.
 pub static UNANSWERED: Field = Field {
     name: "modbus.unanswered",
-    doc: "Number of requests without a response when the flow ended.",
+    doc: "Number of requests without a response when the flow ended. Not told where bytes of the server are missing.",
     source: "MODBUS Messaging on TCP/IP V1.0b section 4.4.1.4",
 };
 /// Responses without request.
 pub static UNMATCHED: Field = Field {
     name: "modbus.unmatched",
-    doc: "Function code of a response that no request asked for.",
+    doc: "Function code of a response that no request asked for. Not told where bytes of the client are missing.",
     source: "MODBUS Messaging on TCP/IP V1.0b section 4.4.1.4",
 };
 /// Broken framing.
@@ -157,6 +158,7 @@ fn start(_: &Context) -> Box<dyn Analyzer> {
         server: Side::default(),
         waiting: VecDeque::new(),
         dropped: 0,
+        unmatched: Vec::new(),
     })
 }
 
@@ -183,6 +185,9 @@ struct Modbus {
     waiting: VecDeque<Waiting>,
     /// Requests that had to make room.
     dropped: u64,
+    /// Functions of responses without request, at most [`MAX_WAITING`]: whether bytes of the client are missing is known
+    /// at the end.
+    unmatched: Vec<(Seen, u8)>,
 }
 
 impl Side {
@@ -242,7 +247,8 @@ impl Modbus {
             Some(at) => {
                 self.waiting.remove(at);
             }
-            None => sink.fact(&UNMATCHED, Value::Uint(u64::from(function))),
+            None if self.unmatched.len() < MAX_WAITING => self.unmatched.push((sink.seen, function)),
+            None => {}
         }
     }
 }
@@ -254,7 +260,7 @@ impl Analyzer for Modbus {
             match (side.next(&mut bytes), role) {
                 (None, _) => return,
                 (Some(Err(())), _) => {
-                    sink.fact(&ANOMALY, Value::Word("header"));
+                    sink.broken(&ANOMALY, "header");
                     return sink.give_up();
                 }
                 (Some(Ok(head)), Role::Client) => self.request(head, sink),
@@ -264,8 +270,13 @@ impl Analyzer for Modbus {
     }
 
     fn end(&mut self, sink: &mut Sink) {
+        for (seen, function) in std::mem::take(&mut self.unmatched) {
+            if sink.has_all_of(Role::Client) {
+                sink.fact_at(seen, &UNMATCHED, Value::Uint(u64::from(function)));
+            }
+        }
         let unanswered = self.dropped.saturating_add(self.waiting.len() as u64);
-        if unanswered > 0 {
+        if unanswered > 0 && !sink.lacks.has(Role::Server) {
             sink.fact(&UNANSWERED, Value::Uint(unanswered));
         }
     }
@@ -275,6 +286,7 @@ impl Analyzer for Modbus {
 mod tests {
     use super::super::talk::{ask, run};
     use super::*;
+    use crate::model::{FrameRef, Timestamp};
 
     const C: Role = Role::Client;
     const S: Role = Role::Server;
@@ -306,6 +318,33 @@ mod tests {
     fn requests_without_response_are_counted() {
         let facts = run(&DEFINITION, &[(C, READ), (C, WRITE), (S, REFUSAL)]);
         assert_eq!(facts.first(&UNANSWERED).unwrap().value, Value::Uint(1));
+    }
+
+    #[test]
+    fn what_has_no_counterpart_may_have_it_among_missing_bytes() {
+        use super::super::testing::{Session, Step, client, server};
+        let has = |steps: &[Step], field: &str| !Session::run(&DEFINITION, steps).values(field).is_empty();
+        for (step, missing, field) in [
+            (client(READ), Role::Server, "modbus.unanswered"),
+            (server(ANSWER), Role::Client, "modbus.unmatched"),
+        ] {
+            assert!(has(std::slice::from_ref(&step), field));
+            assert!(!has(&[step, Step::Lacks(missing)], field));
+        }
+    }
+
+    #[test]
+    fn what_may_be_the_middle_of_something_is_no_anomaly() {
+        let seen = Seen { at: Timestamp::default(), frame: FrameRef::default() };
+        let after = |prepare: fn(&mut Sink)| {
+            let mut sink = Sink::new(seen);
+            prepare(&mut sink);
+            sink.broken(&ANOMALY, "header");
+            sink.observations.len()
+        };
+        assert_eq!(after(|_| {}), 1);
+        assert_eq!(after(|sink| sink.before.add(Role::Server)), 0);
+        assert_eq!(after(|sink| sink.alone = true), 0);
     }
 
     #[test]

@@ -207,7 +207,7 @@ impl Mysql {
                 let _ = greeting(rest, sink);
             }
             (_, false) => {
-                sink.fact(&ANOMALY, Value::Word("header"));
+                sink.broken(&ANOMALY, "header");
                 sink.give_up();
             }
             (0, true) => {

@@ -232,7 +232,7 @@ impl Analyzer for OpcUa {
             let side = if role == Role::Client { &mut self.client } else { &mut self.server };
             let Some(message) = side.next(&mut bytes) else { return };
             let Ok(message) = message else {
-                sink.fact(&ANOMALY, Value::Word("header"));
+                sink.broken(&ANOMALY, "header");
                 return sink.give_up();
             };
             match (message.get(..3).unwrap_or_default(), role) {

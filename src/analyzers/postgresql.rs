@@ -306,7 +306,7 @@ impl Postgresql {
 }
 
 fn broken(sink: &mut Sink) {
-    sink.fact(&ANOMALY, Value::Word("header"));
+    sink.broken(&ANOMALY, "header");
     sink.give_up();
 }
 

@@ -148,7 +148,7 @@ fn request(message: &[u8], sink: &mut Sink) {
 }
 
 fn broken(sink: &mut Sink) {
-    sink.fact(&ANOMALY, Value::Word("header"));
+    sink.broken(&ANOMALY, "header");
     sink.give_up();
 }
 

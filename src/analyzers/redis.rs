@@ -35,12 +35,15 @@ const MAX_LINE: usize = 128;
 const MAX_COMMANDS: u16 = 64;
 const MAX_WORD: usize = 32;
 
-/// A command as an array whose first part is a word; or an error that only Redis sends.
+/// A command as an array whose first part is a word; an error or the answer to a ping that only Redis sends; a line that
+/// begins with the name of a command (inline command), to its port or where no other protocol has that.
 fn probe(input: &ProbeInput<'_>) -> Probe {
     let bytes = input.bytes;
     match bytes.first() {
         None => return Probe::More,
         Some(b'*') => {}
+        Some(b'+') => return pong(bytes),
+        Some(first) if first.is_ascii_alphabetic() => return inline(input),
         Some(b'-') => {
             let mut more = false;
             for error in [&b"-NOAUTH Authentication required"[..], b"-WRONGPASS "] {
@@ -70,6 +73,91 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
         None => Probe::More,
         Some(b'\r' | b'.') if word > 1 => Probe::Certainly(Role::Client),
         _ => Probe::No,
+    }
+}
+
+/// The answer to a ping, maybe behind others.
+fn pong(bytes: &[u8]) -> Probe {
+    let mut rest = bytes;
+    while let Some(after) = rest.strip_prefix(b"+OK\r\n") {
+        rest = after;
+    }
+    // What may be more answers is greeting enough for others.
+    if rest.starts_with(b"+PONG\r\n") { Probe::Certainly(Role::Server) } else { Probe::No }
+}
+
+/// Commands whose names no other protocol of lines has.
+const OWN: &[&[u8]] = &[
+    b"BGSAVE",
+    b"CONFIG",
+    b"DBSIZE",
+    b"EVAL",
+    b"EVALSHA",
+    b"FLUSHALL",
+    b"FLUSHDB",
+    b"HGETALL",
+    b"HSET",
+    b"LPUSH",
+    b"LRANGE",
+    b"PSUBSCRIBE",
+    b"REPLICAOF",
+    b"RPUSH",
+    b"SADD",
+    b"SLAVEOF",
+    b"SMEMBERS",
+    b"ZADD",
+    b"ZRANGE",
+];
+/// Those that others may have too.
+const COMMON: &[&[u8]] = &[
+    b"AUTH",
+    b"CLIENT",
+    b"COMMAND",
+    b"DEL",
+    b"ECHO",
+    b"EXISTS",
+    b"EXPIRE",
+    b"GET",
+    b"HELLO",
+    b"HGET",
+    b"INCR",
+    b"INFO",
+    b"KEYS",
+    b"MGET",
+    b"MONITOR",
+    b"MULTI",
+    b"PING",
+    b"PUBLISH",
+    b"QUIT",
+    b"SAVE",
+    b"SCAN",
+    b"SELECT",
+    b"SET",
+    b"SHUTDOWN",
+    b"SUBSCRIBE",
+    b"TTL",
+    b"TYPE",
+];
+
+/// A command as a line of its own.
+fn inline(input: &ProbeInput<'_>) -> Probe {
+    if !input.at_start {
+        return Probe::No;
+    }
+    let line = input.bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let is_whole = line.len() < input.bytes.len();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let word = line.split(|byte| *byte == b' ').next().unwrap_or_default().to_ascii_uppercase();
+    let hinted = DEFINITION.ports.contains(&input.dst_port);
+    let names = || OWN.iter().chain(if hinted { COMMON } else { &[] });
+    if !line.iter().all(|byte| matches!(byte, b' '..=b'~')) || line.len() > MAX_LINE {
+        Probe::No
+    } else if is_whole {
+        if names().any(|name| **name == word) { Probe::Certainly(Role::Client) } else { Probe::No }
+    } else if names().any(|name| **name == word || (word.len() == line.len() && name.starts_with(&word))) {
+        Probe::More
+    } else {
+        Probe::No
     }
 }
 
@@ -140,7 +228,12 @@ impl Redis {
             {
                 // One without a frame, as people type it.
                 let name = name.to_ascii_uppercase();
+                let mut words = line.split(|byte| *byte == b' ').skip(1);
+                let hello = name == b"HELLO" && words.any(|word| word.eq_ignore_ascii_case(b"AUTH"));
                 self.named(&name, sink);
+                if hello {
+                    sink.fact(&CREDENTIALS, Value::Word("HELLO"));
+                }
             }
             return;
         };
@@ -252,6 +345,27 @@ mod tests {
             list(&facts),
             ["redis.command=HELLO x1", "redis.credentials=HELLO x1", "redis.command=PING x1"]
         );
+    }
+
+    #[test]
+    fn commands_on_lines_are_recognised_where_nobody_else_speaks_so() {
+        let talk: &[(Role, &[u8])] = &[(C, b"AUTH secret\r\nPING\r\nhello 3 auth bob secret\r\n")];
+        let facts = steady(&DEFINITION, talk);
+        assert_eq!(values(&facts, &COMMAND), ["AUTH", "PING", "HELLO"]);
+        assert_eq!(values(&facts, &CREDENTIALS), ["AUTH", "HELLO"]);
+        let on_port = |bytes: &[u8]| ask(&DEFINITION, bytes, 50_000, 6379);
+        assert_eq!(on_port(b"PING\r\n"), Probe::Certainly(C));
+        assert_eq!(on_port(b"auth x\n"), Probe::Certainly(C));
+        for end in 1..6 {
+            assert_eq!(on_port(&b"PING\r\n"[..end]), Probe::More, "{end}");
+        }
+        for other in [&b"PINGER\r\n"[..], b"EHLO x\r\n", b"GET / HTTP/1.1\xff\r\n", b"QUITE"] {
+            assert_eq!(on_port(other), Probe::No);
+        }
+        assert_eq!(told(&DEFINITION, b"CONFIG GET *\r\n"), Probe::Certainly(C));
+        assert_eq!(told(&DEFINITION, b"AUTH x\r\n"), Probe::No, "others have it too");
+        assert_eq!(ask(&DEFINITION, b"+OK\r\n+PONG\r\n", 50_001, 50_002), Probe::Certainly(S));
+        assert_eq!(told(&DEFINITION, b"+OK ready\r\n"), Probe::No);
     }
 
     #[test]

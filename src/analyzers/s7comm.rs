@@ -122,7 +122,7 @@ impl Analyzer for S7 {
         let cutter = if role == Role::Client { &mut self.client } else { &mut self.server };
         while let Some(message) = cutter.next(&mut bytes, length) {
             let Ok(message) = message else {
-                sink.fact(&ANOMALY, Value::Word("header"));
+                sink.broken(&ANOMALY, "header");
                 return sink.give_up();
             };
             if let Packet::Data(data) = packet(&message) {

@@ -451,7 +451,7 @@ fn asked(request: &Request<'_>, sink: &mut Sink) -> Command {
 }
 
 fn broken(sink: &mut Sink, what: &'static str) -> Step {
-    sink.fact(&ANOMALY, Value::Word(what));
+    sink.broken(&ANOMALY, what);
     sink.give_up();
     Step::Wait
 }

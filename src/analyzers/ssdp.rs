@@ -174,7 +174,7 @@ mod tests {
         let shown = sink.observations.into_iter().map(|(_, observation)| match observation {
             Observation::Fact(field, value) => format!("{}={value}", field.name),
             Observation::Host(host) => format!("{:?} at {}", host.kind, host.ip.unwrap()),
-            Observation::Name(binding) => panic!("{binding:?}"),
+            other => panic!("{other:?}"),
         });
         shown.collect()
     }

@@ -256,7 +256,7 @@ impl Analyzer for Ssh {
         if side.second {
             let known = side.offer.is_some();
             if let Err(what) = side.exchange(bytes) {
-                sink.fact(&ANOMALY, Value::Word(what));
+                sink.broken(&ANOMALY, what);
                 return sink.give_up();
             }
             if !known && side.offer.is_some() {

@@ -61,6 +61,22 @@ impl StartTls {
         sink.finish();
     }
 
+    /// Bytes of `role` are none of the protocol's. Whether they are TLS, for which the request or its answer is missing:
+    /// then the rest of the connection is TLS.
+    pub(crate) fn begins_unasked(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) -> bool {
+        // A record of the handshake, an alert or data, of any version since SSL 3.0.
+        let is_record = matches!(bytes, [0x14..=0x17, 3, 0..=4, ..]);
+        if is_record {
+            self.pending = false;
+            sink.hand_over(Next::Named("tls"));
+            sink.forward_gap(role.peer());
+            sink.forward_owned(Role::Client, std::mem::take(&mut self.held));
+            sink.forward(role, bytes);
+            sink.finish();
+        }
+        is_record
+    }
+
     /// The server refuses. Returns what the client sent meanwhile: it is no TLS.
     #[must_use]
     pub(crate) fn refuse(&mut self, field: &'static Field, sink: &mut Sink) -> Vec<u8> {

@@ -57,12 +57,12 @@ pub(super) fn play(
     analyzer.end(&mut sink);
     sinks.push(sink);
     for sink in &mut sinks {
-        for (seen, observation) in sink.observations.drain(..) {
-            if let Observation::Fact(field, value) = observation {
-                assert!(definition.fields.contains(&field), "{} is not listed", field.name);
-                facts.add(field, value, seen);
-            }
-        }
+        sink.observations.retain(|(seen, observation)| {
+            let Observation::Fact(field, value) = observation else { return true };
+            assert!(definition.fields.contains(field), "{} is not listed", field.name);
+            facts.add(field, value.clone(), *seen);
+            false
+        });
     }
     (facts, sinks)
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Analyzer, Context, Definition, Next, Probe, ProbeInput, REGISTRY, Role, Sink, by_id};
+use super::{Analyzer, Context, Definition, Next, Probe, ProbeInput, REGISTRY, Role, Sides, Sink, by_id};
 use crate::model::evidence::Seen;
 use crate::model::{CaptureId, Endpoint, Facts, FrameNo, FrameRef, Observation, Timestamp, Transport};
 
@@ -15,6 +15,8 @@ pub(crate) enum Step {
     Data(Role, Vec<u8>, u64),
     /// Bytes that are not in the capture.
     Gap(Role, u64, u64),
+    /// More was said than came, as is known at the end.
+    Lacks(Role),
 }
 
 /// Bytes from the client at time zero.
@@ -33,6 +35,7 @@ impl Step {
         match self {
             Self::Data(role, bytes, _) => Self::Data(role, bytes, ms),
             Self::Gap(role, missed, _) => Self::Gap(role, missed, ms),
+            Self::Lacks(role) => Self::Lacks(role),
         }
     }
 }
@@ -46,6 +49,7 @@ pub(crate) struct Session {
     context: Context,
     frame: u64,
     at: Timestamp,
+    lacks: Sides,
 }
 
 struct Layer {
@@ -75,6 +79,7 @@ impl Session {
             context,
             frame: 0,
             at: Timestamp::default(),
+            lacks: Sides::default(),
         };
         session.open(definition);
         session
@@ -101,6 +106,7 @@ impl Session {
 
     pub(crate) fn step(&mut self, step: &Step) {
         let (role, ms) = match step {
+            Step::Lacks(role) => return self.lacks.add(*role),
             Step::Data(role, _, ms) | Step::Gap(role, _, ms) => (*role, *ms),
         };
         self.frame += 1;
@@ -108,13 +114,18 @@ impl Session {
         match step {
             Step::Data(_, bytes, _) => self.feed(0, role, bytes),
             Step::Gap(_, missed, _) => self.call(0, |analyzer, sink| analyzer.gap(role, *missed, sink)),
+            Step::Lacks(_) => {}
         }
     }
 
     pub(crate) fn end(&mut self) {
         let mut layer = 0;
         while layer < self.layers.len() {
-            self.call(layer, |analyzer, sink| analyzer.end(sink));
+            let lacks = self.lacks;
+            self.call(layer, |analyzer, sink| {
+                sink.lacks = lacks;
+                analyzer.end(sink);
+            });
             layer += 1;
         }
     }
@@ -234,7 +245,7 @@ pub(crate) fn every_cut(steps: &[Step]) -> impl Iterator<Item = Vec<Step>> + '_ 
 pub(crate) fn single_bytes(steps: &[Step]) -> Vec<Step> {
     let pieces = |step: &Step| match step {
         Step::Data(role, bytes, ms) => bytes.iter().map(|byte| Step::Data(*role, vec![*byte], *ms)).collect(),
-        gap @ Step::Gap(..) => vec![gap.clone()],
+        other => vec![other.clone()],
     };
     steps.iter().flat_map(pieces).collect()
 }

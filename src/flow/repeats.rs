@@ -2,8 +2,12 @@
 //!
 //! A span of both ports of a path, or a capture on several interfaces, holds the same packet twice within
 //! microseconds. A real retransmission has another IPv4 identification, or comes later. Where packets have no
-//! identification (IPv6, and IPv4 of hosts that leave it at zero), one that says the same is a copy for sure only if it
-//! comes sooner than any peer could have asked for it.
+//! identification (IPv6, and IPv4 of hosts that leave it at zero), one that says the same is a copy for sure if it has
+//! another hop limit, because a router lies between the two places where it was captured, and else only if it comes
+//! sooner than any peer could have asked for it. Link addresses and tags may differ or not, and tell nothing.
+//!
+//! One more reason to say the same at once is that both of two SYNs are answered, which many hosts do without an
+//! identification: of these answers as many count as SYNs were captured before.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 
@@ -41,19 +45,31 @@ impl<const N: usize> Default for Repeats<N> {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Print {
+    /// Of what the packet says (24 bits, never all zero), and its hop limit.
     hash: u32,
     /// Packet time in microseconds, modulo 71 minutes.
     micros: u32,
 }
 
+/// An earlier packet that says the same.
+#[derive(Debug, Clone, Copy)]
+struct Same {
+    /// How long ago it came, in microseconds.
+    age: u32,
+    /// With another hop limit.
+    hops: bool,
+}
+
 impl<const N: usize> Repeats<N> {
-    /// Takes note of a segment; what it is to recent ones.
+    /// Takes note of a segment; what it is to recent ones. `answers` says that a SYN may have no answer yet.
     #[inline]
-    pub(super) fn note(&mut self, packet: &Packet<'_>, tcp: &TcpHeader) -> Repeat {
+    pub(super) fn note(&mut self, packet: &Packet<'_>, tcp: &TcpHeader, answers: bool) -> Repeat {
         self.note_print(Print::of_segment(packet, tcp), packet, || {
             // An acknowledgement without content that is repeated at once asks for what is missing (RFC 5681 section 3.2);
             // each segment that a closed port gets is answered by a reset.
-            packet.payload_len > 0 || tcp.flags.has(TcpFlags::SYN) || tcp.flags.has(TcpFlags::FIN)
+            packet.payload_len > 0
+                || (tcp.flags.has(TcpFlags::SYN) && !answers)
+                || tcp.flags.has(TcpFlags::FIN)
         })
     }
 
@@ -65,35 +81,38 @@ impl<const N: usize> Repeats<N> {
 
     /// Whether a packet that is no segment is the same as a recent one.
     pub(super) fn holds_datagram(&self, packet: &Packet<'_>) -> bool {
-        self.age(Print::of_datagram(packet)).is_some()
+        self.same(Print::of_datagram(packet)).is_some()
     }
 
     /// Whether a segment is the same as a recent one.
     pub(super) fn holds(&self, packet: &Packet<'_>, tcp: &TcpHeader) -> bool {
-        self.age(Print::of_segment(packet, tcp)).is_some()
+        self.same(Print::of_segment(packet, tcp)).is_some()
     }
 
     /// `tells` says whether nothing but a second capture explains the same once more at once.
     #[inline]
     fn note_print(&mut self, print: Print, packet: &Packet<'_>, tells: impl FnOnce() -> bool) -> Repeat {
-        let age = self.age(print);
+        let same = self.same(print);
         let mut older = print;
         for slot in &mut self.recent {
             std::mem::swap(slot, &mut older);
         }
-        match age {
+        match same {
             None => Repeat::No,
             Some(_) if id(packet) != 0 => Repeat::Sure,
-            Some(age) if age < WITHOUT_ID_MICROS && tells() => Repeat::Sure,
+            Some(Same { hops: true, .. }) => Repeat::Sure,
+            Some(Same { age, .. }) if age < WITHOUT_ID_MICROS && tells() => Repeat::Sure,
             Some(_) => Repeat::Perhaps,
         }
     }
 
-    /// How long ago the same packet came, if that is not long.
+    /// What is known of the same packet, if it came not long ago.
     #[inline]
-    fn age(&self, print: Print) -> Option<u32> {
-        let same = self.recent.iter().filter(|old| old.hash == print.hash);
-        same.map(|old| print.micros.wrapping_sub(old.micros)).find(|age| *age < WITHIN_MICROS)
+    fn same(&self, print: Print) -> Option<Same> {
+        let same = self.recent.iter().filter(|old| (old.hash ^ print.hash) >> HOP_BITS == 0);
+        let same =
+            same.map(|old| Same { age: print.micros.wrapping_sub(old.micros), hops: old.hash != print.hash });
+        same.into_iter().find(|same| same.age < WITHIN_MICROS)
     }
 }
 
@@ -140,9 +159,14 @@ impl Print {
                 .for_each(|wrap| wrap.hash(&mut hasher));
         }
         // Never the value of an empty slot.
-        Self { hash: hasher.finish() as u32 | 1, micros: (packet.seen.at.nanos() / 1_000) as u32 }
+        let said = hasher.finish() as u32 | 1 << HOP_BITS;
+        let hash = said & !((1 << HOP_BITS) - 1) | u32::from(packet.hop_limit);
+        Self { hash, micros: (packet.seen.at.nanos() / 1_000) as u32 }
     }
 }
+
+/// Bits of the hop limit in a print.
+const HOP_BITS: u32 = 8;
 
 /// How much of a datagram is compared.
 const FRONT: usize = 128;
@@ -153,7 +177,7 @@ mod tests {
     use crate::flow::testing::{Frames, HostPort, OwnedFrame};
 
     fn note(repeats: &mut Repeats<4>, frame: &OwnedFrame) -> bool {
-        repeats.note(&frame.packet(), &frame.tcp_header()) == Repeat::Sure
+        repeats.note(&frame.packet(), &frame.tcp_header(), false) == Repeat::Sure
     }
 
     #[test]
@@ -167,6 +191,26 @@ mod tests {
         let mut other_id = first.clone().later(200_000_000);
         other_id.ip_id = Some(9);
         assert!(!note(&mut repeats, &other_id));
+    }
+
+    #[test]
+    fn another_hop_limit_tells_a_copy_from_behind_a_router() {
+        let frames = Frames::default();
+        for (flags, nanos, expected) in
+            [("A", 40_000, Repeat::Sure), ("PA", 900_000, Repeat::Sure), ("A", 6_000_000, Repeat::No)]
+        {
+            let mut first = frames.tcp(HostPort::v4(1, 1025), HostPort::v4(2, 80), flags, 1, 1).at(0);
+            first.ip_id = None;
+            let mut repeats = Repeats::<4>::default();
+            assert!(!note(&mut repeats, &first));
+            let mut behind = first.clone().later(nanos);
+            behind.hop_limit -= 1;
+            assert_eq!(
+                repeats.note(&behind.packet(), &behind.tcp_header(), false),
+                expected,
+                "{flags} {nanos}"
+            );
+        }
     }
 
     #[test]
@@ -190,7 +234,7 @@ mod tests {
             let mut repeats = Repeats::<4>::default();
             let _ = note(&mut repeats, &first);
             let again = first.clone().later(nanos);
-            repeats.note(&again.packet(), &again.tcp_header())
+            repeats.note(&again.packet(), &again.tcp_header(), false)
         };
         assert_eq!(repeat("PA", b"x", 50_000), Repeat::Sure);
         assert_eq!(repeat("PA", b"x", 500_000), Repeat::Perhaps);

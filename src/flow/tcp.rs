@@ -33,6 +33,8 @@ pub(super) struct Connection {
     idle: Idle,
     unanswered: Unanswered,
     syn_count: u32,
+    /// SYNs that were answered, as far as that matters.
+    syn_acks: u8,
     /// Whoever listens wants more.
     wanted: bool,
     /// Whoever listens has been given something, so that the roles can no longer be exchanged.
@@ -57,6 +59,7 @@ impl Connection {
             idle: Idle::new(first.at),
             unanswered: Unanswered::default(),
             syn_count: 0,
+            syn_acks: 0,
             wanted: true,
             told: false,
         }
@@ -133,7 +136,9 @@ impl Connection {
     /// Takes note of a packet; whether it is a copy of one just before.
     #[inline]
     pub(super) fn note(&mut self, from: Direction, packet: &Packet<'_>, tcp: &TcpHeader) -> Repeat {
-        self.halves.of_mut(from).repeats.note(packet, tcp)
+        // Each SYN may have been answered: then the same once more at once is the other answer.
+        let answers = from == Direction::RespToOrig && u32::from(self.syn_acks) < self.syn_count;
+        self.halves.of_mut(from).repeats.note(packet, tcp, answers)
     }
 
     /// The next packet, of which `repeat` says what [`Self::note`] said. `out` gets stream bytes in order and says whether it
@@ -281,6 +286,7 @@ impl Connection {
             }
             Direction::RespToOrig if segment.is_syn_ack() => {
                 self.syn_ack.get_or_insert(segment.seen);
+                self.syn_acks = self.syn_acks.saturating_add(1);
             }
             _ => {}
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::evidence::{Evidence, Seen};
@@ -360,6 +360,21 @@ pub enum Observation {
     Name(Box<NameBinding>),
     /// About a host.
     Host(Box<HostTrait>),
+    /// About another flow, which is to come.
+    Coming(Box<Coming>),
+}
+
+/// A flow that another one has announced.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Coming {
+    /// Who will open it.
+    pub orig: IpAddr,
+    /// To which address and port.
+    pub resp: SocketAddr,
+    /// What it will carry: the identifier of an analyzer.
+    pub service: &'static str,
+    /// The announcement.
+    pub seen: Seen,
 }
 
 #[cfg(test)]

@@ -2,12 +2,15 @@
 //! they are taken out whole.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use super::shard::Collector;
 use super::spread::spread;
 use crate::flow::{self, FlowTable};
 use crate::model::evidence::Seen;
+use crate::model::flow::Basis;
+use crate::model::observation::Coming;
 use crate::model::packed::Dictionary;
 use crate::model::stats::{Shed, ShedKind};
 use crate::model::{Flow, FlowKey, Outline, Timestamp, Transport};
@@ -19,6 +22,8 @@ pub struct Flows {
     tables: Vec<Table>,
     /// Flows that come from no capture.
     made: Vec<Flow>,
+    /// Flows that others have announced, by who opens them and to where: when, the earliest first, and as what.
+    coming: BTreeMap<(IpAddr, SocketAddr), Vec<(Seen, &'static str)>>,
     by_transport: BTreeMap<Transport, u64>,
     span: (Timestamp, Timestamp),
     /// Threads that look through them.
@@ -44,6 +49,9 @@ impl std::fmt::Debug for Flows {
     }
 }
 
+/// How long before a flow it may have been announced: servers stop listening after a minute or a few.
+const ANNOUNCED_BEFORE: Duration = Duration::from_mins(5);
+
 /// Stands for flows that come from no capture.
 const MADE: u32 = u32::MAX;
 
@@ -55,9 +63,16 @@ struct Counts {
 }
 
 impl Flows {
-    /// Of these closed tables, to be looked through by `jobs` threads (one, if zero).
-    pub(super) fn new(tables: Vec<Table>, jobs: usize) -> Self {
-        Self { tables, jobs, ..Self::default() }.counted()
+    /// Of these closed tables, with what their flows have announced, to be looked through by `jobs` threads (one, if
+    /// zero).
+    pub(super) fn new(tables: Vec<Table>, mut announced: Vec<Coming>, jobs: usize) -> Self {
+        announced.sort_unstable();
+        let mut coming: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for Coming { orig, resp, service, seen } in announced {
+            coming.entry((orig, resp)).or_default().push((seen, service));
+        }
+        coming.values_mut().for_each(|announced| announced.sort_unstable());
+        Self { tables, coming, jobs, ..Self::default() }.counted()
     }
 
     /// Of flows made up, as for measuring what judging many costs.
@@ -154,7 +169,23 @@ impl Flows {
         if let Some(state) = state {
             state.complete(dictionary, &mut flow);
         }
+        self.name_announced(&mut flow);
         Some(flow)
+    }
+
+    /// A connection that nobody has recognised is what another one had announced.
+    fn name_announced(&self, flow: &mut Flow) {
+        let FlowKey { transport, orig, resp, .. } = flow.key;
+        if transport != Transport::Tcp || !flow.service.is_empty() || self.coming.is_empty() {
+            return;
+        }
+        let announced = self.coming.get(&(orig.ip, SocketAddr::new(resp.ip, resp.port)));
+        let latest = announced.and_then(|all| all.iter().rfind(|(seen, _)| *seen < flow.first));
+        if let Some((_, service)) = latest.filter(|(seen, _)| flow.first.at.since(seen.at) < ANNOUNCED_BEFORE)
+        {
+            flow.service.push(service);
+            flow.recognised.push(Basis::Handshake);
+        }
     }
 
     /// Of the flows at such places the `most` that tell most of the host with `addresses`, and what was left out.

@@ -143,13 +143,14 @@ fn finish(outcome: Outcome) -> Analysis {
     };
     analysis.stats.merge(&summary.passed_over);
     let (tables, collected): (Vec<_>, Vec<_>) = shards.into_par_iter().map(Shard::close).unzip();
-    let mut closed = Vec::new();
+    let (mut closed, mut coming) = (Vec::new(), Vec::new());
     analysis.names.reserve_exact(collected.iter().map(|part| part.names.items.len()).sum());
     analysis.hosts.reserve_exact(collected.iter().map(|part| part.hosts.items.len()).sum());
     for (flows, part) in tables.into_iter().zip(collected) {
         analysis.stats.shed.merge(flows.shed());
         analysis.stats.copies = analysis.stats.copies.saturating_add(flows.copies());
         closed.push(Table { flows, dictionary: part.dictionary });
+        coming.extend(part.coming);
         analysis.names_dropped = analysis.names_dropped.saturating_add(part.names.dropped);
         analysis.stats.shed.names(part.names.dropped, part.names.losers);
         analysis.names.extend(part.names.items);
@@ -157,7 +158,7 @@ fn finish(outcome: Outcome) -> Analysis {
         analysis.hosts_dropped = analysis.hosts_dropped.saturating_add(part.hosts.dropped);
         analysis.internal_errors.extend(part.failures);
     }
-    analysis.flows = Flows::new(closed, rayon::current_num_threads());
+    analysis.flows = Flows::new(closed, coming, rayon::current_num_threads());
     analysis.names.sort_by(|a, b| {
         (a.seen, &a.name, a.address, a.asked_by).cmp(&(b.seen, &b.name, b.address, b.asked_by))
     });

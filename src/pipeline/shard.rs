@@ -10,7 +10,7 @@ use super::sorted::{Job, Sorted, Task};
 use crate::decode::{self, Decoded};
 use crate::flow::{Copies, FlowHead, FlowTable, Handler, Limits};
 use crate::model::evidence::Seen;
-use crate::model::observation::{HostTrait, TraitKind};
+use crate::model::observation::{Coming, HostTrait, TraitKind};
 use crate::model::outline::Said;
 use crate::model::packed::{Dictionary, Packed};
 use crate::model::packet::{INSIDE, Lldp, Neighbour, Outer};
@@ -45,6 +45,8 @@ pub(crate) struct Collector {
     /// What the facts of all flows say.
     pub(super) dictionary: Dictionary,
     pub(crate) failures: Vec<InternalError>,
+    /// Flows that others have announced, at most [`MAX_COMING`].
+    pub(super) coming: Vec<Coming>,
     /// About what the states of all flows take, and how many there are.
     states: usize,
     living: usize,
@@ -68,6 +70,7 @@ struct Sorter<'a> {
     hosts: &'a mut Traits,
     dictionary: &'a mut Dictionary,
     failures: &'a mut Vec<InternalError>,
+    coming: &'a mut Vec<Coming>,
     facts: &'a mut Packed,
 }
 
@@ -78,6 +81,8 @@ impl Listener for Sorter<'_> {
                 Observation::Fact(field, value) => self.facts.add(self.dictionary, field, value, seen),
                 Observation::Name(binding) => self.names.add(*binding),
                 Observation::Host(host) => self.hosts.add(*host),
+                Observation::Coming(coming) if self.coming.len() < MAX_COMING => self.coming.push(*coming),
+                Observation::Coming(_) => {}
             }
         }
     }
@@ -200,6 +205,9 @@ const JUDGED: usize = 256;
 /// Failures that are kept of each shard: more of a bug tell no more.
 const MAX_FAILURES: usize = 256;
 
+/// Announced flows that are kept of each shard.
+const MAX_COMING: usize = 8_192;
+
 /// Packets whose flows are looked up together: enough to wait for memory once instead of each time.
 const GROUP: usize = 16;
 
@@ -210,9 +218,9 @@ impl Collector {
         state: &mut FlowState,
         tell: impl FnOnce(&mut Session, &mut Tools, &mut Sorter<'_>) -> T,
     ) -> T {
-        let Self { names, hosts, dictionary, failures, states, living, tools } = self;
+        let Self { names, hosts, dictionary, failures, coming, states, living, tools } = self;
         let FlowState { session, facts, .. } = state;
-        let result = tell(session, tools, &mut Sorter { names, hosts, dictionary, failures, facts });
+        let result = tell(session, tools, &mut Sorter { names, hosts, dictionary, failures, coming, facts });
         let bytes = u32::try_from(state.bytes()).unwrap_or(u32::MAX);
         *living = living.saturating_add(usize::from(state.counted == 0));
         *states = states.saturating_sub(state.counted as usize).saturating_add(bytes as usize);
@@ -252,6 +260,7 @@ impl Shard {
             hosts: Traits::with_room(shares.traits),
             dictionary: Dictionary::default(),
             failures: Vec::new(),
+            coming: Vec::new(),
             states: 0,
             living: 0,
             tools: Tools::new(secrets),

@@ -43,7 +43,7 @@ fields! {
     SERVER_HEARTBEAT_PERIOD = "amqp.server_heartbeat_period", "-",
         "Median time between the server's heartbeats, in seconds.";
     CLOSED_BY = "amqp.closed_by", "AMQP 0-9-1 section 1.4.2.9, AMQP 1.0 part 2 section 2.7.9",
-        "Who closed the connection first: `client`, `server`.";
+        "Who closed the connection first: `client`, `server`. Not told where bytes of the other side are missing.";
     CLOSE_CODE = "amqp.close_code", "AMQP 0-9-1 section 1.4.2.9",
         "Reply code with which the connection was closed: 200 success, 320 forced, 403 access refused, 530 not \
          allowed, …";

@@ -23,6 +23,7 @@ use self::frame::{Cutter, Format, Frame};
 use self::old::Told;
 use super::period::Intervals;
 use super::{Analyzer, Class, Context, Definition, Next, Probe, ProbeInput, Role, Sink};
+use crate::model::evidence::Seen;
 use crate::model::{Transport, Value};
 
 /// AMQP in the registry.
@@ -115,7 +116,10 @@ struct Amqp {
     waiting: Vec<u8>,
     /// `None` until the server has gone on.
     format: Option<Format>,
-    closed: bool,
+    /// Who closed first, and when.
+    closed_first: Option<(Role, Seen)>,
+    /// That was told.
+    told_closed: bool,
 }
 
 /// What a client may send before the server has answered its header.
@@ -150,7 +154,7 @@ impl Amqp {
                 None => return,
                 Some(Ok(frame)) => self.frame(role, format, &frame, sink),
                 Some(Err(what)) => {
-                    sink.fact(&ANOMALY, Value::Word(what));
+                    sink.broken(&ANOMALY, what);
                     sink.give_up();
                 }
             }
@@ -173,7 +177,7 @@ impl Amqp {
         let Some(header) = side.header.first_chunk::<HEADER>().copied() else { return };
         side.headed = true;
         let Some(version) = version(header) else {
-            sink.fact(&ANOMALY, Value::Word("header"));
+            sink.broken(&ANOMALY, "header");
             return sink.give_up();
         };
         let field = if role == Role::Client { &OFFERED_VERSION } else { &SERVER_VERSION };
@@ -190,8 +194,13 @@ impl Amqp {
     fn answered(&mut self, sink: &mut Sink) {
         let same = self.server.header == self.client.header;
         let named = !self.server.header.is_empty();
-        sink.fact(if same || !named { &ACCEPTED } else { &REFUSED }, Value::Yes);
         let waiting = std::mem::take(&mut self.waiting);
+        if self.client.header.is_empty() {
+            // What was asked for is not in the capture.
+            self.format = (!named).then_some(Format::Old);
+            return if named { sink.finish() } else { self.take(Role::Client, &waiting, sink) };
+        }
+        sink.fact(if same || !named { &ACCEPTED } else { &REFUSED }, Value::Yes);
         match *self.client.header.as_slice() {
             [_, _, _, _, TLS, ..] if same => {
                 sink.hand_over(Next::Named("tls"));
@@ -217,10 +226,20 @@ impl Amqp {
             Format::New if frame.new_payload().is_empty() => self.beat(role, sink),
             Format::New => new::performative(role, frame.new_payload(), sink),
         };
-        if told == Told::Close && !self.closed {
-            self.closed = true;
+        if told == Told::Close && self.closed_first.is_none() {
+            self.closed_first = Some((role, sink.seen));
+        } else if told == Told::Close && self.closed_first.is_some_and(|(first, _)| first != role) {
+            // Nothing is missing before this one, so there was none before the other.
+            self.tell_closed(sink);
+        }
+    }
+
+    /// Tells who closed first.
+    fn tell_closed(&mut self, sink: &mut Sink) {
+        if let Some((role, seen)) = self.closed_first.filter(|_| !self.told_closed) {
+            self.told_closed = true;
             let by = if role == Role::Client { "client" } else { "server" };
-            sink.fact(&CLOSED_BY, Value::Word(by));
+            sink.fact_at(seen, &CLOSED_BY, Value::Word(by));
         }
     }
 
@@ -243,6 +262,9 @@ impl Analyzer for Amqp {
     }
 
     fn end(&mut self, sink: &mut Sink) {
+        if self.closed_first.is_some_and(|(role, _)| !sink.lacks.has(role.peer())) {
+            self.tell_closed(sink);
+        }
         for (side, count, period) in [
             (&self.client, &CLIENT_HEARTBEATS, &CLIENT_HEARTBEAT_PERIOD),
             (&self.server, &SERVER_HEARTBEATS, &SERVER_HEARTBEAT_PERIOD),

@@ -205,3 +205,22 @@ fn headers_are_recognised_whole_and_frames_midstream_on_their_port() {
     assert_eq!(midstream(BEAT, 5673), Probe::No);
     assert_eq!(midstream(&[8, 0, 0, 0, 0, 0, 0, 1], 5672), Probe::No);
 }
+
+#[test]
+fn who_closed_first_is_not_known_where_the_other_may_have() {
+    let by = |steps: &[Step]| Session::run(&DEFINITION, steps).values("amqp.closed_by");
+    assert_eq!(by(&old()), [("client".to_owned(), 1)]);
+    assert_eq!(by(&[old(), vec![Step::Lacks(Role::Server)]].concat()), []);
+}
+
+#[test]
+fn what_a_server_was_asked_is_not_known_where_the_client_is_missing() {
+    for talk in [old(), new()] {
+        let of_server = |step: &&Step| matches!(step, Step::Data(Role::Server, ..));
+        let half: Vec<Step> = talk.iter().filter(of_server).cloned().collect();
+        let session = Session::run(&DEFINITION, &half);
+        for absent in ["amqp.accepted", "amqp.refused", "amqp.anomaly"] {
+            assert_eq!(session.values(absent), [], "{absent}");
+        }
+    }
+}

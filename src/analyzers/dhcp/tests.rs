@@ -32,7 +32,7 @@ fn run(bytes: &[u8], missed: u32) -> Vec<String> {
             assert_eq!(mac, Some(MacAddr(MAC)));
             format!("{} {kind:?}", ip.map_or_else(|| String::from("-"), |ip| ip.to_string()))
         }
-        Observation::Name(name) => panic!("{name:?}"),
+        other => panic!("{other:?}"),
     });
     shown.collect()
 }

@@ -454,7 +454,7 @@ mod tests {
         let shown = sink.observations.into_iter().map(|(_, observation)| match observation {
             Observation::Fact(field, value) => format!("{}={value}", field.name),
             Observation::Host(host) => format!("{:?} {:?}", host.ip, host.kind),
-            Observation::Name(name) => panic!("{name:?}"),
+            other => panic!("{other:?}"),
         });
         shown.collect()
     }

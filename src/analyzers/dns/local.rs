@@ -241,6 +241,7 @@ mod tests {
                 format!("{} {} {}", binding.source, binding.name, binding.address)
             }
             Observation::Host(host) => format!("{:?} at {}", host.kind, host.ip.unwrap()),
+            other @ Observation::Coming(_) => panic!("{other:?}"),
         });
         shown.collect()
     }

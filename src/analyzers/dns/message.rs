@@ -230,9 +230,11 @@ fn data(
         if after > end { Err(Problem::Record) } else { Ok((name, after.saturating_sub(start))) }
     };
     Ok(match kind {
+        // Dynamic update deletes with empty content of class ANY or NONE (RFC 2136 section 2.5), and asks for what is there
+        // in the same way (section 2.4).
+        _ if content.is_empty() && matches!(class, ANY | NONE) && kind != OPT => Data::Other,
         A => Data::Address(v4(content).ok_or(Problem::Record)?),
         AAAA => Data::Address(v6(content).ok_or(Problem::Record)?),
-        // Dynamic update deletes with empty content of class ANY or NONE (RFC 2136 section 2.5).
         _ if content.is_empty() && kind != OPT => Data::Other,
         CNAME => Data::Alias(name_at(0)?.0),
         PTR => Data::Pointer(name_at(0)?.0),
@@ -297,6 +299,10 @@ pub(super) fn opcode_value(opcode: u8) -> Value {
 
 /// What DNSSEC-free UDP needs at most is far below this; zone transfers come in many messages.
 pub(super) const MAX_RECORDS: usize = 1024;
+
+/// Classes that only queries and updates have.
+const NONE: u16 = 254;
+const ANY: u16 = 255;
 
 /// Length of the header.
 pub(super) const HEADER_LEN: usize = 12;

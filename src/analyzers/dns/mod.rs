@@ -29,7 +29,8 @@ use self::exchange::{Answers, Asked, Exchanges};
 use self::message::{Data, HEADER_LEN, Header, Message, Problem, Question};
 use self::service::Service;
 use super::buffer::StreamBuffer;
-use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
+use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sides, Sink};
+use crate::model::evidence::Seen;
 use crate::model::observation::{HostTrait, TraitKind};
 use crate::model::{Field, Observation, Transport, Value};
 
@@ -43,6 +44,7 @@ pub static DNS: Definition = Definition {
         &QUERY,
         &QUERY_TYPE,
         &OPCODE,
+        &ZONE,
         &RCODE,
         &FAILED,
         &UNANSWERED,
@@ -83,8 +85,15 @@ pub static QUERY_TYPE: Field = Field {
 /// `dns.opcode`.
 pub static OPCODE: Field = Field {
     name: "dns.opcode",
-    doc: "Operation other than QUERY (NOTIFY, UPDATE, …), by mnemonic or number; its content is not read",
+    doc: "Operation other than QUERY (NOTIFY, UPDATE, …), by mnemonic or number; of its content only the zone is read",
     source: "RFC 1035 section 4.1.1, RFC 1996, RFC 2136, RFC 8490",
+};
+
+/// `dns.zone`.
+pub static ZONE: Field = Field {
+    name: "dns.zone",
+    doc: "Zone that a NOTIFY says has changed, or that an UPDATE is to change; in their answers too. It is no look-up",
+    source: "RFC 1996 section 3.6, RFC 2136 section 2.3",
 };
 
 /// `dns.rcode`.
@@ -106,7 +115,7 @@ pub static FAILED: Field = Field {
 pub static UNANSWERED: Field = Field {
     name: "dns.unanswered",
     doc: "Name asked for without any answer on this flow; once per query (repetitions of a waiting query are the same \
-          query), seen in the frame of the query. Not stated after a gap in the stream",
+          query), seen in the frame of the query. Not stated over TCP where bytes are missing",
     source: "RFC 1035 section 4.2.1",
 };
 
@@ -128,7 +137,8 @@ pub static TRUNCATED: Field = Field {
 /// `dns.unsolicited`.
 pub static UNSOLICITED: Field = Field {
     name: "dns.unsolicited",
-    doc: "A response to which no query was captured; all are where only one direction is captured",
+    doc: "A response to which no query was captured; over UDP all are where only one direction is captured, over TCP it \
+          is not stated where bytes are missing",
     source: "RFC 5452 section 3",
 };
 
@@ -299,6 +309,9 @@ struct Dns {
     streams: [StreamBuffer; 2],
     /// Bytes are missing, so an answer may be.
     blind: bool,
+    /// Over TCP what is wrong with an exchange depends on whether bytes are missing, which is known at the end; at most
+    /// [`MAX_DOUBTFUL`].
+    doubtful: Option<Vec<(Seen, Role, &'static Field, Value)>>,
 }
 
 impl Dns {
@@ -309,6 +322,7 @@ impl Dns {
             exchanges: Exchanges::default(),
             streams: [StreamBuffer::new(MAX_BUFFERED), StreamBuffer::new(MAX_BUFFERED)],
             blind: false,
+            doubtful: (context.transport == Transport::Tcp).then(Vec::new),
         }
     }
 
@@ -334,9 +348,17 @@ impl Dns {
             report(Some(Problem::Cut), missed, sink);
             return;
         };
-        report(message.problem, missed, sink);
-        if message.header.opcode() != 0 {
-            sink.fact(&OPCODE, message::opcode_value(message.header.opcode()));
+        let opcode = message.header.opcode();
+        // The content of other operations has another form (DSO), or is not known.
+        if matches!(opcode, QUERY_CODE | NOTIFY | UPDATE) {
+            report(message.problem, missed, sink);
+        }
+        if opcode != QUERY_CODE {
+            sink.fact(&OPCODE, message::opcode_value(opcode));
+            let zone = message.questions.first().filter(|_| matches!(opcode, NOTIFY | UPDATE));
+            if let Some(zone) = zone {
+                sink.fact(&ZONE, Value::Text(zone.name.clone()));
+            }
         } else if message.header.is_response() {
             self.response(from.peer(), &message, sink);
         } else {
@@ -367,15 +389,19 @@ impl Dns {
                 seen: sink.seen,
             })));
         }
-        self.unanswered(displaced.into_iter(), sink);
+        for asked in displaced.into_iter().filter(|_| !self.blind).collect::<Vec<_>>() {
+            self.doubt_at(asked.seen, asker.peer(), &UNANSWERED, Value::Text(asked.question.name), sink);
+        }
     }
 
     fn response(&mut self, asker: Role, message: &Message, sink: &mut Sink) {
         let question = message.questions.first();
         match self.exchanges.answer(asker, message.header.id, question) {
-            Answers::OtherQuestion => return sink.fact(&ANOMALY, Value::Word("other-question")),
-            Answers::OtherId => return sink.fact(&ANOMALY, Value::Word("other-id")),
-            Answers::Nothing => sink.fact(&UNSOLICITED, Value::Yes),
+            Answers::OtherQuestion => {
+                return self.doubt(asker, &ANOMALY, Value::Word("other-question"), sink);
+            }
+            Answers::OtherId => return self.doubt(asker, &ANOMALY, Value::Word("other-id"), sink),
+            Answers::Nothing => self.doubt(asker, &UNSOLICITED, Value::Yes, sink),
             // A second answer comes too late to be used.
             Answers::Again => return outcome(message, question, sink),
             Answers::Query => {}
@@ -396,6 +422,20 @@ impl Dns {
                     sink.fact(&ECH, Value::Text(record.name.clone()));
                 }
             }
+        }
+    }
+
+    /// Observes what is so if no query of `asker` is missing.
+    fn doubt(&mut self, asker: Role, field: &'static Field, value: Value, sink: &mut Sink) {
+        self.doubt_at(sink.seen, asker, field, value, sink);
+    }
+
+    /// Observes what is so if nothing of `role` is missing.
+    fn doubt_at(&mut self, seen: Seen, role: Role, field: &'static Field, value: Value, sink: &mut Sink) {
+        match &mut self.doubtful {
+            None => sink.fact_at(seen, field, value),
+            Some(list) if list.len() < MAX_DOUBTFUL => list.push((seen, role, field, value)),
+            Some(_) => {}
         }
     }
 
@@ -500,13 +540,27 @@ impl Analyzer for Dns {
     }
 
     fn end(&mut self, sink: &mut Sink) {
+        for (seen, role, field, value) in self.doubtful.take().unwrap_or_default() {
+            if !self.blind && sink.has_all_of(role) {
+                sink.fact_at(seen, field, value);
+            }
+        }
         let exchanges = std::mem::take(&mut self.exchanges);
+        self.blind |= sink.lacks != Sides::default();
         self.unanswered(exchanges.into_unanswered(), sink);
     }
 }
 
+/// Operations (IANA DNS OpCodes).
+const QUERY_CODE: u8 = 0;
+const NOTIFY: u8 = 4;
+const UPDATE: u8 = 5;
+
 /// The longest message, its length, and the longest piece that is added at a time.
 const MAX_BUFFERED: usize = 2 + 0xffff + MAX_CHUNK;
+
+/// What is wrong with answers over TCP that waits for the end; more tells no more.
+const MAX_DOUBTFUL: usize = 256;
 
 /// Pieces in which stream bytes are taken.
 const MAX_CHUNK: usize = 16 * 1024;

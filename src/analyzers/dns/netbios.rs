@@ -401,6 +401,7 @@ mod tests {
             Observation::Fact(field, value) => format!("{}={value}", field.name),
             Observation::Name(binding) => format!("{} {} {}", binding.source, binding.name, binding.address),
             Observation::Host(host) => format!("{:?} at {}", host.kind, host.ip.unwrap()),
+            other @ Observation::Coming(_) => panic!("{other:?}"),
         });
         shown.collect()
     }

@@ -18,7 +18,7 @@ fn analyzer(transport: Transport) -> Box<dyn Analyzer> {
 }
 
 /// Every observation in one line.
-fn shown(observations: Vec<(crate::model::Seen, Observation)>) -> Vec<String> {
+fn shown(observations: Vec<(Seen, Observation)>) -> Vec<String> {
     let shown = observations.into_iter().map(|(seen, observation)| {
         let no = seen.frame.no().0;
         match observation {
@@ -37,6 +37,7 @@ fn shown(observations: Vec<(crate::model::Seen, Observation)>) -> Vec<String> {
                 }
                 other => panic!("{other:?}"),
             },
+            Observation::Coming(coming) => panic!("{coming:?}"),
         }
     });
     shown.collect()
@@ -285,7 +286,26 @@ fn reverse_lookups_name_addresses() {
 #[test]
 fn other_operations_are_named_and_left_alone() {
     let update = Build::new(1, 0x2800).question("example.com", 6).bytes();
-    assert_eq!(flow(&[(Role::Client, update)]), ["1 dns.opcode=UPDATE"]);
+    assert_eq!(flow(&[(Role::Client, update)]), ["1 dns.opcode=UPDATE", "1 dns.zone=example.com"]);
+    // A notification has the new SOA for an answer; its own answer is no answer to a look-up.
+    let notify =
+        Build::new(2, 0x2400).question("example.net", 6).record(1, "example.net", 6, &[0; 22]).bytes();
+    let told = Build::new(2, 0xa405).question("example.net", 6).bytes();
+    assert_eq!(
+        flow(&[(Role::Client, notify), (Role::Server, told)]),
+        ["1 dns.opcode=NOTIFY", "1 dns.zone=example.net", "2 dns.opcode=NOTIFY", "2 dns.zone=example.net"]
+    );
+    // What DSO says (RFC 8490) has another form, and is not called broken for that.
+    let stateful = [&Build::new(3, 0x3000).bytes()[..], &[0, 1, 0, 4, 0, 0, 0, 1]].concat();
+    assert_eq!(flow(&[(Role::Client, stateful)]), ["1 dns.opcode=DSO"]);
+}
+
+#[test]
+fn an_update_that_deletes_is_no_anomaly() {
+    // Delete all addresses of a name (RFC 2136 section 2.5.2): class ANY, no time to live, no content.
+    let delete = b"\x01a\xc0\x0c\x00\x01\x00\xff\x00\x00\x00\x00\x00\x00";
+    let update = Build::new(1, 0x2800).question("example.com", 6).raw(2, delete).bytes();
+    assert_eq!(flow(&[(Role::Client, update)]), ["1 dns.opcode=UPDATE", "1 dns.zone=example.com"]);
 }
 
 #[test]
@@ -469,4 +489,21 @@ fn the_worst_message_gives_bounded_observations() {
     let seen = shown(sink.observations);
     assert_eq!(seen[0], "1 dns.anomaly=too-many-records");
     assert_eq!(seen.iter().filter(|line| line.contains("192.0.2.1 ")).count(), 256);
+}
+
+#[test]
+fn over_tcp_what_has_no_counterpart_may_have_it_among_missing_bytes() {
+    use crate::analyzers::testing::{Session, Step, client, server};
+    let has = |steps: &[Step], field: &str| !Session::run(&DNS, steps).values(field).is_empty();
+    let query = client(Build::query(1, "a.example", A).framed());
+    let answer = server(Build::response(1, 0x8180).question("a.example", A).framed());
+    let other = server(Build::response(1, 0x8180).question("b.example", A).framed());
+    for (steps, missing, field) in [
+        (vec![query.clone()], Role::Server, "dns.unanswered"),
+        (vec![answer], Role::Client, "dns.unsolicited"),
+        (vec![query, other], Role::Client, "dns.anomaly"),
+    ] {
+        assert!(has(&steps, field), "{field}");
+        assert!(!has(&[steps, vec![Step::Lacks(missing)]].concat(), field), "{field}");
+    }
 }

@@ -38,12 +38,14 @@ fields! {
     RESPONSES = "http.responses", "RFC 9112 section 4",
         "Number of final responses (not 1xx, but 101), told once, at the end.";
     UNANSWERED = "http.unanswered", "RFC 9110 section 3.4",
-        "Number of requests without a final response when the flow ended; not told where bytes were missed.";
+        "Number of requests without a final response when the flow ended; not told where bytes were missed or the \
+        server's side was not captured.";
     ANOMALY = "http.anomaly", "RFC 9112 section 11",
         "What breaks the protocol: `bad-head`, `bad-request-line` (spaces in the target), `bad-header`, \
         `head-too-long`, `too-many-headers`, `no-host`, `several-hosts`, `bad-content-length`, \
         `length-and-coding` (Content-Length beside Transfer-Encoding), `bad-transfer-coding`, `bad-chunk`, \
         `too-many-requests` (pipelined, of which none is answered), `unrequested-response`, \
         `unrequested-switch`, `early-switch` (before the end of the request), `unanswered-switch` (the \
-        client uses a tunnel or upgrade that was not seen to be granted).";
+        client uses a tunnel or upgrade that was not granted). What depends on the other side is not told where bytes of \
+        that are missing.";
 }

@@ -13,7 +13,7 @@ use super::upgrade::{self, Offer};
 use super::{Exchange, Http, State, probe};
 use crate::analyzers::buffer::StreamBuffer;
 use crate::analyzers::websocket::fields::REFUSED as WEBSOCKET_REFUSED;
-use crate::analyzers::{Next, Role, Sink, text};
+use crate::analyzers::{Next, Probe, Role, Sink, text};
 use crate::model::Value;
 
 /// How many requests may await their response. RFC 9112 section 9.3.2 sets no limit; clients that
@@ -133,10 +133,11 @@ impl Http {
             return self.server.expect(None);
         }
         self.responses = self.responses.saturating_add(1);
+        self.find_lost_answer(sink);
         let exchange = self.exchanges.pop_front();
         // A server may send 408 before it closes an idle connection (RFC 9110 section 15.5.9).
         if exchange.is_none() && self.paired && status != 408 {
-            sink.fact(&ANOMALY, Value::Word("unrequested-response"));
+            self.doubt("unrequested-response", sink);
         }
         if status == 101 {
             return self.upgraded(exchange.as_ref(), response.headers, sink);
@@ -170,6 +171,17 @@ impl Http {
         });
     }
 
+    /// After a gap: what the client sent since it asked for a tunnel or an upgrade may be requests, so that the answer to
+    /// that was not captured, and this one answers the last.
+    fn find_lost_answer(&mut self, sink: &mut Sink) {
+        let held = self.held.as_ref().map(StreamBuffer::unread).unwrap_or_default();
+        if !self.paired && probe::begins(Role::Client, held) == Probe::Certainly(Role::Client) {
+            self.exchanges.clear();
+            self.release(sink);
+            self.exchanges.drain(..self.exchanges.len().saturating_sub(1));
+        }
+    }
+
     /// Status 101: the server's next byte is of another protocol.
     fn upgraded(&mut self, exchange: Option<&Exchange>, headers: &[Header<'_>], sink: &mut Sink) {
         let chosen = elements(headers, "upgrade").next();
@@ -189,8 +201,8 @@ impl Http {
         let websocket = chosen.map_or(offer.is_some(), |chosen| chosen.eq_ignore_ascii_case(b"websocket"));
         match offer {
             _ if !websocket => {}
-            Some(offer) => offer.accepted(headers, sink),
-            None => upgrade::accepted_unseen(headers, sink),
+            Some(offer) if self.paired => offer.accepted(headers, sink),
+            _ => upgrade::accepted_unseen(headers, sink),
         }
         self.switch(if websocket { Next::Named("websocket") } else { Next::Probe }, sink);
     }

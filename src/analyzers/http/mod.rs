@@ -30,6 +30,7 @@ use self::upgrade::Offer;
 use super::buffer::StreamBuffer;
 use super::websocket::fields::{ACCEPT_MISMATCH, ANOMALY as WEBSOCKET_ANOMALY};
 use super::{Analyzer, Class, Context, Definition, Next, Probe, Role, Sink};
+use crate::model::evidence::Seen;
 use crate::model::{Observation, Transport, Value};
 
 /// HTTP/1.
@@ -53,6 +54,7 @@ fn start(context: &Context) -> Box<dyn Analyzer> {
         paired: context.from_start,
         held: None,
         held_gap: false,
+        doubtful: Vec::new(),
         requests: 0,
         responses: 0,
         switched: false,
@@ -71,11 +73,16 @@ struct Http {
     held: Option<StreamBuffer>,
     /// Bytes are missing in `held`.
     held_gap: bool,
+    /// Anomalies that are none if more of the client's bytes are missing than is known yet; at most [`MAX_DOUBTFUL`].
+    doubtful: Vec<(Seen, &'static str)>,
     requests: u64,
     responses: u64,
     /// The rest of the flow is of another protocol.
     switched: bool,
 }
+
+/// Anomalies that wait for the end; more tell no more.
+const MAX_DOUBTFUL: usize = 256;
 
 #[derive(Debug)]
 struct Side {
@@ -124,7 +131,8 @@ impl Analyzer for Http {
         let exchanges = self.exchanges.capacity().saturating_mul(size_of::<Exchange>());
         let held = self.held.as_ref().map_or(0, StreamBuffer::held);
         let heads = self.client.head.held().saturating_add(self.server.head.held());
-        exchanges.saturating_add(held).saturating_add(heads)
+        let doubtful = self.doubtful.capacity().saturating_mul(size_of::<(Seen, &str)>());
+        [exchanges, held, heads, doubtful].into_iter().fold(0, usize::saturating_add)
     }
 
     fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
@@ -168,18 +176,29 @@ impl Analyzer for Http {
     }
 
     fn end(&mut self, sink: &mut Sink) {
+        let doubtful = std::mem::take(&mut self.doubtful);
+        if sink.has_all_of(Role::Client) {
+            doubtful.iter().for_each(|(seen, word)| sink.fact_at(*seen, &ANOMALY, Value::Word(word)));
+        }
         if self.switched {
             return;
         }
         // A capture of the client's side only, say: what it sends into a tunnel tells what the
         // tunnel is for.
         while self.held.as_ref().is_some_and(|held| !held.unread().is_empty()) {
-            self.answer_is_missing(&[], sink);
+            let never = self.paired && sink.has_all_of(Role::Server);
+            if never {
+                self.tell_unanswered(sink);
+            }
+            self.answer_is_missing(&[], if never { Answer::Never } else { Answer::Missing }, sink);
             if self.switched {
                 return;
             }
         }
         self.summarise(sink);
+        if self.paired && sink.has_all_of(Role::Server) {
+            self.tell_unanswered(sink);
+        }
     }
 }
 
@@ -283,7 +302,7 @@ impl Http {
     /// Everything from here on belongs to `next`.
     fn switch(&mut self, next: Next, sink: &mut Sink) {
         if self.client.state == State::Body {
-            sink.fact(&ANOMALY, Value::Word("early-switch"));
+            self.doubt("early-switch", sink);
         }
         self.summarise(sink);
         self.switched = true;
@@ -310,13 +329,13 @@ impl Http {
             return bytes.len();
         }
         // So much is not sent on speculation: the answer exists, and was not captured.
-        self.answer_is_missing(bytes, sink);
+        self.answer_is_missing(bytes, Answer::Missing, sink);
         0
     }
 
     /// What was asked for is in use, or was refused: what was held back tells, or `next` if that is
     /// nothing.
-    fn answer_is_missing(&mut self, next: &[u8], sink: &mut Sink) {
+    fn answer_is_missing(&mut self, next: &[u8], answer: Answer, sink: &mut Sink) {
         let held =
             self.held.as_ref().map(StreamBuffer::unread).filter(|held| !held.is_empty()).unwrap_or(next);
         if probe::begins(Role::Client, held) == Probe::Certainly(Role::Client) {
@@ -324,13 +343,17 @@ impl Http {
             self.exchanges.clear();
             self.release(sink);
         } else {
-            self.use_ungranted(sink);
+            self.use_ungranted(answer, sink);
         }
     }
 
     /// The client uses what it asked for, without a captured answer.
-    fn use_ungranted(&mut self, sink: &mut Sink) {
-        sink.fact(&ANOMALY, Value::Word("unanswered-switch"));
+    fn use_ungranted(&mut self, answer: Answer, sink: &mut Sink) {
+        match answer {
+            Answer::Never => sink.fact(&ANOMALY, Value::Word("unanswered-switch")),
+            // Where in the server's bytes the new protocol begins is not known.
+            Answer::Missing => sink.forward_gap(Role::Server),
+        }
         let websocket = matches!(self.exchanges.back(), Some(Exchange::Upgrade(Some(_))));
         self.switch(if websocket { Next::Named("websocket") } else { Next::Probe }, sink);
     }
@@ -359,6 +382,10 @@ impl Http {
         side.head.clear();
         side.body = None;
         self.paired = false;
+        if role == Role::Client {
+            // What was not asked for may have been.
+            self.doubtful.clear();
+        }
         // Which response belongs to which request is unknown now; a tunnel or upgrade is always
         // asked for last.
         let kept = usize::from(self.held.is_some());
@@ -378,10 +405,30 @@ impl Http {
                 sink.fact(field, Value::Uint(count));
             }
         }
-        if self.paired && !self.exchanges.is_empty() {
+    }
+
+    /// Nothing is missing that could be an answer.
+    fn tell_unanswered(&self, sink: &mut Sink) {
+        if !self.exchanges.is_empty() {
             sink.fact(&UNANSWERED, Value::Uint(self.exchanges.len() as u64));
         }
     }
+
+    /// Observes an anomaly at the end, if by then it is one.
+    fn doubt(&mut self, word: &'static str, sink: &Sink) {
+        if self.doubtful.len() < MAX_DOUBTFUL {
+            self.doubtful.push((sink.seen, word));
+        }
+    }
+}
+
+/// What became of the answer to a request for a tunnel or an upgrade.
+#[derive(Debug, Clone, Copy)]
+enum Answer {
+    /// There was none.
+    Never,
+    /// It is not in the capture, or comes later.
+    Missing,
 }
 
 /// Whether this tells that something is wrong or missing in a head.

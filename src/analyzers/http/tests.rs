@@ -388,3 +388,47 @@ fn first_lines_are_recognised_and_those_of_other_protocols_are_not() {
         assert_eq!(probed(bytes), Probe::No, "{bytes:?}");
     }
 }
+
+#[test]
+fn what_the_other_side_did_not_say_is_not_known_where_its_bytes_are_missing() {
+    let asked = client("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    let told = server("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(pairs(&run(std::slice::from_ref(&asked)), "http.unanswered"), one("1"));
+    assert_eq!(pairs(&run(&[asked, Step::Lacks(Role::Server)]), "http.unanswered"), []);
+    assert_eq!(pairs(&run(std::slice::from_ref(&told)), "http.anomaly"), one("unrequested-response"));
+    assert_eq!(pairs(&run(&[told.clone(), Step::Lacks(Role::Client)]), "http.anomaly"), []);
+    // The request is missed only when later bytes of the client come.
+    let session = run(&[told, Step::Gap(Role::Client, 9, 0), client("body")]);
+    assert_eq!(pairs(&session, "http.anomaly"), []);
+    // The server granted the upgrade in bytes that are missing, and goes on anywhere in its frames.
+    let frame = client(b"\x82\x81\0\0\0\0x");
+    for missing in
+        [vec![Step::Lacks(Role::Server)], vec![Step::Gap(Role::Server, 99, 0), server(b"\x82\x01x")]]
+    {
+        let session = run(&[vec![client(HANDSHAKE), frame.clone()], missing].concat());
+        assert_eq!(session.services, ["http", "websocket"]);
+        assert_eq!(pairs(&session, "http.anomaly"), []);
+        assert_eq!(pairs(&session, "http.unanswered"), []);
+        assert_eq!(pairs(&session, "websocket.incomplete"), one("server"));
+    }
+}
+
+#[test]
+fn after_a_gap_an_answer_is_not_compared_with_another_request() {
+    let other =
+        HANDSHAKE.replace("dGhlIHNhbXBsZSBub25jZQ==", "AAAAAAAAAAAAAAAAAAAAAA==").replace("chat, ", "");
+    let session = run(&[
+        client(&other),
+        // Its refusal is not in the capture, and the client asks once more.
+        Step::Gap(Role::Server, 50, 0),
+        client(HANDSHAKE),
+        server(AGREED),
+        client(b"\x82\x81\0\0\0\0x"),
+    ]);
+    assert_eq!(session.services, ["http", "websocket"]);
+    assert_eq!(pairs(&session, "http.requests"), one("2"));
+    for absent in ["http.anomaly", "websocket.anomaly", "websocket.accept_mismatch", "http.unanswered"] {
+        assert_eq!(pairs(&session, absent), [], "{absent}");
+    }
+    assert_eq!(pairs(&session, "websocket.client_frames"), one("binary"));
+}

@@ -56,13 +56,14 @@ fields! {
         "Median interval between PINGREQs, told at the end.";
     PING_UNANSWERED = "mqtt.ping_unanswered", "MQTT 5.0 section 3.13",
         "The last PINGREQ was never answered; seen in its frame. Not told where bytes of the server were \
-        missed.";
+        missed, or nothing of it was captured.";
     LONGEST_CLIENT_GAP = "mqtt.longest_client_gap", "MQTT 5.0 section 3.1.2.10",
         "Longest time from the end of one control packet of the client to the start of its next, told at \
         the end; seen in the frame that ended it.";
     KEEP_ALIVE_MISSED = "mqtt.keep_alive_missed", "MQTT 5.0 section 3.1.2.10",
         "The client was silent for this long, more than one and a half times the keep alive, after which a \
-        server closes; seen in the frame of the late packet, or in the last of the flow.";
+        server closes; seen in the frame of the late packet, or in the last of the flow. Not told where bytes of the \
+        client were missed.";
     INCOMPLETE = "mqtt.incomplete", "MQTT 5.0 section 2.1",
         "Side of which control packets were missed, since bytes of it were not captured or make no sense.";
     ANOMALY = "mqtt.anomaly", "MQTT 5.0 section 4.13",

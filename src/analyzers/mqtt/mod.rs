@@ -56,6 +56,7 @@ fn start(context: &Context) -> Box<dyn Analyzer> {
         keep_alive: Duration::ZERO,
         client_spoke: None,
         longest_gap: None,
+        silent_at_last: None,
         pings: Intervals::default(),
         ping_waits: None,
         topics: Vec::new(),
@@ -82,6 +83,8 @@ struct Mqtt {
     /// When the client finished its last packet, while it must not be silent for too long.
     client_spoke: Option<Timestamp>,
     longest_gap: Option<(Duration, Seen)>,
+    /// The client's silence when the server left, if it was too long and nothing of the client is missing.
+    silent_at_last: Option<(Duration, Seen)>,
     pings: Intervals,
     ping_waits: Option<Seen>,
     topics: Vec<Box<[u8]>>,
@@ -204,8 +207,11 @@ impl Analyzer for Mqtt {
     fn end(&mut self, sink: &mut Sink) {
         // A client that sent nothing but a CONNECT, and got no answer, is not in a session to be
         // kept alive.
-        if self.connacks > 0 || self.client.packets > 1 {
+        if sink.has_all_of(Role::Client) && (self.connacks > 0 || self.client.packets > 1) {
             self.client_was_silent(sink);
+        }
+        if let Some((gap, seen)) = self.silent_at_last.take().filter(|_| sink.has_all_of(Role::Client)) {
+            sink.fact_at(seen, &KEEP_ALIVE_MISSED, Value::Span(gap));
         }
         if let Some((gap, seen)) = self.longest_gap.take() {
             sink.fact_at(seen, &LONGEST_CLIENT_GAP, Value::Span(gap));
@@ -213,12 +219,11 @@ impl Analyzer for Mqtt {
         if let Some(period) = std::mem::take(&mut self.pings).median() {
             sink.fact(&PING_PERIOD, Value::Span(period));
         }
-        if let Some(seen) = self.ping_waits.take() {
+        if let Some(seen) = self.ping_waits.take().filter(|_| !sink.lacks.has(Role::Server)) {
             sink.fact_at(seen, &PING_UNANSWERED, Value::Yes);
         }
-        if let Some(seen) =
-            self.early_connack.take().filter(|_| self.connects == 0 && !self.client.incomplete)
-        {
+        let knows_client = !self.client.incomplete && sink.has_all_of(Role::Client);
+        if let Some(seen) = self.early_connack.take().filter(|_| self.connects == 0 && knows_client) {
             sink.fact_at(seen, &ANOMALY, Value::Word("connack-without-connect"));
         }
     }
@@ -262,13 +267,19 @@ impl Mqtt {
 
     /// The client's silence is over: how long it was, if it was one. Too long a one is told.
     fn client_was_silent(&mut self, sink: &mut Sink) -> Option<Duration> {
-        let gap = sink.seen.at.since(self.client_spoke.take()?);
-        // One and a half times the keep alive, in whole numbers.
-        let allowed = self.keep_alive.saturating_mul(3).checked_div(2).unwrap_or_default();
-        if !self.keep_alive.is_zero() && gap > allowed {
+        let (gap, too_long) = self.silence(sink)?;
+        if too_long {
             sink.fact(&KEEP_ALIVE_MISSED, Value::Span(gap));
         }
         Some(gap)
+    }
+
+    /// How long the client was silent, and whether for too long.
+    fn silence(&mut self, sink: &Sink) -> Option<(Duration, bool)> {
+        let gap = sink.seen.at.since(self.client_spoke.take()?);
+        // One and a half times the keep alive, in whole numbers.
+        let allowed = self.keep_alive.saturating_mul(3).checked_div(2).unwrap_or_default();
+        Some((gap, !self.keep_alive.is_zero() && gap > allowed))
     }
 
     fn packet_ends(&mut self, role: Role, first: u8, length: u32, body: &[u8], sink: &mut Sink) {
@@ -301,6 +312,7 @@ impl Mqtt {
         match role {
             Role::Client => {
                 self.client_spoke = None;
+                self.silent_at_last = None;
                 self.pings.interrupt();
                 sink.fact(&INCOMPLETE, Value::Word("client"));
             }

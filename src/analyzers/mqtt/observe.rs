@@ -242,7 +242,8 @@ impl Mqtt {
                     anomaly("wrong-direction", sink);
                 }
                 // What the client does from here on is of no session.
-                self.client_was_silent(sink);
+                let silence = self.silence(sink).filter(|(_, too_long)| *too_long);
+                self.silent_at_last = silence.map(|(gap, _)| (gap, sink.seen)).or(self.silent_at_last);
                 &SERVER_DISCONNECT
             }
         };

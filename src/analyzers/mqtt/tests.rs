@@ -357,3 +357,22 @@ fn remaining_length_of_table_2_4() {
     let mut encoded = RemainingLength::default();
     assert_eq!([0xff, 0xff, 0xff, 0xff].map(|byte| encoded.push(byte)).last(), Some(&Err(Malformed)));
 }
+
+#[test]
+fn what_a_side_did_not_say_is_not_known_where_its_bytes_are_missing() {
+    let facts = |steps: &[Step], field: &str| run(steps).values(field).len();
+    let ping = [client(PLAIN), server(ACCEPTED), client(PING)];
+    assert_eq!(facts(&ping, "mqtt.ping_unanswered"), 1);
+    assert_eq!(facts(&[&ping[..], &[Step::Lacks(Role::Server)]].concat(), "mqtt.ping_unanswered"), 0);
+    assert_eq!(anomalies(&[server(ACCEPTED)]), ["connack-without-connect"]);
+    assert_eq!(anomalies(&[server(ACCEPTED), Step::Lacks(Role::Client)]), [""; 0]);
+    // Keep alive is ten seconds; the last of the client is half a minute old.
+    let silent = [client(PLAIN), server(ACCEPTED), server(b"\x31\x05\x00\x03x/y").at(30_000)];
+    assert_eq!(facts(&silent, "mqtt.keep_alive_missed"), 1);
+    assert_eq!(facts(&[&silent[..], &[Step::Lacks(Role::Client)]].concat(), "mqtt.keep_alive_missed"), 0);
+    let left = [client(CONNECT_5), server(b"\x20\x03\x00\x00\x00"), server(b"\xe0\x01\x8d").at(30_000)];
+    assert_eq!(facts(&left, "mqtt.keep_alive_missed"), 1);
+    for missing in [Step::Lacks(Role::Client), Step::Gap(Role::Client, 2, 30_000)] {
+        assert_eq!(facts(&[&left[..], &[missing]].concat(), "mqtt.keep_alive_missed"), 0);
+    }
+}

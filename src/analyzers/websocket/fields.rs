@@ -40,9 +40,11 @@ fields! {
     SERVER_CLOSE_REASON = "websocket.server_close_reason", "RFC 6455 section 7.1.6",
         "Reason in the server's first close frame.";
     CLOSED = "websocket.closed", "RFC 6455 section 7.1.3",
-        "Time of the first close frame of either side: the WebSocket's life ends.";
+        "Time of the first close frame of either side: the WebSocket's life ends. Not told where an earlier one may be \
+        among bytes of the other side that were missed.";
     CLOSED_BY = "websocket.closed_by", "RFC 6455 section 7.1.3",
-        "Side that sent the first close frame, as captured: `client` or `server`.";
+        "Side that sent the first close frame, as captured: `client` or `server`. Not told where an earlier one may be \
+        among bytes of the other side that were missed.";
     CLIENT_PING_PERIOD = "websocket.client_ping_period", "RFC 6455 section 5.5.2",
         "Median interval between pings of the client, told at the end.";
     SERVER_PING_PERIOD = "websocket.server_ping_period", "RFC 6455 section 5.5.2",

@@ -47,7 +47,8 @@ fn start(_: &Context) -> Box<dyn Analyzer> {
     Box::new(WebSocket {
         client: Side::default(),
         server: Side::default(),
-        closing: false,
+        closing: None,
+        told_closed: false,
         handed_over: false,
     })
 }
@@ -59,8 +60,10 @@ const MAX_CONTROL: usize = 125;
 struct WebSocket {
     client: Side,
     server: Side,
-    /// Either side sent a close frame.
-    closing: bool,
+    /// The side that sent the first close frame, and when.
+    closing: Option<(Role, Seen)>,
+    /// That was told.
+    told_closed: bool,
     /// The inner protocol was named.
     handed_over: bool,
 }
@@ -142,16 +145,19 @@ impl Analyzer for WebSocket {
     }
 
     fn end(&mut self, sink: &mut Sink) {
-        for (side, period, word) in [
-            (&mut self.client, &CLIENT_PING_PERIOD, "client"),
-            (&mut self.server, &SERVER_PING_PERIOD, "server"),
+        self.tell_closed(sink);
+        for (side, period, role) in [
+            (&mut self.client, &CLIENT_PING_PERIOD, Role::Client),
+            (&mut self.server, &SERVER_PING_PERIOD, Role::Server),
         ] {
             // Taken, so that it is told once, even if the flow was given up before its end.
             if let Some(median) = std::mem::take(&mut side.pings).median() {
                 sink.fact(period, Value::Span(median));
             }
-            if let Some(ping) = side.waits_since.take() {
-                sink.fact_at(ping, &PING_UNANSWERED, Value::Word(word));
+            if let Some(ping) = side.waits_since.take()
+                && sink.has_all_of(role.peer())
+            {
+                sink.fact_at(ping, &PING_UNANSWERED, Value::Word(word(role)));
             }
         }
     }
@@ -198,10 +204,20 @@ impl WebSocket {
             return;
         }
         self.side(role.peer()).waits_since = None;
-        if opcode == CLOSE && !self.closing {
-            self.closing = true;
-            sink.fact(&CLOSED, Value::Time(sink.seen.at));
-            sink.fact(&CLOSED_BY, Value::Word(if role == Role::Client { "client" } else { "server" }));
+        if opcode == CLOSE && self.closing.is_none() {
+            self.closing = Some((role, sink.seen));
+        }
+    }
+
+    /// Tells of the first close frame, if no earlier one of the other side may be among what is missing.
+    fn tell_closed(&mut self, sink: &mut Sink) {
+        let Some((role, seen)) = self.closing.filter(|_| !self.told_closed) else { return };
+        let peer = self.side(role.peer());
+        // What is missing after its own close frame does not matter.
+        if peer.closed || (!peer.lost && sink.has_all_of(role.peer())) {
+            self.told_closed = true;
+            sink.fact_at(seen, &CLOSED, Value::Time(seen.at));
+            sink.fact_at(seen, &CLOSED_BY, Value::Word(word(role)));
         }
     }
 
@@ -254,7 +270,7 @@ impl WebSocket {
         side.frame = None;
         side.pings.interrupt();
         self.side(role.peer()).waits_since = None;
-        sink.fact(&INCOMPLETE, Value::Word(if role == Role::Client { "client" } else { "server" }));
+        sink.fact(&INCOMPLETE, Value::Word(word(role)));
         sink.forward_gap(role);
         if self.client.lost && self.server.lost {
             self.end(sink);
@@ -267,6 +283,13 @@ impl WebSocket {
             Role::Client => &mut self.client,
             Role::Server => &mut self.server,
         }
+    }
+}
+
+fn word(role: Role) -> &'static str {
+    match role {
+        Role::Client => "client",
+        Role::Server => "server",
     }
 }
 
@@ -284,10 +307,7 @@ impl Side {
                     sink.fact(&ANOMALY, Value::Word("interrupted-message"));
                 }
                 if header.rsv1 {
-                    sink.fact(
-                        &COMPRESSED,
-                        Value::Word(if role == Role::Client { "client" } else { "server" }),
-                    );
+                    sink.fact(&COMPRESSED, Value::Word(word(role)));
                 }
                 Message { compressed: header.rsv1 }
             }

@@ -168,8 +168,30 @@ fn payload_is_not_decoded_once_nobody_wants_it() {
     let seen = Seen { at: crate::model::Timestamp::default(), frame: crate::model::FrameRef::default() };
     let mut sink = Sink::new(seen);
     sink.wants_payload = false;
-    let mut analyzer =
-        WebSocket { client: Side::default(), server: Side::default(), closing: false, handed_over: false };
+    let mut analyzer = WebSocket {
+        client: Side::default(),
+        server: Side::default(),
+        closing: None,
+        told_closed: false,
+        handed_over: false,
+    };
     analyzer.data(Role::Client, &masked(0x82, b"abc"), &mut sink);
     assert!(sink.forwarded.is_empty());
+}
+
+#[test]
+fn who_closed_is_not_known_where_the_other_may_have_done_so_before() {
+    let closes = server([0x88, 0x02, 0x03, 0xe8]);
+    let by = |steps: &[Step]| run(steps).values("websocket.closed_by");
+    assert_eq!(by(std::slice::from_ref(&closes)), [("server".to_owned(), 1)]);
+    for missing in [Step::Gap(Role::Client, 8, 0), Step::Lacks(Role::Client)] {
+        assert_eq!(by(&[missing.clone(), closes.clone()]), [], "{missing:?}");
+        // What is missing after the client's own close frame does not matter.
+        let both = [closes.clone(), client(masked(0x88, &[])), missing];
+        assert_eq!(by(&both), [("server".to_owned(), 1)]);
+        assert_eq!(run(&both).values("websocket.closed").len(), 1);
+    }
+    let ping = [server([0x89, 0]), Step::Lacks(Role::Client)];
+    assert_eq!(run(&ping[..1]).values("websocket.ping_unanswered").len(), 1);
+    assert_eq!(run(&ping).values("websocket.ping_unanswered"), []);
 }

@@ -1,13 +1,18 @@
 //! FTP (RFC 959), control connection, up to AUTH TLS (RFC 4217) or a login in the clear.
 //!
 //! Read: the greeting, whether TLS is offered, requested and accepted, whether a password is sent in the clear and
-//! whether the login succeeds. After an accepted AUTH the connection is TLS's. Not read: everything after a login, and
-//! data connections; not kept: user names, passwords, files.
+//! whether the login succeeds, and which data connections are announced. After an accepted AUTH the connection is TLS's.
+//! Not read: everything else after a login, and what data connections carry; not kept: user names, passwords, files.
+
+pub mod data;
 
 use super::dialogue::{Dialogue, Step, Talk, begins, code, first_line, mentions, words};
 use super::starttls::StartTls;
 use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink, text};
-use crate::model::{Transport, Value};
+use std::net::{IpAddr, SocketAddr};
+
+use crate::model::observation::Coming;
+use crate::model::{Observation, Transport, Value};
 
 fields! {
     GREETING = "ftp.greeting", "RFC 959 section 5.4",
@@ -106,14 +111,45 @@ fn client(input: &ProbeInput<'_>) -> Probe {
     if more { Probe::More } else { Probe::No }
 }
 
-fn start(_: &Context) -> Box<dyn Analyzer> {
-    Box::new(Dialogue::new(Ftp::default(), MAX_LINE, &STARTTLS))
+fn start(context: &Context) -> Box<dyn Analyzer> {
+    let (client, server) = (context.client.ip, context.server.ip);
+    Box::new(Dialogue::new(
+        Ftp { greeted: false, anonymous: false, client, server, data: 0 },
+        MAX_LINE,
+        &STARTTLS,
+    ))
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Ftp {
     greeted: bool,
     anonymous: bool,
+    client: IpAddr,
+    server: IpAddr,
+    /// Data connections announced so far.
+    data: u16,
+}
+
+/// Data connections of one control connection that are told.
+const MAX_DATA: u16 = 4096;
+
+impl Ftp {
+    /// The end `listener` waits for a data connection there; an address that a router translated is not the one of its
+    /// packets, so that its own counts too.
+    fn listens(&mut self, listener: Role, at: Option<(Option<IpAddr>, u16)>, sink: &mut Sink) -> Step {
+        let Some((ip, port)) = at else { return Step::Line };
+        let (own, orig) = match listener {
+            Role::Client => (self.client, self.server),
+            Role::Server => (self.server, self.client),
+        };
+        for ip in std::iter::once(own).chain(ip.filter(|ip| *ip != own)) {
+            let resp = SocketAddr::new(ip, port);
+            let coming = Coming { orig, resp, service: data::DEFINITION.id, seen: sink.seen };
+            sink.observe(Observation::Coming(Box::new(coming)));
+        }
+        self.data = self.data.saturating_add(1);
+        if self.data < MAX_DATA { Step::Line } else { Step::Finish }
+    }
 }
 
 impl Talk for Ftp {
@@ -121,6 +157,14 @@ impl Talk for Ftp {
         let mut words = words(line);
         let verb = words.next().unwrap_or_default().to_ascii_uppercase();
         let argument = words.next().unwrap_or_default().to_ascii_lowercase();
+        let where_to = match verb.as_slice() {
+            b"PORT" => data::six_numbers(&argument),
+            b"EPRT" => data::extended(&argument),
+            _ => None,
+        };
+        if where_to.is_some() {
+            return self.listens(Role::Client, where_to, sink);
+        }
         match verb.as_slice() {
             b"AUTH" if matches!(argument.as_slice(), b"tls" | b"tls-c" | b"ssl" | b"tls-p") => Step::AskTls,
             b"USER" => {
@@ -159,8 +203,10 @@ impl Talk for Ftp {
             ([b'4' | b'5', ..] | b"334", _) if asked => Step::RefuseTls,
             (b"230", _) => {
                 sink.fact(&LOGIN, Value::Word("accepted"));
-                Step::Finish
+                Step::Line
             }
+            (b"227", _) => self.listens(Role::Server, data::six_numbers(rest), sink),
+            (b"229", _) => self.listens(Role::Server, data::extended(rest), sink),
             (b"530", _) => {
                 sink.fact(&LOGIN, Value::Word("refused"));
                 Step::Line
@@ -216,6 +262,35 @@ mod tests {
         assert_eq!(facts.count(&CREDENTIALS), 1);
         assert_eq!(values(&facts, &LOGIN), ["refused", "accepted"]);
         assert!(facts.has(&ANONYMOUS));
+    }
+
+    #[test]
+    fn data_connections_are_announced() {
+        let talk: &[(Role, &[u8])] = &[
+            (S, b"220 x FTP\r\n"),
+            (C, b"USER anonymous\r\n"),
+            (S, b"230 in\r\n"),
+            (C, b"PASV\r\n"),
+            (S, b"227 Entering Passive Mode (10,0,0,9,4,1).\r\n"),
+            (C, b"EPSV\r\n"),
+            (S, b"229 Entering Extended Passive Mode (|||1026|)\r\n"),
+            (C, b"PORT 192,0,2,1,4,3\r\n"),
+            (C, b"EPRT |2|2001:db8::1|1028|\r\n"),
+            (C, b"PORT 192,0,2,1,4,999\r\n"),
+        ];
+        let coming = data::tests::announced(talk);
+        // The stand-in has the same address at both ends.
+        assert_eq!(
+            coming,
+            [
+                "192.0.2.1 > 192.0.2.1:1025",
+                "192.0.2.1 > 10.0.0.9:1025",
+                "192.0.2.1 > 192.0.2.1:1026",
+                "192.0.2.1 > 192.0.2.1:1027",
+                "192.0.2.1 > 192.0.2.1:1028",
+                "192.0.2.1 > [2001:db8::1]:1028",
+            ]
+        );
     }
 
     #[test]
