@@ -32,7 +32,6 @@ pub(super) struct Made {
     pub(super) parameters: Vec<Parameter>,
     pub(super) not_checkable: Vec<Statement>,
     pub(super) baseline: Vec<Baseline>,
-    pub(super) classes: BTreeMap<String, Class>,
     pub(super) kept: Vec<Kept>,
     pub(super) rest: BTreeMap<String, Vec<Rest>>,
     pub(super) one_sided: BTreeSet<String>,
@@ -79,7 +78,6 @@ fn number(entries: &[Entry], rows: Vec<Row>, classes: &mut Classes, lints: &mut 
         parameters: Vec::new(),
         not_checkable: Vec::new(),
         baseline: Vec::new(),
-        classes: BTreeMap::new(),
         kept: Vec::new(),
         rest: BTreeMap::new(),
         one_sided: BTreeSet::new(),
@@ -99,13 +97,12 @@ fn number(entries: &[Entry], rows: Vec<Row>, classes: &mut Classes, lints: &mut 
     }
     ports_that_differ(&made, lints);
     if !classes.names.contains_key(&Class::Controller(NTP.to_owned())) {
-        made.local_ntp(classes);
+        made.local_ntp(taken.name(NTP_ID, '-'), classes);
     }
     // A class that only infrastructure names needs nobody to bind it.
     let used: BTreeSet<&String> = made.slots.iter().map(|slot| &slot.parameter).collect();
     classes.names.retain(|_, name| used.contains(name));
     made.parameters = classes.parameters();
-    made.classes = classes.names.iter().map(|(class, name)| (name.clone(), class.clone())).collect();
     made
 }
 
@@ -193,7 +190,7 @@ impl Made {
     }
 
     /// Local NTP is permitted by default.
-    fn local_ntp(&mut self, classes: &mut Classes) {
+    fn local_ntp(&mut self, id: String, classes: &mut Classes) {
         let parameter = classes.name(&Class::Controller(NTP.to_owned()));
         self.slots.push(Slot {
             claim: self.claims.len(),
@@ -215,7 +212,7 @@ impl Made {
             encrypted: false,
         };
         self.claims.push(Claim {
-            id: NTP_ID.to_owned(),
+            id,
             title: "may ask local NTP servers, as any device with a MUD file".to_owned(),
             subject: DEVICE.to_owned(),
             level: Level::Allowed,

@@ -555,8 +555,7 @@ fn actions_inside_of_matches_are_found() {
 #[test]
 fn a_client_profile_is_written_in_the_names_of_the_module() {
     let profile = read(&file(&[TLS_YANG], &[TLS_YANG]));
-    let declaration = crate::profile::bind::bind(&std::sync::Arc::new(profile), &[], &[]).unwrap();
-    let json = export(&declaration, &Header::default()).json;
+    let json = export(&profile, &[], &[], &Header::default()).unwrap().json;
     for name in [
         "\"ietf-acl-tls:client-profiles\"",
         "\"tls-dtls-profile\"",

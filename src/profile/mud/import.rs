@@ -50,7 +50,6 @@ pub(super) fn profile(reader: &mut Reader<'_>, tree: &Item, origin: &str) -> Opt
         lints: Vec::new(),
         leaves: Vec::new(),
         others: Vec::new(),
-        classes: BTreeMap::new(),
         kept: Vec::new(),
         rest: BTreeMap::new(),
         one_sided: BTreeSet::new(),
@@ -380,7 +379,6 @@ fn assembled(made: Made, mut extras: Extras, told: &Told, origin: &str) -> Profi
     } else if !told.maker.is_empty() && !title.to_lowercase().contains(&told.maker.to_lowercase()) {
         title = format!("{} {title}", told.maker);
     }
-    extras.classes = made.classes;
     extras.kept = made.kept;
     extras.rest = made.rest;
     extras.one_sided = made.one_sided;

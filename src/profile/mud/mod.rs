@@ -19,6 +19,7 @@ mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(in crate::profile) use classes::EMPTY_LEAVES;
 pub use export::{Exported, Header, export};
 pub use lints::{KINDS as ODDITIES, Kind as Oddity};
 pub use tls::{OfferKind, TlsOffer};
@@ -49,8 +50,6 @@ pub struct Extras {
     leaves: Vec<(String, Json)>,
     /// What stands beside the container and the access lists.
     others: Vec<(String, Json)>,
-    /// What a parameter stands for.
-    classes: BTreeMap<String, Class>,
     /// Entries that no claim can say, by the id of their statement.
     kept: Vec<Kept>,
     /// What an entry says that is not compared, by the id of its claim.
@@ -83,10 +82,10 @@ impl std::fmt::Display for Dialect {
     }
 }
 
-/// A group of peers that the site knows and the file does not.
+/// A group of peers that the site knows and the file does not (RFC 8520 section 8).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Class {
-    /// `controller`: a class of services, or a role.
+pub enum Class {
+    /// `controller`: the URI of a class of services, or of a role.
     Controller(String),
     /// `my-controller`
     MyController,

@@ -21,8 +21,7 @@ fn files() -> Vec<PathBuf> {
 }
 
 fn back(profile: &Profile) -> (Profile, Exported) {
-    let declaration = bind::bind(&Arc::new(profile.clone()), &[], &[]).unwrap();
-    let exported = export(&declaration, &Header::default());
+    let exported = export(profile, &[], &[], &Header::default()).unwrap();
     let again =
         import(&exported.json, "exported").unwrap_or_else(|error| panic!("{error}\n{}", exported.json));
     (again, exported)

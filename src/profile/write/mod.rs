@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::bind::DEVICE;
 use super::load::DEFAULT_POLICY;
-use super::mud::TlsOffer;
+use super::mud::{Class, TlsOffer};
 use super::schema::{self, ANYONE, REFERENCE, UNBOUND};
 use super::{
     AddressSet, Claim, Condition, FlowRule, Identify, Level, LifetimeRule, Parameter, Peer, Ports, Profile,
@@ -205,10 +205,20 @@ fn parameters(out: &mut Entries, parameters: &[Parameter]) {
         if let Some(default) = &parameter.default {
             map.scalar("default", &default);
         }
+        if let Some(class) = &parameter.mud {
+            map.add("mud", mud_class(class));
+        }
         all.add(&parameter.name, map.map());
     }
     if !all.0.is_empty() {
         out.add("parameters", all.map());
+    }
+}
+
+fn mud_class(class: &Class) -> Tree {
+    match class.leaf() {
+        (leaf, Some(value)) => Tree::Map(vec![(leaf.to_owned(), Tree::of(&value))]),
+        (leaf, None) => Tree::of(&leaf),
     }
 }
 
