@@ -70,7 +70,12 @@ pub(super) fn import(args: &ImportArgs) -> Result<Exit> {
             "failed to import `{name}`: it is a profile already, not a MUD file"
         )));
     };
-    let text = write::yaml(&profile, &notes(&profile, &name));
+    let origin = format!("import of {name}");
+    let text = write::loadable_yaml(&profile, &notes(&profile, &name), &origin).map_err(|error| {
+        Error::Profile(format!(
+            "failed to import `{name}`: nothing is written, since it would not load again\n{error}"
+        ))
+    })?;
     put(args.output.as_deref(), &text)?;
     if !args.quiet {
         tell!(
