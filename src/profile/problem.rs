@@ -47,10 +47,11 @@ pub(super) fn render_files(what: &str, files: &[(&str, &str)], problems: &mut Ve
         let shown = usize::try_from(line).ok().and_then(|n| source.lines().nth(n.checked_sub(1)?));
         if let Some(text) = shown {
             let width = line.to_string().len().max(4);
-            let indent = usize::try_from(column.saturating_sub(1)).unwrap_or(0);
+            let column = usize::try_from(column.saturating_sub(1)).unwrap_or(0);
+            let (text, indent) = part(text, column);
             let rest = text.chars().count().saturating_sub(indent).max(1);
             let marks = usize::try_from(len).unwrap_or(1).clamp(1, rest);
-            let _ = write!(out, "\n{line:>width$} | {}", printable(text));
+            let _ = write!(out, "\n{line:>width$} | {}", printable(&text));
             let _ = write!(out, "\n{:>width$} | {}{}", "", " ".repeat(indent), "^".repeat(marks));
         }
     }
@@ -58,6 +59,14 @@ pub(super) fn render_files(what: &str, files: &[(&str, &str)], problems: &mut Ve
         let _ = write!(out, "\nand {} more", count - MAX_SHOWN);
     }
     out
+}
+
+/// The part of a line around a column, and where in it the column is: JSON may be one line of a megabyte.
+fn part(line: &str, column: usize) -> (String, usize) {
+    const WIDTH: usize = 200;
+    let before = column.saturating_sub(WIDTH / 2);
+    let from = if line.chars().nth(WIDTH).is_none() { 0 } else { before };
+    (line.chars().skip(from).take(WIDTH).collect(), column.saturating_sub(from))
 }
 
 /// ` (did you mean ...?)` for the candidate nearest to `given`, or nothing when none is near.
@@ -109,6 +118,17 @@ mod tests {
              a.yaml:2:3: claims.X-1: unknown key `requierd` (did you mean `required`?)\n   \
              2 |   requierd: {}\n     |   ^^^^^^^^"
         );
+    }
+
+    #[test]
+    fn of_a_long_line_the_part_around_the_place_is_shown() {
+        let line = format!("{}HERE{}", "a".repeat(5_000), "b".repeat(5_000));
+        let place = Place { line: 1, column: 5_001, len: 4 };
+        let mut problems = vec![Problem { file: 0, place, key: String::new(), message: "odd".into() }];
+        let text = render("profile", "a", &line, &mut problems);
+        let expected =
+            format!("\n   1 | {}HERE{}\n     | {}^^^^", "a".repeat(100), "b".repeat(96), " ".repeat(100));
+        assert!(text.ends_with(&expected), "{text}");
     }
 
     #[test]

@@ -5,13 +5,14 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
+use serde_saphyr::budget::BudgetBreach;
 
 /// Deepest nesting that a file may have; a profile needs six.
 const MAX_DEPTH: usize = 24;
-/// Most scalars, lists and mappings, aliases expanded.
-const MAX_NODES: usize = 200_000;
+/// Most scalars, lists and mappings, aliases expanded: what ten thousand claims have.
+const MAX_NODES: usize = 500_000;
 /// Largest file, in bytes.
-pub(super) const MAX_BYTES: usize = 4 << 20;
+pub(super) const MAX_BYTES: usize = 16 << 20;
 
 /// How large a file may be.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +80,10 @@ pub(super) fn parse(text: &str) -> Result<Item, (Place, String)> {
 /// As [`parse`].
 pub(super) fn parse_within(text: &str, bounds: Bounds) -> Result<Item, (Place, String)> {
     if text.len() > bounds.bytes {
-        let message = format!("the file has {} bytes (at most {} are read)", text.len(), bounds.bytes);
+        let message = format!(
+            "the file is larger than {} bytes, the most that is read: split it, or take out what is not needed",
+            bounds.bytes
+        );
         return Err((Place::default(), message));
     }
     // A list or a mapping has two, an alias one more.
@@ -119,12 +123,20 @@ fn message(error: &serde_saphyr::Error, bounds: Bounds) -> String {
         serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
             format!("the key `{key}` exists already")
         }
-        serde_saphyr::Error::Budget { .. } => {
-            format!(
-                "too large or too deep (at most {} values, aliases expanded, {MAX_DEPTH} levels deep)",
+        serde_saphyr::Error::Budget { breach, .. } => match breach {
+            BudgetBreach::Depth { .. } => {
+                format!(
+                    "lists and mappings stand too deep in each other (at most {MAX_DEPTH} levels are read)"
+                )
+            }
+            BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => format!(
+                "the file holds more than {} keys and values, the most that are read (what an alias stands for \
+                 counts): split it, or take out what is not needed",
                 bounds.nodes
-            )
-        }
+            ),
+            _ => "the file has too many anchors, aliases or documents: write out what they stand for"
+                .to_owned(),
+        },
         serde_saphyr::Error::MultipleDocuments { .. } => {
             "a second document begins here (one is read)".to_owned()
         }
@@ -237,6 +249,19 @@ mod tests {
         let (place, message) = parse("a: 1\nb: 2\na: 3\n").unwrap_err();
         assert_eq!(place.line, 3, "{message}");
         assert_eq!(message, "the key `a` exists already");
+    }
+
+    #[test]
+    fn what_is_too_large_is_told_in_words() {
+        let bounds = Bounds { bytes: 100, nodes: 4 };
+        for (text, expected) in [
+            ("[1, 2, 3, 4]".to_owned(), "the file holds more than 4 keys and values, the most that are read"),
+            (" ".repeat(101), "the file is larger than 100 bytes, the most that is read"),
+            ("[".repeat(30), "at most 24 levels are read"),
+        ] {
+            let (_, message) = parse_within(&text, bounds).unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        }
     }
 
     #[test]
