@@ -47,13 +47,16 @@ pub fn from_str_at(text: &str, origin: &str, path: &Path) -> Result<Profile> {
     from(File::of_text_at(text, origin, path))
 }
 
+/// Largest file, whatever it is.
+const MAX_READ: usize = if mud::MAX_BYTES > yaml::MAX_BYTES { mud::MAX_BYTES } else { yaml::MAX_BYTES };
+
 /// The text of a file of bounded size.
 pub(super) fn read_text(path: &Path, what: &str) -> Result<String> {
     let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(io)?;
     // One byte more than is read tells that there is more.
-    file.take(yaml::MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
+    file.take(MAX_READ as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
     String::from_utf8(bytes).map_err(|error| {
         let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
         let line = before.filter(|byte| **byte == b'\n').count() + 1;
@@ -150,20 +153,28 @@ fn declared(reader: &mut Reader<'_>, layers: &Layers<'_>, context: &mut Context)
             let Some((mut claim, parts)) = claim::claim(reader, &at, context) else { continue };
             let replaced = new_id(reader, &mut all, layers, file, (&at, &claim.id));
             claim.line = line(claim.line);
+            if !replaced {
+                all.claims.push((claim, parts));
+                continue;
+            }
             all.statements.retain(|other| other.id != claim.id);
             match all.claims.iter_mut().find(|(other, _)| other.id == claim.id) {
-                Some(old) if replaced => *old = (claim, parts),
-                _ => all.claims.push((claim, parts)),
+                Some(old) => *old = (claim, parts),
+                None => all.claims.push((claim, parts)),
             }
         }
         for at in optional_list(reader, map, "not_checkable") {
             let Some(mut statement) = statement(reader, &at, context) else { continue };
             let replaced = new_id(reader, &mut all, layers, file, (&at, &statement.id));
             statement.line = line(statement.line);
+            if !replaced {
+                all.statements.push(statement);
+                continue;
+            }
             all.claims.retain(|(other, _)| other.id != statement.id);
             match all.statements.iter_mut().find(|other| other.id == statement.id) {
-                Some(old) if replaced => *old = statement,
-                _ => all.statements.push(statement),
+                Some(old) => *old = statement,
+                None => all.statements.push(statement),
             }
         }
         let contradictions = contradictions(reader, map, &all.places);

@@ -11,8 +11,8 @@ use super::schema::{self, UNBOUND, keys};
 use super::value::{self, PeerWord};
 use super::yaml::Node;
 use super::{
-    AddressSet, Baseline, Identify, Parameter, ParameterKind, Peer, Role, TlsRule, VariantGroup, addresses, bind, flow_rule,
-    load, service,
+    AddressSet, Baseline, Identify, Parameter, ParameterKind, Peer, Role, TlsRule, VariantGroup, addresses,
+    bind, flow_rule, load, service,
 };
 
 /// Everything that claims may refer to.

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ace::Entry;
 use super::classes::{Classes, NTP, Taken};
-use super::groups::{Group, Row, united};
+use super::groups::{Group, Row, families, united};
 use super::json::Json;
 use super::lints::{self, Lints, shown};
+use super::order::Shadowing;
 use super::says::{Becomes, DYNAMIC, FIRST_USUAL, Who, becomes, is_group, own_id};
 use super::{Class, Kept, Rest, Side, titles};
 use crate::model::Transport;
@@ -15,8 +16,8 @@ use crate::model::finding::Way;
 use crate::profile::bind::DEVICE;
 use crate::profile::claim::nothing;
 use crate::profile::{
-    Baseline, Claim, FlowRule, Level, NamePattern, Parameter, Peer, Ports, Rule, Slot, SlotPart, Source,
-    Statement, TlsRule,
+    Baseline, Claim, FlowRule, Level, Parameter, Peer, Ports, Rule, Slot, SlotPart, Source, Statement,
+    TlsRule,
 };
 
 /// Infrastructure that every device needs before its access lists mean anything, and local DNS, which RFC 8520 appendix A
@@ -45,12 +46,22 @@ pub(super) fn make(entries: &[Entry], lints: &mut Lints) -> Made {
     let mut rows: Vec<Row> = Vec::new();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     let mut baseline: BTreeMap<Baseline, Vec<usize>> = BTreeMap::new();
+    let shadowing = Shadowing::new(entries);
     for (at, entry) in entries.iter().enumerate() {
         lints.entry = Some(at);
         match becomes(entry, &mut classes, lints) {
             Becomes::Baseline(item) => baseline.entry(item).or_default().push(at),
             Becomes::Statement(title, reason) => rows.push(Row::Statement(at, title, reason)),
             Becomes::Claim(says) => {
+                if let Some(other) = shadowing.of(entry, at, lints) {
+                    let reason = format!("{other} decides before it");
+                    rows.push(Row::Statement(at, format!("the entry {}", shown(&entry.name, 80)), reason));
+                    continue;
+                }
+                if entry.denies {
+                    let message = "the entry denies: it becomes a claim that forbids";
+                    lints.add(&lints::ACTION, entry.place, message);
+                }
                 let row = *known.entry(format!("{says:?}")).or_insert(rows.len());
                 match rows.get_mut(row) {
                     Some(Row::Claim(group)) => group.take(at, entry, says.begins),
@@ -61,7 +72,7 @@ pub(super) fn make(entries: &[Entry], lints: &mut Lints) -> Made {
     }
     lints.entry = None;
     tell_baseline(entries, &baseline, lints);
-    let rows = united(rows);
+    let rows = united(families(rows));
     let mut made = number(entries, rows, &mut classes, lints);
     made.baseline = ALWAYS.into_iter().chain(baseline.into_keys()).collect();
     made.baseline.sort_unstable();
@@ -118,7 +129,7 @@ impl Made {
         for who in &group.whos {
             peers.extend(match who {
                 Who::Anyone => None,
-                Who::Name(name) => Some(Peer::Name(NamePattern::Exact(name.clone()))),
+                Who::Name(name) => Some(Peer::Name(name.clone())),
                 Who::Network(network) => Some(Peer::Network(*network)),
                 Who::Local => Some(Peer::Local),
                 Who::Class(name) => {

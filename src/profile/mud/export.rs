@@ -14,9 +14,9 @@ use super::frame::{MAX_NAME, list};
 use super::json::Json;
 use super::says::is_group;
 use super::{CONTAINER, Class, Extras, NTH, Side, bare, tls};
+use crate::error::Result;
 use crate::model::Transport;
 use crate::model::finding::Way;
-use crate::error::Result;
 use crate::profile::bind::{self, DEVICE};
 use crate::profile::{
     BoundClaim, Claim, ClaimState, Condition, Declaration, FlowRule, Level, NamePattern, Parameter, Peer,
@@ -263,7 +263,8 @@ impl Writer<'_> {
         if line.way.is_some() && line.port.is_none() && !directed {
             let one_sided = self.extras.is_some_and(|extras| extras.one_sided.contains(id));
             if !one_sided
-                && rule.peers.iter().any(|peer| !matches!(peer, Peer::Network(net) if is_group(net)))
+                && (rule.peers.is_empty()
+                    || rule.peers.iter().any(|peer| !matches!(peer, Peer::Network(net) if is_group(net))))
             {
                 let what = line
                     .transport
@@ -325,7 +326,10 @@ impl Writer<'_> {
                 }
                 part => part,
             };
-            matches.object(part).push((rest.key.clone(), rest.value.clone()));
+            // A type of ICMP that is kept goes before that of an echo.
+            let leaves = matches.object(part);
+            leaves.retain(|(key, _)| bare(key) != bare(&rest.key));
+            leaves.push((rest.key.clone(), rest.value.clone()));
         }
         let action = if line.claim.level == Level::Forbidden { "drop" } else { "accept" };
         ace(&name(&line.claim.id, nth), matches, Json::map([("forwarding", Json::text(action))]))

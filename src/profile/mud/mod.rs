@@ -13,6 +13,7 @@ mod groups;
 mod import;
 mod json;
 mod lints;
+mod order;
 mod says;
 mod titles;
 mod tls;
@@ -26,12 +27,16 @@ pub use tls::{OfferKind, TlsOffer};
 
 use super::lint::Lint;
 use super::yaml::{Item, Node};
-use super::{Profile, problem, read, yaml};
+use super::{Profile, problem, read, write, yaml};
 use crate::error::{Error, Result};
 use json::Json;
 
 /// The container that makes a file a Manufacturer Usage Description.
 const CONTAINER: &str = "ietf-mud:mud";
+/// Largest file, in bytes.
+pub(super) const MAX_BYTES: usize = import::BOUNDS.bytes;
+/// What a profile calls the document that it is from; the URL of the file follows.
+const DOCUMENT: &str = "MUD file";
 /// What the names of access lists begin with that were written from a profile: the names of their entries are ids of claims.
 const OURS: &str = "wireclaim-";
 /// What parts the id of a claim from a number, where a claim needs several entries.
@@ -138,7 +143,7 @@ pub(super) fn is_mud(text: &str) -> bool {
 /// [`Error::Profile`] with every problem of the text, each with line, column and key.
 pub(super) fn import(text: &str, origin: &str) -> Result<Profile> {
     let mut reader = read::Reader::new(text);
-    let profile = match yaml::parse(text) {
+    let profile = match yaml::parse_within(text, import::BOUNDS) {
         Ok(tree) => import::profile(&mut reader, &tree, origin),
         Err((place, message)) => {
             reader.problem(place, "", message);
@@ -149,6 +154,19 @@ pub(super) fn import(text: &str, origin: &str) -> Result<Profile> {
         Some(profile) if reader.problems.is_empty() => Ok(profile),
         _ => Err(Error::Profile(problem::render("MUD file", origin, text, &mut reader.problems))),
     }
+}
+
+/// The text of the profile that a Manufacturer Usage Description is, for one that extends it.
+///
+/// # Errors
+/// As [`import`].
+pub(super) fn as_yaml(text: &str, origin: &str) -> Result<String> {
+    Ok(write::yaml(&import(text, origin)?, &write::Notes::default()))
+}
+
+/// Whether a profile is what a Manufacturer Usage Description says, read from it or from its import.
+pub(super) fn describes(profile: &Profile) -> bool {
+    profile.mud.is_some() || profile.document.starts_with(DOCUMENT)
 }
 
 /// A key without the name of its module.
@@ -168,5 +186,8 @@ fn find<'n>(item: &'n Item, names: &[&str]) -> Option<(&'n str, &'n Item)> {
 #[cfg(test)]
 #[path = "constructs_tests.rs"]
 mod constructs;
+#[cfg(test)]
+#[path = "entries_tests.rs"]
+mod entries;
 #[cfg(test)]
 mod tests;

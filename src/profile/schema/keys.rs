@@ -1,11 +1,11 @@
 //! Every key of a profile: its meaning, and what its value may be.
 
+use super::super::mud::EMPTY_LEAVES;
 use super::forms::{
     BITS, CHAIN, CODE_POINT, COMPARISON, CONDITION, COUNT, DATE, DURATION, EXACT_NAME, ID, IP_PROTOCOL,
     KEY_NAME, NAME, OFFERED_VERSION, OPTION, OUI, PEER, POLICY, PORT, PORT_RANGES, PROFILE_NAME, REFERENCE,
     SHA256, SUITE, TEXT, TLS_VERSION,
 };
-use super::super::mud::EMPTY_LEAVES;
 use super::{BASELINE, KINDS, Key, LEVELS, Mapping, Need, SEVERITIES, Value, words};
 
 /// Ways and special rules: exactly one says what a rule is about.
