@@ -253,13 +253,17 @@ mod tests {
 
     #[test]
     fn what_is_too_large_is_told_in_words() {
-        let bounds = Bounds { bytes: 100, nodes: 4 };
-        for (text, expected) in [
-            ("[1, 2, 3, 4]".to_owned(), "the file holds more than 4 keys and values, the most that are read"),
-            (" ".repeat(101), "the file is larger than 100 bytes, the most that is read"),
-            ("[".repeat(30), "at most 24 levels are read"),
+        let deep = format!("{}1{}", "[".repeat(30), "]".repeat(30));
+        for (text, nodes, expected) in [
+            (
+                "[1, 2, 3, 4]".to_owned(),
+                4,
+                "the file holds more than 4 keys and values, the most that are read",
+            ),
+            (" ".repeat(101), 4, "the file is larger than 100 bytes, the most that is read"),
+            (deep, 1_000, "at most 24 levels are read"),
         ] {
-            let (_, message) = parse_within(&text, bounds).unwrap_err();
+            let (_, message) = parse_within(&text, Bounds { bytes: 100, nodes }).unwrap_err();
             assert!(message.contains(expected), "{message}");
         }
     }
