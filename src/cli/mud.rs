@@ -1,7 +1,6 @@
 //! `wireclaim profile import` and `export`: Manufacturer Usage Descriptions (RFC 8520) as profiles, and the reverse.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
 
@@ -10,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::model::text::printable;
 use crate::profile::mud::{self, Header};
 use crate::profile::write::{self, Notes};
-use crate::profile::{Profile, bind, builtin};
+use crate::profile::{Profile, builtin};
 use crate::report::Output;
 
 #[derive(Debug, Args)]
@@ -71,7 +70,12 @@ pub(super) fn import(args: &ImportArgs) -> Result<Exit> {
             "failed to import `{name}`: it is a profile already, not a MUD file"
         )));
     };
-    let text = write::yaml(&profile, &notes(&profile, &name));
+    let origin = format!("import of {name}");
+    let text = write::loadable_yaml(&profile, &notes(&profile, &name), &origin).map_err(|error| {
+        Error::Profile(format!(
+            "failed to import `{name}`: nothing is written, since it would not load again\n{error}"
+        ))
+    })?;
     put(args.output.as_deref(), &text)?;
     if !args.quiet {
         tell!(
@@ -124,7 +128,7 @@ fn notes(profile: &Profile, name: &str) -> Notes {
 
 /// Writes a profile as a MUD file.
 pub(super) fn export(args: &ExportArgs) -> Result<Exit> {
-    let profile = Arc::new(builtin::open(&args.profile)?);
+    let profile = builtin::open(&args.profile)?;
     let sets: Vec<(String, String)> = args
         .set
         .iter()
@@ -134,9 +138,8 @@ pub(super) fn export(args: &ExportArgs) -> Result<Exit> {
                 .ok_or_else(|| Error::Usage(format!("failed to read `--set {text}`: expected NAME=VALUE")))
         })
         .collect::<Result<_>>()?;
-    let declaration = bind::bind(&profile, &args.variant, &sets)?;
     let header = Header { url: args.mud_url.clone(), updated: args.last_update.clone() };
-    let exported = mud::export(&declaration, &header);
+    let exported = mud::export(&profile, &args.variant, &sets, &header)?;
     put(args.output.as_deref(), &exported.json)?;
     if !args.quiet {
         for (id, note) in &exported.notes {

@@ -42,15 +42,18 @@ pub fn bind_as(
     let profile = &seen_by(profile, subject)?;
     let chosen = choose(profile, variants)?;
     let values = values(profile, sets)?;
+    let mut slots_of: BTreeMap<usize, Vec<&Slot>> = BTreeMap::new();
+    for slot in &profile.slots {
+        slots_of.entry(slot.claim).or_default().push(slot);
+    }
     let claims = profile
         .claims
         .iter()
         .enumerate()
         .map(|(index, claim)| {
-            let slots: Vec<&Slot> = profile.slots.iter().filter(|slot| slot.claim == index).collect();
             let mut claim = claim.clone();
             let mut state = state(&claim, subject, &chosen, &values);
-            for slot in slots {
+            for slot in slots_of.get(&index).into_iter().flatten().copied() {
                 match values.get(slot.parameter.as_str()) {
                     Some(text) => fill(&mut claim, slot, text, profile)?,
                     None if matches!(state, ClaimState::Active | ClaimState::Noted(_)) => {

@@ -145,6 +145,7 @@ pub(super) fn transports(
             reader.wrong(&at, "what `ip` names has no ports and does not go with `tcp` or `udp`");
         }
         let mut others = reader.each(&at, value::ip_protocol);
+        others.retain(|other| !transports.contains(other));
         others.sort_unstable();
         others.dedup();
         transports.extend(others);

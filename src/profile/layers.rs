@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::builtin;
 use super::load::{self, key_name};
+use super::mud;
 use super::problem::{self, Problem, near_or_all, quoted};
 use super::read::{At, Map, Reader};
 use super::schema::keys;
@@ -121,7 +122,12 @@ fn beside(file: &File, name: &str) -> std::result::Result<File, String> {
         let path = path.display();
         return Err(format!("expected a built-in profile or a file, got `{name}`: no file `{path}`{hint}"));
     }
-    File::open(&path).map_err(|error| error.to_string())
+    let parent = File::open(&path).map_err(|error| error.to_string())?;
+    if !mud::is_mud(&parent.text) {
+        return Ok(parent);
+    }
+    let text = mud::as_yaml(&parent.text, &parent.origin).map_err(|error| error.to_string())?;
+    Ok(File { text, ..parent })
 }
 
 /// An error in a file before its keys are read.

@@ -47,9 +47,12 @@ pub fn from_str_at(text: &str, origin: &str, path: &Path) -> Result<Profile> {
     from(File::of_text_at(text, origin, path))
 }
 
+/// Largest file, whatever it is.
+const MAX_READ: usize = if mud::MAX_BYTES > yaml::MAX_BYTES { mud::MAX_BYTES } else { yaml::MAX_BYTES };
+
 /// The text of a file of bounded size.
 pub(super) fn read_text(path: &Path, what: &str) -> Result<String> {
-    files::text(path, yaml::MAX_BYTES as u64, what)
+    files::text(path, MAX_READ as u64, what)
 }
 
 fn from(file: File) -> Result<Profile> {
@@ -140,20 +143,28 @@ fn declared(reader: &mut Reader<'_>, layers: &Layers<'_>, context: &mut Context)
             let Some((mut claim, parts)) = claim::claim(reader, &at, context) else { continue };
             let replaced = new_id(reader, &mut all, layers, file, (&at, &claim.id));
             claim.line = line(claim.line);
+            if !replaced {
+                all.claims.push((claim, parts));
+                continue;
+            }
             all.statements.retain(|other| other.id != claim.id);
             match all.claims.iter_mut().find(|(other, _)| other.id == claim.id) {
-                Some(old) if replaced => *old = (claim, parts),
-                _ => all.claims.push((claim, parts)),
+                Some(old) => *old = (claim, parts),
+                None => all.claims.push((claim, parts)),
             }
         }
         for at in optional_list(reader, map, "not_checkable") {
             let Some(mut statement) = statement(reader, &at, context) else { continue };
             let replaced = new_id(reader, &mut all, layers, file, (&at, &statement.id));
             statement.line = line(statement.line);
+            if !replaced {
+                all.statements.push(statement);
+                continue;
+            }
             all.claims.retain(|(other, _)| other.id != statement.id);
             match all.statements.iter_mut().find(|other| other.id == statement.id) {
-                Some(old) if replaced => *old = statement,
-                _ => all.statements.push(statement),
+                Some(old) => *old = statement,
+                None => all.statements.push(statement),
             }
         }
         let contradictions = contradictions(reader, map, &all.places);

@@ -136,6 +136,8 @@ pub struct Parameter {
     pub default: Option<String>,
     /// What to bind it to, for messages.
     pub help: String,
+    /// The group of peers that it stands for in a Manufacturer Usage Description.
+    pub mud: Option<mud::Class>,
 }
 
 /// What a parameter may hold.
@@ -348,7 +350,7 @@ pub enum Peer {
 }
 
 /// A name or a documented wildcard; lower-case A-labels without final dot.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NamePattern {
     /// `my.farm.bot`
     Exact(String),

@@ -148,8 +148,16 @@ pub(super) const BASELINE: &[(&str, Baseline)] = &[
 ];
 
 /// Words of `ip`: protocols above IP without ports, by number (IANA, Assigned Internet Protocol Numbers).
-pub(super) const IP_PROTOCOLS: &[(&str, u8)] =
-    &[("igmp", 2), ("gre", 47), ("esp", 50), ("ah", 51), ("ospf", 89), ("sctp", 132)];
+pub(super) const IP_PROTOCOLS: &[(&str, u8)] = &[
+    ("icmp", 1),
+    ("igmp", 2),
+    ("gre", 47),
+    ("esp", 50),
+    ("ah", 51),
+    ("icmpv6", 58),
+    ("ospf", 89),
+    ("sctp", 132),
+];
 
 /// TLS versions as written and as on the wire.
 pub(super) const TLS_VERSIONS: &[(&str, u16)] =

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use super::claim::Context;
 use super::layers::Layers;
-use super::problem::near_or_all;
+use super::mud::{Class, EMPTY_LEAVES};
+use super::problem::{near_or_all, quoted};
 use super::read::{At, Reader};
 use super::schema::{self, UNBOUND, keys};
 use super::value::{self, PeerWord};
+use super::yaml::Node;
 use super::{
-    AddressSet, Baseline, Identify, Parameter, Peer, Role, TlsRule, VariantGroup, addresses, bind, flow_rule,
-    load, service,
+    AddressSet, Baseline, Identify, Parameter, ParameterKind, Peer, Role, TlsRule, VariantGroup, addresses,
+    bind, flow_rule, load, service,
 };
 
 /// Everything that claims may refer to.
@@ -145,9 +147,27 @@ fn parameters(reader: &mut Reader<'_>, layers: &Layers<'_>, variants: &[VariantG
             let text = reader.text(&at)?;
             reader.accept(&at, load::check_value(kind, &text)).map(|()| text)
         });
-        parameters.push(Parameter { name: entry.name.to_owned(), kind, default, help });
+        let mud = map.get("mud").and_then(|at| mud_class(reader, &at, kind));
+        parameters.push(Parameter { name: entry.name.to_owned(), kind, default, help, mud });
     }
     parameters
+}
+
+/// The group of peers that a parameter stands for in a MUD file.
+fn mud_class(reader: &mut Reader<'_>, at: &At<'_>, kind: ParameterKind) -> Option<Class> {
+    if kind != ParameterKind::Peers {
+        reader.wrong(at, "`mud` goes with `kind: peers`");
+    }
+    if !matches!(at.item.value, Node::Map(_)) {
+        let leaf = reader.known(at, "group of peers", EMPTY_LEAVES)?;
+        return Class::of_leaf(&leaf, String::new());
+    }
+    let map = reader.mapping(at, &keys::MUD_CLASS)?;
+    let [(leaf, _)] = map.present(keys::MUD_CLASS.one_of)[..] else {
+        reader.wrong(at, format!("expected exactly one of {}", quoted(keys::MUD_CLASS.names())));
+        return None;
+    };
+    Class::of_leaf(leaf, reader.optional(&map, leaf)?)
 }
 
 fn groups(reader: &mut Reader<'_>, layers: &Layers<'_>, context: &Context) -> BTreeMap<String, Vec<Peer>> {

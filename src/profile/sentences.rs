@@ -352,6 +352,7 @@ fn transport_word(transport: Transport) -> String {
             word if word.parse::<u8>().is_ok() => format!("IP protocol {word}"),
             word => word.to_uppercase(),
         },
+        Transport::Icmpv6 => "ICMPv6".to_owned(),
         other => other.to_string().to_uppercase(),
     }
 }

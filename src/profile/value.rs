@@ -34,14 +34,15 @@ pub(super) fn port(text: &str) -> Result<u16, String> {
     }
 }
 
-/// A protocol above IP that has no key of its own: its number, or a word for it.
+/// A protocol above IP that has no ports: its number, or a word for it.
 pub(super) fn ip_protocol(text: &str) -> Result<Transport, String> {
     let word = IP_PROTOCOLS.iter().find(|(word, _)| *word == text).map(|(_, number)| *number);
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     match word.or_else(|| text.parse().ok().filter(|_| digits)) {
         Some(6) => Err("TCP has the key `tcp`".to_owned()),
         Some(17) => Err("UDP has the key `udp`".to_owned()),
-        Some(1 | 58) => Err("ICMP and ICMPv6 have the key `icmp`".to_owned()),
+        Some(1) => Ok(Transport::Icmp),
+        Some(58) => Ok(Transport::Icmpv6),
         Some(number) => Ok(Transport::Other(number)),
         None => {
             let words: Vec<&str> = words(IP_PROTOCOLS).collect();

@@ -10,10 +10,10 @@ use serde_saphyr::Spanned;
 
 /// Deepest nesting that a file may have; a profile needs six.
 const MAX_DEPTH: usize = 24;
-/// Most scalars, lists and mappings, aliases expanded.
-const MAX_NODES: usize = 200_000;
+/// Most scalars, lists and mappings, aliases expanded: what ten thousand claims have.
+const MAX_NODES: usize = 500_000;
 /// Largest file, in bytes.
-pub(super) const MAX_BYTES: usize = 4 << 20;
+pub(super) const MAX_BYTES: usize = 16 << 20;
 
 /// How large a file may be.
 #[derive(Debug, Clone, Copy)]
@@ -81,7 +81,8 @@ pub(super) fn parse(text: &str) -> Result<Item, (Place, String)> {
 /// As [`parse`].
 pub(super) fn parse_within(text: &str, bounds: Bounds) -> Result<Item, (Place, String)> {
     if text.len() > bounds.bytes {
-        let message = format!("it has more than {} MiB, and no more is read", bounds.bytes >> 20);
+        let message =
+            format!("it has more than {} MiB, the most that is read (split it)", bounds.bytes >> 20);
         return Err((Place::default(), message));
     }
     // A list or a mapping has two, an alias one more.
@@ -228,6 +229,18 @@ mod tests {
         for text in ["a:\n\tb: 1\n", "list:\n  - a: x\n\tb: y\n"] {
             let (_, message) = parse(text).unwrap_err();
             assert!(message.ends_with(" (indent with blanks)"), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_is_told_in_words() {
+        let deep = format!("{}1{}", "[".repeat(30), "]".repeat(30));
+        for (text, nodes, expected) in [
+            ("[1, 2, 3, 4]".to_owned(), 4, "too large: at most 4 keys and values are read"),
+            (deep, 1_000, "at most 24 levels are read"),
+        ] {
+            let (_, message) = parse_within(&text, Bounds { bytes: 100, nodes }).unwrap_err();
+            assert!(message.contains(expected), "{message}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! What every device needs and documents forget: name resolution, and a way to tell the device itself.
 
-use super::super::{Baseline, Identify, Peer};
+use super::super::{Baseline, Identify, Peer, mud};
 use super::transport::level_key;
 use super::{Code, Declared, Family, Level, Lint, Severity, Subject};
 use crate::model::finding::Way;
@@ -46,7 +46,8 @@ fn names_without_dns(subject: &Subject<'_>, lints: &mut Vec<Lint>) {
         let message = "names a peer, and neither the baseline nor a claim allows DNS".to_owned();
         let remedy = "add `dns` to `baseline`, or a claim for port 53";
         lints.push(subject.about(&DNS, first.claim, level_key(first.claim), message, remedy));
-    } else if !profile.document.is_empty() {
+    } else if !profile.document.is_empty() && !mud::describes(profile) {
+        // Whoever enforces a MUD file permits DNS without being told (RFC 8520 appendix A).
         let message = "names peers, and the document never says that the device needs DNS: only the profile's baseline \
                        allows it"
             .to_owned();

@@ -115,7 +115,9 @@ fn ages_are_counted_to_the_given_day() {
                    - {id: A, title: t, required: {out: a.example.com, tcp: 443}, silent: true}\n";
     let (profile, _) = profile(example);
     let old = |as_of| {
-        lint_on(&profile, Terms { as_of, ..Terms::default() }).iter().any(|lint| lint.code == "reviewed-long-ago")
+        lint_on(&profile, Terms { as_of, ..Terms::default() })
+            .iter()
+            .any(|lint| lint.code == "reviewed-long-ago")
     };
     assert!(!old(None) && !old(Some("2027-05")));
     assert!(old(Some("2027-06-30")));

@@ -47,6 +47,8 @@ pub(super) struct Parts {
     pub(super) own_ports: Option<Ports>,
     /// `direction-initiated`
     pub(super) begun: Option<Way>,
+    /// Anything of ICMP is asked for.
+    pub(super) icmp: bool,
     pub(super) icmp_type: Option<u8>,
     pub(super) classes: Vec<Class>,
     pub(super) local: bool,
@@ -60,6 +62,8 @@ pub(super) struct Parts {
     pub(super) broken: Option<String>,
 }
 
+/// Why an entry is left out whose packets would be of two protocols.
+const TWO_PROTOCOLS: &str = "its two protocols contradict each other";
 /// Containers that only group leaves, and whose leaves are told apart by it.
 const CONTAINERS: &[&str] = &[
     "l1", "l2", "l3", "l4", "l5", "eth", "eth-acl", "ethernet", "ipv4", "ipv4-acl", "ipv6", "ipv6-acl",
@@ -94,7 +98,11 @@ pub(super) struct Walk<'a, 'r, 's> {
     pub(super) reader: &'r mut Reader<'s>,
     pub(super) lints: &'a mut Lints,
     pub(super) side: Side,
+    /// The entry, for people.
+    pub(super) entry: String,
     pub(super) parts: Parts,
+    /// Where and how ICMP is narrowed.
+    pub(super) narrowed: Vec<(Place, String)>,
     /// `actions` inside of `matches`, as the example of RFC 9761 has them.
     pub(super) actions: Option<Json>,
     /// The protocol that containers imply, and the container.
@@ -127,15 +135,32 @@ impl Walk<'_, '_, '_> {
     fn enters(&mut self, name: &str) {
         self.parts.ip |= !name.starts_with("eth") && !name.starts_with("mud") && !name.starts_with('l');
         match name {
-            "tcp" | "tcp-acl" => self.implied = Some((6, "tcp")),
-            "udp" | "udp-acl" => self.implied = Some((17, "udp")),
+            "tcp" | "tcp-acl" => self.implies(6, "tcp"),
+            "udp" | "udp-acl" => self.implies(17, "udp"),
+            "icmp" | "icmp-acl" | "icmpv6" => self.parts.icmp = true,
             _ => {}
+        }
+    }
+
+    fn implies(&mut self, number: u8, container: &'static str) {
+        if self.implied.is_some_and(|(other, _)| other != number) {
+            self.parts.broken = Some(TWO_PROTOCOLS.to_owned());
+        }
+        self.implied = Some((number, container));
+    }
+
+    fn protocol(&mut self, place: Place, at: &At<'_>) {
+        let Some(number) = self.number(at, protocol_by_name) else { return };
+        if let Some(other) = self.parts.protocol.replace(number).filter(|other| *other != number) {
+            let message = format!("`protocol` is {other} and {number}");
+            self.lints.add(&lints::PROTOCOL, place, message);
+            self.parts.broken = Some(TWO_PROTOCOLS.to_owned());
         }
     }
 
     fn leaf(&mut self, part: &str, name: &str, key: &str, place: Place, at: &At<'_>) {
         match name {
-            "protocol" | "next-header" => self.parts.protocol = self.number(at, protocol_by_name),
+            "protocol" | "next-header" => self.protocol(place, at),
             "dst-dnsname" | "src-dnsname" => self.name(name, at),
             "destination-ipv4-network"
             | "source-ipv4-network"
@@ -149,6 +174,7 @@ impl Walk<'_, '_, '_> {
             | "source-port-range-or-operator" => self.port(name, at),
             "direction-initiated" => self.direction(at),
             "type" | "code" if part.starts_with("icmp") => self.icmp(part, name, key, at),
+            "rest-of-header" if part.starts_with("icmp") => self.unknown(part, name, key, place, at),
             "ethertype" => self.parts.ethertype = self.ethertype(at),
             // Which host on the link it is, the address says better.
             "destination-mac-address"
@@ -172,11 +198,7 @@ impl Walk<'_, '_, '_> {
     fn unknown(&mut self, part: &str, name: &str, key: &str, place: Place, at: &At<'_>) {
         self.parts.rest.push(Rest { part: part.into(), key: key.into(), value: Json::of(at.item) });
         if NARROWING.contains(&name) {
-            self.lints.add(
-                &lints::NOT_COMPARED,
-                place,
-                format!("`{name}` narrows the entry and is not compared with traffic"),
-            );
+            self.lints.not_compared(&self.entry, place, &format!("`{name}` narrows it"));
         } else {
             let message = format!("the node `{}` is unknown", shown(key, 80));
             self.lints.add(&lints::UNKNOWN, place, message);
@@ -197,6 +219,12 @@ impl Walk<'_, '_, '_> {
         let Some(text) = self.reader.text(at) else { return };
         if !self.is_peers(key) {
             self.own_side(key, at);
+            return;
+        }
+        if let Ok(address) = text.parse::<IpAddr>() {
+            let message = format!("`{key}` is the address {address} and no name; taken as that address");
+            self.lints.add(&lints::NAME, at.place(), message);
+            self.parts.networks.push(IpNet::from(address));
             return;
         }
         match value::name_pattern(&text) {
@@ -289,7 +317,8 @@ impl Walk<'_, '_, '_> {
                 let message = format!("the operator `{}` stands beside a range of ports", shown(&word, 20));
                 self.lints.add(&lints::OPERATOR, at.place(), message);
             }
-            let low = self.one_port(&lower)?;
+            // A range from 0 is one from the first port there is.
+            let low = self.first_port(&lower)?;
             let high = match &upper {
                 Some(upper) => self.one_port(upper)?,
                 None => low,
@@ -304,14 +333,18 @@ impl Walk<'_, '_, '_> {
             self.reader.problem(map.place, &map.key, "expected `port`, or `lower-port` and `upper-port`");
             return None;
         };
-        let port = self.one_port(&port)?;
+        let port = if word == "gte" { self.first_port(&port)? } else { self.one_port(&port)? };
         let ranges = match word.as_str() {
             "eq" => vec![(port, port)],
             "neq" | "ne" => return Some(Ports::Except(vec![(port, port)])),
             "lte" => vec![(1, port)],
-            "lt" => vec![(1, port.checked_sub(1).filter(|last| *last > 0)?)],
+            "lt" if port > 1 => vec![(1, port.saturating_sub(1))],
             "gte" => vec![(port, u16::MAX)],
-            "gt" => vec![(port.checked_add(1)?, u16::MAX)],
+            "gt" if port < u16::MAX => vec![(port.saturating_add(1), u16::MAX)],
+            "lt" | "gt" => {
+                self.reader.wrong(at, format!("no port is `{word}` {port}"));
+                return None;
+            }
             other => {
                 let at = operator.map_or_else(|| at.clone(), |(_, at)| at);
                 let message = format!(
@@ -329,6 +362,13 @@ impl Walk<'_, '_, '_> {
         self.reader.read(at, value::port)
     }
 
+    fn first_port(&mut self, at: &At<'_>) -> Option<u16> {
+        if matches!(&at.item.value, Node::Text(text) | Node::Inferred(text) if text == "0") {
+            return Some(1);
+        }
+        self.one_port(at)
+    }
+
     fn direction(&mut self, at: &At<'_>) {
         let Some(text) = self.reader.text(at) else { return };
         self.parts.begun = match text.as_str() {
@@ -342,18 +382,18 @@ impl Walk<'_, '_, '_> {
         };
     }
 
-    /// An echo says who begins, and is what a claim about ICMP says; other types and their codes are not compared.
+    /// An echo says who begins. No claim is about one type or code.
     fn icmp(&mut self, part: &str, name: &str, key: &str, at: &At<'_>) {
         let Some(number) = self.number::<u8>(at, |_| None) else { return };
         if name == "type" {
             self.parts.icmp_type = Some(number);
         }
+        // What is written is that of an echo where nothing else is kept.
         let usual = if name == "type" { matches!(number, 0 | 8 | 128 | 129) } else { number == 0 };
         if !usual {
             self.parts.rest.push(Rest { part: part.into(), key: key.into(), value: Json::bare(&number) });
-            let message = format!("the ICMP {name} {number} is not compared: the claim is about all of ICMP");
-            self.lints.add(&lints::NOT_COMPARED, at.place(), message);
         }
+        self.narrowed.push((at.place(), format!("`{name}` {number}")));
     }
 
     fn ethertype(&mut self, at: &At<'_>) -> Option<u16> {
@@ -405,15 +445,25 @@ impl Walk<'_, '_, '_> {
         set
     }
 
-    /// Compares the number of the protocol with what containers are there.
+    /// Tells how ICMP is narrowed, and compares the number of the protocol with what containers are there.
     pub(super) fn settle(&mut self, place: Place) {
+        if let Some((first, _)) = self.narrowed.first() {
+            let fields: Vec<&str> = self.narrowed.iter().map(|(_, field)| field.as_str()).collect();
+            let fields = fields.join(" and ");
+            let narrow = if self.narrowed.len() > 1 { "narrow" } else { "narrows" };
+            let what = format!("{fields} {narrow} it, and the claim is about all of ICMP");
+            self.lints.not_compared(&self.entry, *first, &what);
+        }
+        if self.parts.icmp && !matches!(self.parts.protocol, None | Some(1 | 58)) {
+            self.implied = Some((1, "icmp"));
+        }
         let Some((number, container)) = self.implied else { return };
         match self.parts.protocol {
             None => self.parts.protocol = Some(number),
             Some(said) if said != number => {
-                let message = format!("`protocol` is {said}, and ports stand below `{container}`");
+                let message = format!("`protocol` is {said}, and the entry has the container `{container}`");
                 self.lints.add(&lints::PROTOCOL, place, message);
-                self.parts.broken = Some("its two protocols contradict each other".to_owned());
+                self.parts.broken = Some(TWO_PROTOCOLS.to_owned());
             }
             Some(_) => {}
         }

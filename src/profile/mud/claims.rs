@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ace::Entry;
 use super::classes::{Classes, NTP, Taken};
-use super::groups::{Group, Row, united};
+use super::groups::{Group, Row, families, united};
 use super::json::Json;
 use super::lints::{self, Lints, shown};
+use super::order::Shadowing;
 use super::says::{Becomes, DYNAMIC, FIRST_USUAL, Who, becomes, is_group, own_id};
 use super::{Class, Kept, Rest, Side, titles};
 use crate::model::Transport;
@@ -15,8 +16,8 @@ use crate::model::finding::Way;
 use crate::profile::bind::DEVICE;
 use crate::profile::claim::nothing;
 use crate::profile::{
-    Baseline, Claim, FlowRule, Level, NamePattern, Parameter, Peer, Ports, Rule, Slot, SlotPart, Source,
-    Statement, TlsRule,
+    Baseline, Claim, FlowRule, Level, Parameter, Peer, Ports, Rule, Slot, SlotPart, Source, Statement,
+    TlsRule,
 };
 
 /// Infrastructure that every device needs before its access lists mean anything, and local DNS, which RFC 8520 appendix A
@@ -32,7 +33,6 @@ pub(super) struct Made {
     pub(super) parameters: Vec<Parameter>,
     pub(super) not_checkable: Vec<Statement>,
     pub(super) baseline: Vec<Baseline>,
-    pub(super) classes: BTreeMap<String, Class>,
     pub(super) kept: Vec<Kept>,
     pub(super) rest: BTreeMap<String, Vec<Rest>>,
     pub(super) one_sided: BTreeSet<String>,
@@ -46,12 +46,22 @@ pub(super) fn make(entries: &[Entry], lints: &mut Lints) -> Made {
     let mut rows: Vec<Row> = Vec::new();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     let mut baseline: BTreeMap<Baseline, Vec<usize>> = BTreeMap::new();
+    let shadowing = Shadowing::new(entries);
     for (at, entry) in entries.iter().enumerate() {
         lints.entry = Some(at);
         match becomes(entry, &mut classes, lints) {
             Becomes::Baseline(item) => baseline.entry(item).or_default().push(at),
             Becomes::Statement(title, reason) => rows.push(Row::Statement(at, title, reason)),
             Becomes::Claim(says) => {
+                if let Some(other) = shadowing.of(entry, at, lints) {
+                    let reason = format!("{other} decides before it");
+                    rows.push(Row::Statement(at, format!("the entry {}", shown(&entry.name, 80)), reason));
+                    continue;
+                }
+                if entry.denies {
+                    let message = "the entry denies: it becomes a claim that forbids";
+                    lints.add(&lints::ACTION, entry.place, message);
+                }
                 let row = *known.entry(format!("{says:?}")).or_insert(rows.len());
                 match rows.get_mut(row) {
                     Some(Row::Claim(group)) => group.take(at, entry, says.begins),
@@ -62,7 +72,7 @@ pub(super) fn make(entries: &[Entry], lints: &mut Lints) -> Made {
     }
     lints.entry = None;
     tell_baseline(entries, &baseline, lints);
-    let rows = united(rows);
+    let rows = united(families(rows));
     let mut made = number(entries, rows, &mut classes, lints);
     made.baseline = ALWAYS.into_iter().chain(baseline.into_keys()).collect();
     made.baseline.sort_unstable();
@@ -79,7 +89,6 @@ fn number(entries: &[Entry], rows: Vec<Row>, classes: &mut Classes, lints: &mut 
         parameters: Vec::new(),
         not_checkable: Vec::new(),
         baseline: Vec::new(),
-        classes: BTreeMap::new(),
         kept: Vec::new(),
         rest: BTreeMap::new(),
         one_sided: BTreeSet::new(),
@@ -99,13 +108,12 @@ fn number(entries: &[Entry], rows: Vec<Row>, classes: &mut Classes, lints: &mut 
     }
     ports_that_differ(&made, lints);
     if !classes.names.contains_key(&Class::Controller(NTP.to_owned())) {
-        made.local_ntp(classes);
+        made.local_ntp(taken.name(NTP_ID, '-'), classes);
     }
     // A class that only infrastructure names needs nobody to bind it.
     let used: BTreeSet<&String> = made.slots.iter().map(|slot| &slot.parameter).collect();
     classes.names.retain(|_, name| used.contains(name));
     made.parameters = classes.parameters();
-    made.classes = classes.names.iter().map(|(class, name)| (name.clone(), class.clone())).collect();
     made
 }
 
@@ -121,7 +129,7 @@ impl Made {
         for who in &group.whos {
             peers.extend(match who {
                 Who::Anyone => None,
-                Who::Name(name) => Some(Peer::Name(NamePattern::Exact(name.clone()))),
+                Who::Name(name) => Some(Peer::Name(name.clone())),
                 Who::Network(network) => Some(Peer::Network(*network)),
                 Who::Local => Some(Peer::Local),
                 Who::Class(name) => {
@@ -193,7 +201,7 @@ impl Made {
     }
 
     /// Local NTP is permitted by default.
-    fn local_ntp(&mut self, classes: &mut Classes) {
+    fn local_ntp(&mut self, id: String, classes: &mut Classes) {
         let parameter = classes.name(&Class::Controller(NTP.to_owned()));
         self.slots.push(Slot {
             claim: self.claims.len(),
@@ -215,7 +223,7 @@ impl Made {
             encrypted: false,
         };
         self.claims.push(Claim {
-            id: NTP_ID.to_owned(),
+            id,
             title: "may ask local NTP servers, as any device with a MUD file".to_owned(),
             subject: DEVICE.to_owned(),
             level: Level::Allowed,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::frame::MAX_NAME;
 use super::{Class, titles};
 use crate::profile::{Parameter, ParameterKind, schema};
 
@@ -26,7 +27,10 @@ impl Taken {
         let mut name = wanted.to_owned();
         while !self.names.insert(name.clone()) {
             *asked = asked.saturating_add(1);
-            name = format!("{wanted}{between}{}", asked.saturating_add(1));
+            let number = format!("{between}{}", asked.saturating_add(1));
+            // An id is of bounded length, with its number too.
+            let room = MAX_NAME.saturating_sub(number.len());
+            name = wanted.chars().take(room).chain(number.chars()).collect();
         }
         name
     }
@@ -63,10 +67,39 @@ impl Classes {
             // Only local ones, says RFC 8520.
             default: (*class == Class::Controller(NTP.to_owned())).then(|| schema::LOCAL_NETWORK.to_owned()),
             help: format!("addresses, prefixes or names of {}", titles::class_text(class)),
+            mud: Some(class.clone()),
         };
         let mut all: Vec<Parameter> = self.names.iter().map(parameter).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
+    }
+}
+
+/// Leaves of MUD that have no value.
+pub(in crate::profile) const EMPTY_LEAVES: &[&str] = &["my-controller", "same-manufacturer"];
+
+impl Class {
+    /// The leaf of MUD that says it, and the value of that where it has one.
+    pub(in crate::profile) fn leaf(&self) -> (&'static str, Option<&str>) {
+        match self {
+            Self::Controller(name) => ("controller", Some(name)),
+            Self::MyController => ("my-controller", None),
+            Self::SameManufacturer => ("same-manufacturer", None),
+            Self::Manufacturer(name) => ("manufacturer", Some(name)),
+            Self::Model(name) => ("model", Some(name)),
+        }
+    }
+
+    /// What a leaf of this name says.
+    pub(in crate::profile) fn of_leaf(name: &str, value: String) -> Option<Self> {
+        Some(match name {
+            "controller" => Self::Controller(value),
+            "my-controller" => Self::MyController,
+            "same-manufacturer" => Self::SameManufacturer,
+            "manufacturer" => Self::Manufacturer(value),
+            "model" => Self::Model(value),
+            _ => return None,
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use super::*;
 use crate::profile::load;
 
 /// A file of RFC 8520 with these entries in its two lists.
-fn file(from: &[&str], to: &[&str]) -> String {
+pub(super) fn file(from: &[&str], to: &[&str]) -> String {
     let list = |name: &str, entries: &[&str]| {
         let entries: Vec<String> = entries
             .iter()
@@ -33,22 +33,22 @@ fn file(from: &[&str], to: &[&str]) -> String {
     )
 }
 
-fn read(text: &str) -> Profile {
+pub(super) fn read(text: &str) -> Profile {
     import(text, "test.json").unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
 /// The claims as one line each, without that of local NTP.
-fn claims(profile: &Profile) -> Vec<String> {
+pub(super) fn claims(profile: &Profile) -> Vec<String> {
     let claims = profile.claims.iter().filter(|claim| claim.id != claims::NTP_ID);
     claims.map(|claim| format!("{}: {}", claim.level, claim.rule)).collect()
 }
 
-fn codes(profile: &Profile) -> Vec<&'static str> {
+pub(super) fn codes(profile: &Profile) -> Vec<&'static str> {
     profile.mud.as_ref().unwrap().lints.iter().map(|lint| lint.code).collect()
 }
 
 /// What one entry of the from-device policy becomes.
-fn one(matches: &str) -> (Vec<String>, Vec<&'static str>) {
+pub(super) fn one(matches: &str) -> (Vec<String>, Vec<&'static str>) {
     let profile = read(&file(&[matches], &[]));
     // That there is no other direction is not what these tests are about.
     let codes =
@@ -293,11 +293,9 @@ fn an_echo_says_who_begins() {
     let of =
         |kind: u8| format!("{{\"ipv4\": {{\"protocol\": 1}}, \"icmp\": {{\"type\": {kind}, \"code\": 0}}}}");
     let profile = read(&file(&[&of(8)], &[&of(0)]));
-    assert_eq!(claims(&profile), ["allowed: out to anyone, icmp+icmpv6/any"]);
+    assert_eq!(claims(&profile), ["allowed: out to anyone, icmp/any"]);
     let profile = read(&file(&[&of(0)], &[&of(8)]));
-    assert_eq!(claims(&profile), ["allowed: in from anyone, icmp+icmpv6/any"]);
-    let (claims, codes) = one(&of(3));
-    assert_eq!((claims.len(), codes), (1, vec!["mud-not-compared"]));
+    assert_eq!(claims(&profile), ["allowed: in from anyone, icmp/any"]);
 }
 
 #[test]
@@ -555,8 +553,7 @@ fn actions_inside_of_matches_are_found() {
 #[test]
 fn a_client_profile_is_written_in_the_names_of_the_module() {
     let profile = read(&file(&[TLS_YANG], &[TLS_YANG]));
-    let declaration = crate::profile::bind::bind(&std::sync::Arc::new(profile), &[], &[]).unwrap();
-    let json = export(&declaration, &Header::default()).json;
+    let json = export(&profile, &[], &[], &Header::default()).unwrap().json;
     for name in [
         "\"ietf-acl-tls:client-profiles\"",
         "\"tls-dtls-profile\"",
@@ -588,9 +585,9 @@ fn hostile_files_are_refused_or_bounded() {
     assert!(import(&deep, "deep").unwrap_err().to_string().contains("deep"));
     let deep = format!("{{\"ietf-mud:mud\": {{}}, \"x\": {}1{}}}", "{\"l3\":".repeat(22), "}".repeat(22));
     assert!(import(&deep, "deep").is_ok(), "as deep as is read");
-    let many = vec![r#"{"tcp": {}}"#; 10_001];
+    let many = vec![r#"{"tcp": {}}"#; 50_001];
     let error = import(&file(&many, &[]), "many").unwrap_err().to_string();
-    assert!(error.contains("more than 10000 entries"), "{error}");
+    assert!(error.contains("more than 50000 entries"), "{error}");
     // Ten thousand that all want the same name have one each.
     let many: Vec<String> =
         (0..5_000).map(|n| format!("{{\"ietf-mud:mud\": {{\"controller\": \"urn:{n}:hub\"}}}}")).collect();

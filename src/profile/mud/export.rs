@@ -4,6 +4,7 @@
 //! policies have an entry for what goes and what comes back, for each family of addresses.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -13,12 +14,13 @@ use super::frame::{MAX_NAME, list};
 use super::json::Json;
 use super::says::is_group;
 use super::{CONTAINER, Class, Extras, NTH, Side, bare, tls};
+use crate::error::Result;
 use crate::model::Transport;
 use crate::model::finding::Way;
-use crate::profile::bind::DEVICE;
+use crate::profile::bind::{self, DEVICE};
 use crate::profile::{
-    BoundClaim, Claim, ClaimState, Condition, Declaration, FlowRule, Level, NamePattern, Peer, Ports,
-    Profile, Rule,
+    BoundClaim, Claim, ClaimState, Condition, Declaration, FlowRule, Level, NamePattern, Parameter, Peer,
+    Ports, Profile, Rule,
 };
 
 /// What the container says that a profile need not know; each has a stand-in.
@@ -39,11 +41,34 @@ pub struct Exported {
     pub notes: Vec<(String, String)>,
 }
 
-/// Writes what is declared for the device as a Manufacturer Usage Description.
-pub fn export(declaration: &Declaration, header: &Header) -> Exported {
+/// Writes what a profile declares for the device, with `variants` and `sets` as [`bind::bind`] takes them, as a Manufacturer
+/// Usage Description.
+///
+/// # Errors
+/// Those of [`bind::bind`].
+pub fn export(
+    profile: &Profile,
+    variants: &[String],
+    sets: &[(String, String)],
+    header: &Header,
+) -> Result<Exported> {
+    let mut profile = profile.clone();
+    // A group of peers that MUD has a word for stays one, whatever the site binds it to by default.
+    for parameter in profile.parameters.iter_mut().filter(|parameter| parameter.mud.is_some()) {
+        parameter.default = None;
+    }
+    Ok(written(&bind::bind(&Arc::new(profile), variants, sets)?, header))
+}
+
+fn written(declaration: &Declaration, header: &Header) -> Exported {
     let profile = &declaration.profile;
-    let mut writer =
-        Writer { extras: profile.mud.as_deref(), notes: Vec::new(), lists: BTreeMap::new(), tls: false };
+    let mut writer = Writer {
+        extras: profile.mud.as_deref(),
+        parameters: &profile.parameters,
+        notes: Vec::new(),
+        lists: BTreeMap::new(),
+        tls: false,
+    };
     // What denies stands first: the first entry that matches decides.
     let denies = |bound: &&BoundClaim| bound.claim.level == Level::Forbidden;
     let (first, then): (Vec<_>, Vec<_>) = declaration.claims.iter().partition(denies);
@@ -68,6 +93,7 @@ pub(super) type Key = (Side, String);
 
 pub(super) struct Writer<'p> {
     pub(super) extras: Option<&'p Extras>,
+    parameters: &'p [Parameter],
     pub(super) notes: Vec<(String, String)>,
     pub(super) lists: BTreeMap<Key, Vec<Json>>,
     pub(super) tls: bool,
@@ -98,7 +124,7 @@ impl Writer<'_> {
 
     fn claim(&mut self, bound: &BoundClaim) {
         let claim = &bound.claim;
-        if claim.id == NTP_ID && claim.source.place == NTP_PLACE {
+        if claim.id.starts_with(NTP_ID) && claim.source.place == NTP_PLACE {
             // What RFC 8520 permits by default needs no entry.
             return;
         }
@@ -237,7 +263,8 @@ impl Writer<'_> {
         if line.way.is_some() && line.port.is_none() && !directed {
             let one_sided = self.extras.is_some_and(|extras| extras.one_sided.contains(id));
             if !one_sided
-                && rule.peers.iter().any(|peer| !matches!(peer, Peer::Network(net) if is_group(net)))
+                && (rule.peers.is_empty()
+                    || rule.peers.iter().any(|peer| !matches!(peer, Peer::Network(net) if is_group(net))))
             {
                 let what = line
                     .transport
@@ -299,7 +326,10 @@ impl Writer<'_> {
                 }
                 part => part,
             };
-            matches.object(part).push((rest.key.clone(), rest.value.clone()));
+            // A type of ICMP that is kept goes before that of an echo.
+            let leaves = matches.object(part);
+            leaves.retain(|(key, _)| bare(key) != bare(&rest.key));
+            leaves.push((rest.key.clone(), rest.value.clone()));
         }
         let action = if line.claim.level == Level::Forbidden { "drop" } else { "accept" };
         ace(&name(&line.claim.id, nth), matches, Json::map([("forwarding", Json::text(action))]))
@@ -338,17 +368,11 @@ impl Writer<'_> {
     }
 
     fn class(&self, parameter: &str) -> (String, Json) {
-        let class = self.extras.and_then(|extras| extras.classes.get(parameter)).cloned();
-        let set = || Json::List(vec![Json::Null]);
-        let (key, value) = match class.unwrap_or_else(|| Class::Controller(format!("{PARAMETER}{parameter}")))
-        {
-            Class::Controller(name) => ("controller", Json::Text(name)),
-            Class::MyController => ("my-controller", set()),
-            Class::SameManufacturer => ("same-manufacturer", set()),
-            Class::Manufacturer(name) => ("manufacturer", Json::Text(name)),
-            Class::Model(name) => ("model", Json::Text(name)),
-        };
-        (key.to_owned(), value)
+        let known = self.parameters.iter().find(|known| known.name == parameter);
+        let class = known.and_then(|known| known.mud.clone());
+        let class = class.unwrap_or_else(|| Class::Controller(format!("{PARAMETER}{parameter}")));
+        let (key, value) = class.leaf();
+        (key.to_owned(), value.map_or_else(|| Json::List(vec![Json::Null]), Json::text))
     }
 
     /// A port or a range for each entry; nothing of them for any port.

@@ -58,6 +58,33 @@ impl Group {
     }
 }
 
+/// What is said of ICMP and the same of ICMPv6 are one claim.
+pub(super) fn families(rows: Vec<Row>) -> Vec<Row> {
+    let mut out: Vec<Row> = Vec::new();
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    for row in rows {
+        let mut row = Some(row);
+        if let Some(Row::Claim(group)) = &row
+            && let [Transport::Icmp | Transport::Icmpv6] = group.says.transports.as_slice()
+        {
+            let says = Says { transports: Vec::new(), ..group.says.clone() };
+            let key = format!("{says:?} {:?} {:?}", group.sides, group.ways);
+            let other = known.get(&key).and_then(|at| out.get_mut(*at));
+            if let Some(Row::Claim(other)) = other
+                && other.says.transports != group.says.transports
+                && let Some(Row::Claim(group)) = row.take()
+            {
+                other.says.transports = vec![Transport::Icmp, Transport::Icmpv6];
+                other.entries.extend(group.entries);
+            } else {
+                known.entry(key).or_insert(out.len());
+            }
+        }
+        out.extend(row);
+    }
+    out
+}
+
 /// In files of ours, entries under one id are one claim again, if they are all combinations of its peers and transports.
 pub(super) fn united(rows: Vec<Row>) -> Vec<Row> {
     let mut by_id: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -138,6 +165,7 @@ fn combined(groups: Vec<Group>) -> Vec<Group> {
                 all.says.transports.push(transport);
             }
         }
+        all.says.transports.sort_unstable();
         all.entries.extend(group.entries);
         all.sides.extend(group.sides);
         all.ways.extend(group.ways);

@@ -6,14 +6,17 @@ use super::ace::{self, Entry, Walk};
 use super::claims::{self, Made};
 use super::json::Json;
 use super::lints::{self, Lints, shown};
-use super::{CONTAINER, Dialect, Extras, Side, bare, find};
+use super::{CONTAINER, DOCUMENT, Dialect, Extras, Side, bare, find};
 use crate::profile::load::{DEFAULT_POLICY, profile_name};
 use crate::profile::read::{At, Map, Reader};
-use crate::profile::yaml::{Item, Node, Place};
+use crate::profile::yaml::{Bounds, Item, Node, Place};
 use crate::profile::{Identify, Profile, value};
 
-/// Most entries of all lists together; the largest file that is known has 225.
-const MAX_ENTRIES: usize = 10_000;
+/// Most entries of all lists together, which is four for each of ten thousand claims and some for the baseline; the largest file that is known has
+/// 225.
+const MAX_ENTRIES: usize = 50_000;
+/// How large a file may be: an entry after RFC 8520 has some thirty values and, written for people, 600 bytes.
+pub(super) const BOUNDS: Bounds = Bounds { bytes: 32 << 20, nodes: 1_500_000 };
 /// Leaves of the container (RFC 8520 section 2.1), and of RFC 9761.
 const LEAVES: &[&str] = &[
     "mud-version",
@@ -50,7 +53,6 @@ pub(super) fn profile(reader: &mut Reader<'_>, tree: &Item, origin: &str) -> Opt
         lints: Vec::new(),
         leaves: Vec::new(),
         others: Vec::new(),
-        classes: BTreeMap::new(),
         kept: Vec::new(),
         rest: BTreeMap::new(),
         one_sided: BTreeSet::new(),
@@ -116,6 +118,10 @@ fn leaves(reader: &mut Reader<'_>, container: &Map<'_>, extras: &mut Extras, lin
 
 fn leaf(reader: &mut Reader<'_>, name: &str, at: &At<'_>, told: &mut Told, lints: &mut Lints) {
     if !matches!(at.item.value, Node::Text(_) | Node::Inferred(_)) {
+        return;
+    }
+    if matches!(&at.item.value, Node::Text(text) if text.trim().is_empty()) {
+        lints.add(&lints::VALUE, at.place(), format!("`{name}` is empty"));
         return;
     }
     let Some(text) = reader.text(at) else { return };
@@ -219,6 +225,9 @@ fn list<'n>(
                 if words != "aces" && *dialect != Dialect::Draft2017 {
                     *dialect = Dialect::Draft2018;
                 }
+                if at.item.value == Node::Null {
+                    continue;
+                }
                 let Some(map) = reader.map(&at, &[]) else { continue };
                 for (key, place, at) in map.entries() {
                     if bare(key) == "ace" {
@@ -260,7 +269,11 @@ fn entries(
             used.insert(&list.name);
             for at in &list.entries {
                 if entries.len() >= MAX_ENTRIES {
-                    reader.wrong(at, format!("more than {MAX_ENTRIES} entries"));
+                    let message = format!(
+                        "the lists have more than {MAX_ENTRIES} entries, the most that are read: leave lists out of the \
+                         policies that this device does not need"
+                    );
+                    reader.wrong(at, message);
                     return entries;
                 }
                 lints.entry = Some(entries.len());
@@ -327,7 +340,18 @@ fn entry(
             _ => lints.add(&lints::UNKNOWN, place, format!("the node `{}` is unknown", shown(key, 80))),
         }
     }
-    let mut walk = Walk { reader, lints, side, parts: ace::Parts::default(), actions: None, implied: None };
+    let named = name.clone().unwrap_or_else(|| format!("on line {}", at.place().line));
+    let parts = ace::Parts::default();
+    let mut walk = Walk {
+        reader,
+        lints,
+        side,
+        entry: named.clone(),
+        parts,
+        narrowed: Vec::new(),
+        actions: None,
+        implied: None,
+    };
     let mut seen = Json::Map(Vec::new());
     if let Some(at) = matches {
         let key = format!(
@@ -347,26 +371,22 @@ fn entry(
     }
     let actions = actions.or(inner).unwrap_or(Json::Null);
     let denies = action(&actions, at.place(), &mut parts, lints);
-    let name = name.unwrap_or_else(|| format!("entry on line {}", at.place().line));
     let (list, kind) = (list.name.clone(), list.kind.clone());
-    Some(Entry { side, list, kind, name, place: at.place(), matches: seen, actions, denies, parts })
+    Some(Entry { side, list, kind, name: named, place: at.place(), matches: seen, actions, denies, parts })
 }
 
 /// Whether an entry denies.
 fn action(actions: &Json, place: Place, parts: &mut ace::Parts, lints: &mut Lints) -> bool {
     match ace::denies(actions) {
-        Some(Ok(false)) => false,
-        Some(Ok(true)) => {
-            lints.add(&lints::ACTION, place, "the entry denies: it becomes a claim that forbids");
-            true
-        }
+        Some(Ok(denies)) => denies,
         Some(Err(word)) => {
             lints.add(&lints::ACTION, place, format!("the action `{word}` is unknown"));
             parts.broken = Some(format!("its action `{word}` is neither to accept nor to deny"));
             false
         }
         None => {
-            lints.add(&lints::ACTION, place, "the entry has no action: taken as accept");
+            lints.add(&lints::ACTION, place, "the entry has no action, which it must have: it is left out");
+            parts.broken = Some("it has no action (`accept`, `drop` or `reject`)".to_owned());
             false
         }
     }
@@ -380,12 +400,11 @@ fn assembled(made: Made, mut extras: Extras, told: &Told, origin: &str) -> Profi
     } else if !told.maker.is_empty() && !title.to_lowercase().contains(&told.maker.to_lowercase()) {
         title = format!("{} {title}", told.maker);
     }
-    extras.classes = made.classes;
     extras.kept = made.kept;
     extras.rest = made.rest;
     extras.one_sided = made.one_sided;
     let document =
-        if told.url.is_empty() { "MUD file".to_owned() } else { format!("MUD file <{}>", told.url) };
+        if told.url.is_empty() { DOCUMENT.to_owned() } else { format!("{DOCUMENT} <{}>", told.url) };
     let mud_urls = extras.url.iter().cloned().collect();
     Profile {
         name,

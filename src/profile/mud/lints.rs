@@ -29,6 +29,12 @@ impl Lints {
         self.about(kind, place.line, Vec::new(), message);
     }
 
+    /// Something of an entry that narrows it, and that claims cannot say.
+    pub(super) fn not_compared(&mut self, entry: &str, place: Place, what: &str) {
+        let message = format!("the entry `{}`: {what}, which is not compared with traffic", shown(entry, 80));
+        self.add(&NOT_COMPARED, place, message);
+    }
+
     pub(super) fn about(&mut self, kind: &Kind, line: u64, claims: Vec<String>, message: impl Into<String>) {
         let lint = Lint {
             line,
@@ -113,7 +119,9 @@ kinds! {
     OPERATOR = "mud-port-operator", Info, "leave `operator` out beside `lower-port` and `upper-port`";
     DIRECTION = "mud-direction", Warning,
         "put the port on the side of whoever is connected to, or turn `direction-initiated` around";
-    ACTION = "mud-action", Warning, "drop such entries: what no entry accepts is denied in any case";
+    ACTION = "mud-action", Warning, "write `\"actions\": {\"forwarding\": \"accept\"}`, or drop the entry: what no entry accepts is denied in any case";
+    SHADOWED = "mud-shadowed", Warning,
+        "put the entry before the other, or take it away: the first entry that matches a packet decides";
     PROTOCOL = "mud-protocol", Warning, "make the number in `protocol` and the ports' protocol the same";
     OWN_SIDE = "mud-own-address", Warning,
         "name the peer: in the from-device policy it is the destination, in the other the source";

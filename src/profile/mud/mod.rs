@@ -13,24 +13,30 @@ mod groups;
 mod import;
 mod json;
 mod lints;
+mod order;
 mod says;
 mod titles;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(in crate::profile) use classes::EMPTY_LEAVES;
 pub use export::{Exported, Header, export};
 pub use lints::{KINDS as ODDITIES, Kind as Oddity};
 pub use tls::{OfferKind, TlsOffer};
 
 use super::lint::Lint;
 use super::yaml::{Item, Node};
-use super::{Profile, problem, read, yaml};
+use super::{Profile, problem, read, write, yaml};
 use crate::error::{Error, Result};
 use json::Json;
 
 /// The container that makes a file a Manufacturer Usage Description.
 const CONTAINER: &str = "ietf-mud:mud";
+/// Largest file, in bytes.
+pub(super) const MAX_BYTES: usize = import::BOUNDS.bytes;
+/// What a profile calls the document that it is from; the URL of the file follows.
+const DOCUMENT: &str = "MUD file";
 /// What the names of access lists begin with that were written from a profile: the names of their entries are ids of claims.
 const OURS: &str = "wireclaim-";
 /// What parts the id of a claim from a number, where a claim needs several entries.
@@ -49,8 +55,6 @@ pub struct Extras {
     leaves: Vec<(String, Json)>,
     /// What stands beside the container and the access lists.
     others: Vec<(String, Json)>,
-    /// What a parameter stands for.
-    classes: BTreeMap<String, Class>,
     /// Entries that no claim can say, by the id of their statement.
     kept: Vec<Kept>,
     /// What an entry says that is not compared, by the id of its claim.
@@ -83,10 +87,10 @@ impl std::fmt::Display for Dialect {
     }
 }
 
-/// A group of peers that the site knows and the file does not.
+/// A group of peers that the site knows and the file does not (RFC 8520 section 8).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Class {
-    /// `controller`: a class of services, or a role.
+pub enum Class {
+    /// `controller`: the URI of a class of services, or of a role.
     Controller(String),
     /// `my-controller`
     MyController,
@@ -139,7 +143,7 @@ pub(super) fn is_mud(text: &str) -> bool {
 /// [`Error::Profile`] with every problem of the text, each with line, column and key.
 pub(super) fn import(text: &str, origin: &str) -> Result<Profile> {
     let mut reader = read::Reader::new(text);
-    let profile = match yaml::parse(text) {
+    let profile = match yaml::parse_within(text, import::BOUNDS) {
         Ok(tree) => import::profile(&mut reader, &tree, origin),
         Err((place, message)) => {
             reader.problem(place, "", message);
@@ -150,6 +154,19 @@ pub(super) fn import(text: &str, origin: &str) -> Result<Profile> {
         Some(profile) if reader.problems.is_empty() => Ok(profile),
         _ => Err(Error::Profile(problem::render("MUD file", origin, text, &mut reader.problems))),
     }
+}
+
+/// The text of the profile that a Manufacturer Usage Description is, for one that extends it.
+///
+/// # Errors
+/// As [`import`].
+pub(super) fn as_yaml(text: &str, origin: &str) -> Result<String> {
+    Ok(write::yaml(&import(text, origin)?, &write::Notes::default()))
+}
+
+/// Whether a profile is what a Manufacturer Usage Description says, read from it or from its import.
+pub(super) fn describes(profile: &Profile) -> bool {
+    profile.mud.is_some() || profile.document.starts_with(DOCUMENT)
 }
 
 /// A key without the name of its module.
@@ -169,5 +186,8 @@ fn find<'n>(item: &'n Item, names: &[&str]) -> Option<(&'n str, &'n Item)> {
 #[cfg(test)]
 #[path = "constructs_tests.rs"]
 mod constructs;
+#[cfg(test)]
+#[path = "entries_tests.rs"]
+mod entries;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use super::ace::{Entry, Parts};
 use super::classes::{Classes, DNS, GATEWAY};
 use super::lints::{self, Lints, shown};
 use super::tls::TlsOffer;
-use super::{Class, NTH, OURS, Rest, Side};
+use super::{Class, NTH, OURS, Rest, Side, bare};
 use crate::model::Transport;
 use crate::model::finding::Way;
 use crate::profile::{Baseline, NamePattern, Ports, load, schema};
@@ -22,7 +22,7 @@ const LAST_USUAL: u16 = 60_999;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Who {
     Anyone,
-    Name(String),
+    Name(NamePattern),
     Network(IpNet),
     Local,
     /// A parameter.
@@ -77,7 +77,12 @@ pub(super) fn own_id(entry: &Entry) -> Option<String> {
 
 pub(super) fn becomes(entry: &Entry, classes: &mut Classes, lints: &mut Lints) -> Becomes {
     let parts = &entry.parts;
-    if let Some(item) = own_baseline(entry) {
+    if let Some(why) = &parts.broken {
+        return statement(entry, why.clone());
+    }
+    if !entry.denies
+        && let Some(item) = own_baseline(entry)
+    {
         return Becomes::Baseline(item);
     }
     if !parts.ip
@@ -86,12 +91,9 @@ pub(super) fn becomes(entry: &Entry, classes: &mut Classes, lints: &mut Lints) -
     {
         return becomes;
     }
-    if let Some(why) = &parts.broken {
-        return Becomes::Statement(format!("the entry {}", shown(&entry.name, 80)), why.clone());
-    }
     if parts.own && parts.names.is_empty() && parts.networks.is_empty() {
         let reason = "it names the device's own side, where the peer is meant or nothing is narrowed";
-        return Becomes::Statement(format!("the entry {}", shown(&entry.name, 80)), reason.to_owned());
+        return statement(entry, reason.to_owned());
     }
     let who = who(entry, classes, lints);
     if !entry.denies
@@ -100,11 +102,12 @@ pub(super) fn becomes(entry: &Entry, classes: &mut Classes, lints: &mut Lints) -
         return Becomes::Baseline(item);
     }
     let transports = match parts.protocol {
+        None if parts.icmp => icmp_of(&entry.kind, parts.icmp_type),
         None => Vec::new(),
+        Some(1) => vec![Transport::Icmp],
         Some(6) => vec![Transport::Tcp],
         Some(17) => vec![Transport::Udp],
-        // A claim is not about a family of addresses.
-        Some(1 | 58) => vec![Transport::Icmp, Transport::Icmpv6],
+        Some(58) => vec![Transport::Icmpv6],
         Some(number @ (0 | 43 | 44 | 51 | 60)) => {
             let title = format!("packets of protocol {number}{}", header_name(number));
             let reason = "these are headers before the protocol that is compared, not one of their own";
@@ -112,10 +115,16 @@ pub(super) fn becomes(entry: &Entry, classes: &mut Classes, lints: &mut Lints) -
         }
         Some(number) => vec![Transport::Other(number)],
     };
+    if let Some(reason) = families_differ(&transports, &parts.networks) {
+        return statement(entry, reason.to_owned());
+    }
     let (begins, ports) = match service(entry, &transports, lints) {
         Ok(found) => found,
-        Err(reason) => return Becomes::Statement(format!("the entry {}", shown(&entry.name, 80)), reason),
+        Err(reason) => return statement(entry, reason),
     };
+    if entry.denies && who == Who::Anyone && transports.is_empty() && ports == Ports::Any {
+        return Becomes::Statement("everything else is denied".to_owned(), DEFAULT.to_owned());
+    }
     Becomes::Claim(Box::new(Says {
         id: own_id(entry),
         denies: entry.denies,
@@ -126,6 +135,33 @@ pub(super) fn becomes(entry: &Entry, classes: &mut Classes, lints: &mut Lints) -
         rest: parts.rest.clone(),
         tls: parts.tls.clone(),
     }))
+}
+
+/// Why an entry that denies everything is no claim.
+const DEFAULT: &str = "what no entry accepts is denied in any case";
+
+fn statement(entry: &Entry, reason: String) -> Becomes {
+    Becomes::Statement(format!("the entry {}", shown(&entry.name, 80)), reason)
+}
+
+/// Which ICMP is meant where only its container is there: that of the list's family, else that of the type.
+fn icmp_of(kind: &str, icmp_type: Option<u8>) -> Vec<Transport> {
+    match (bare(kind), icmp_type) {
+        ("ipv4-acl-type" | "ipv4-acl" | "ipv4", _) => vec![Transport::Icmp],
+        ("ipv6-acl-type" | "ipv6-acl" | "ipv6", _) | (_, Some(128..)) => vec![Transport::Icmpv6],
+        _ => vec![Transport::Icmp, Transport::Icmpv6],
+    }
+}
+
+/// No packet of ICMP has addresses of the other family.
+fn families_differ(transports: &[Transport], networks: &[IpNet]) -> Option<&'static str> {
+    let v6 = match transports {
+        [Transport::Icmp] => false,
+        [Transport::Icmpv6] => true,
+        _ => return None,
+    };
+    let differ = networks.iter().any(|network| matches!(network, IpNet::V6(_)) != v6);
+    differ.then_some("its address and its ICMP are of different families, and no packet is both")
 }
 
 /// `baseline-dhcp`, `baseline-dhcp#2` in files of ours.
@@ -139,7 +175,8 @@ fn own_baseline(entry: &Entry) -> Option<Baseline> {
 fn ethernet(entry: &Entry, ethertype: u16, lints: &mut Lints) -> Option<Becomes> {
     let name = match ethertype {
         0x0800 | 0x86dd => return None,
-        0x0806 => return Some(Becomes::Baseline(Baseline::Arp)),
+        0x0806 if !entry.denies => return Some(Becomes::Baseline(Baseline::Arp)),
+        0x0806 => "ARP",
         0x888e => "EAPOL (802.1X)",
         0x8863 | 0x8864 => "PPPoE",
         0x88cc => "LLDP",
@@ -170,17 +207,19 @@ fn ethernet(entry: &Entry, ethertype: u16, lints: &mut Lints) -> Option<Becomes>
 fn who(entry: &Entry, classes: &mut Classes, lints: &mut Lints) -> Who {
     let parts = &entry.parts;
     let mut told = |what: &str| {
-        let message = format!("the peer must also be {what}, which is not compared");
-        lints.add(&lints::NOT_COMPARED, entry.place, message);
+        lints.not_compared(&entry.name, entry.place, &format!("the peer must also be {what}"));
     };
-    if let Some(NamePattern::Exact(name)) = parts.names.first() {
+    if let Some(name) = parts.names.first() {
+        if parts.names.len() > 1 {
+            told("called by a second name");
+        }
         if !parts.networks.is_empty() {
             told("in a network");
         }
+        if !parts.classes.is_empty() {
+            told("of a class");
+        }
         return Who::Name(name.clone());
-    }
-    if let Some(pattern) = parts.names.first() {
-        return Who::Name(pattern.to_string());
     }
     if let Some(network) = parts.networks.iter().max_by_key(|network| network.prefix_len()) {
         if !parts.classes.is_empty() {
@@ -218,7 +257,7 @@ fn infrastructure(entry: &Entry, who: &Who) -> Option<Baseline> {
 /// Who begins, and the ports of whoever does not.
 fn service(entry: &Entry, transports: &[Transport], lints: &mut Lints) -> Result<(Begins, Ports), String> {
     let parts = &entry.parts;
-    if transports.contains(&Transport::Icmp) {
+    if transports.iter().any(|transport| matches!(transport, Transport::Icmp | Transport::Icmpv6)) {
         return Ok((icmp(entry.side, parts), Ports::Any));
     }
     let (peer, mut own) = (parts.peer_ports.clone(), parts.own_ports.clone());
@@ -234,17 +273,24 @@ fn service(entry: &Entry, transports: &[Transport], lints: &mut Lints) -> Result
         let message = "the device's ports are those that systems choose at random: taken as a client's";
         lints.add(&lints::ANY_PORT, entry.place, message);
     }
-    let both = "the port of whoever begins is not compared";
+    let mut both = || {
+        let what =
+            "both `source-port` and `destination-port` are given, and that of whoever begins narrows it";
+        lints.not_compared(&entry.name, entry.place, what);
+    };
     match (peer, own, parts.begun) {
         (Some(ports), None, None | Some(Way::Out)) => Ok((Begins::Out, ports)),
         (None, Some(ports), None | Some(Way::In)) => Ok((Begins::In, ports)),
-        (Some(peer), Some(own), None) if peer == own => Ok((Begins::Sender, peer)),
+        (Some(peer), Some(own), None) if peer == own => {
+            both();
+            Ok((Begins::Sender, peer))
+        }
         (Some(peer), Some(_), None | Some(Way::Out)) => {
-            lints.add(&lints::NOT_COMPARED, entry.place, both);
+            both();
             Ok((Begins::Out, peer))
         }
         (Some(_), Some(own), Some(_)) => {
-            lints.add(&lints::NOT_COMPARED, entry.place, both);
+            both();
             Ok((Begins::In, own))
         }
         (None, None, Some(Way::Out)) => Ok((Begins::Out, Ports::Any)),

@@ -22,7 +22,9 @@ pub(super) fn of(level: Level, rule: &FlowRule, class: impl Fn(&str) -> Option<C
     let title = match (rule.transports.as_slice(), &rule.ports) {
         ([], Ports::Any) => format!("{what} over any protocol"),
         ([], ports) => format!("{what} on port {ports}"),
-        ([Transport::Icmp, ..], _) => format!("{what} over ICMP"),
+        ([Transport::Icmp, Transport::Icmpv6], _) => format!("{what} over ICMP and ICMPv6"),
+        ([Transport::Icmp], _) => format!("{what} over ICMP"),
+        ([Transport::Icmpv6], _) => format!("{what} over ICMPv6"),
         (transports, ports) => {
             let names: Vec<String> = transports.iter().map(ToString::to_string).collect();
             let names = names.join("+");

@@ -135,7 +135,7 @@ pub(super) static PORT_RANGES: Form = Form {
 pub(super) static IP_PROTOCOL: Form = Form {
     name: "ip_protocol",
     doc: "A protocol above IP: its number, or a word for it.",
-    pattern: Some("^([0-9]{1,3}|igmp|gre|esp|ah|ospf|sctp)$"),
+    pattern: Some("^([0-9]{1,3}|icmp|igmp|gre|esp|ah|icmpv6|ospf|sctp)$"),
     also: &["integer"],
     range: Some((0, 255)),
     examples: &["47", "gre"],

@@ -1,5 +1,6 @@
 //! Every key of a profile: its meaning, and what its value may be.
 
+use super::super::mud::EMPTY_LEAVES;
 use super::forms::{
     BITS, CHAIN, CODE_POINT, COMPARISON, CONDITION, COUNT, DATE, DURATION, EXACT_NAME, ID, IP_PROTOCOL,
     KEY_NAME, NAME, OFFERED_VERSION, OPTION, OUI, PEER, POLICY, PORT, PORT_RANGES, PROFILE_NAME, REFERENCE,
@@ -168,6 +169,23 @@ pub(in crate::profile) static PARAMETER: Mapping = Mapping {
         must("kind", "What it may hold.", Value::Word(|| words(KINDS).collect())),
         must("help", "What to set it to.", Value::One(&TEXT)),
         may("default", "Its value when nobody sets it.", Value::One(&TEXT)),
+        may(
+            "mud",
+            "The group of peers that it is in a MUD file (RFC 8520).",
+            Value::Either(&[Value::Word(|| EMPTY_LEAVES.to_vec()), Value::Map(&MUD_CLASS)]),
+        ),
+    ],
+};
+
+pub(in crate::profile) static MUD_CLASS: Mapping = Mapping {
+    name: "mud_class",
+    doc: "A group of peers of a MUD file that has a value.",
+    one_of: &["controller", "manufacturer", "model"],
+    some: true,
+    keys: &[
+        may("controller", "The URI of a class of controllers.", Value::One(&TEXT)),
+        may("manufacturer", "The host name in the MUD URLs of the peers.", Value::One(&TEXT)),
+        may("model", "The MUD URL of the peers.", Value::One(&TEXT)),
     ],
 };
 

@@ -7,19 +7,17 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::bind::DEVICE;
-use super::load::DEFAULT_POLICY;
-use super::mud::TlsOffer;
+use super::load::{self, DEFAULT_POLICY};
+use super::mud::{Class, TlsOffer};
 use super::schema::{self, ANYONE, REFERENCE, UNBOUND};
 use super::{
-    AddressSet, Claim, Condition, FlowRule, Identify, Level, LifetimeRule, Parameter, Peer, Ports, Profile,
-    Role, Rule, SlotPart, Source, Statement, TlsRule, addresses, tls_policy, value,
+    AddressSet, Claim, Condition, FlowRule, Identify, Level, LifetimeRule, Parameter, ParameterKind, Peer,
+    Ports, Profile, Role, Rule, SlotPart, Source, Statement, TlsRule, addresses, tls_policy, value,
 };
+use crate::error::{Error, Result};
 use crate::model::Transport;
 use crate::model::finding::Way;
 use text::Tree;
-
-/// Address lists longer than this are not written out.
-const MAX_PREFIXES: usize = 64;
 
 /// What is said in comments.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +31,21 @@ pub struct Notes {
 /// The profile as YAML with these comments. Text that came from a capture or from another file cannot leave its place.
 pub fn yaml(profile: &Profile, notes: &Notes) -> String {
     text::document(&notes.header, &entries(profile, notes))
+}
+
+/// As [`yaml`], of a profile whose text is not to be written where it does not load.
+///
+/// # Errors
+/// [`Error::Profile`], which names the claim and what is wrong with it; `origin` is what messages call the profile.
+pub fn loadable_yaml(profile: &Profile, notes: &Notes, origin: &str) -> Result<String> {
+    let text = yaml(profile, notes);
+    let again = load::from_str(&text, origin)?;
+    let ids =
+        |profile: &Profile| -> Vec<String> { profile.claims.iter().map(|claim| claim.id.clone()).collect() };
+    if ids(&again) == ids(profile) {
+        return Ok(text);
+    }
+    Err(Error::Profile(format!("failed to load the profile `{origin}`: it lost claims when it was written")))
 }
 
 /// Claims as they stand in the list of a file, for one that exists already; each line begins with two blanks.
@@ -101,7 +114,8 @@ fn entries(profile: &Profile, notes: &Notes) -> Vec<(String, Tree)> {
     identify(&mut out, &profile.identify);
     subjects(&mut out, &profile.subjects);
     variants(&mut out, profile);
-    parameters(&mut out, &profile.parameters);
+    let parameters_of_lists = lists_as_parameters(profile);
+    parameters(&mut out, profile.parameters.iter().chain(&parameters_of_lists));
     out.list("baseline", profile.baseline.iter().map(Tree::of).collect());
     if profile.tls_policy != DEFAULT_POLICY {
         out.scalar("tls_policy", &profile.tls_policy);
@@ -196,7 +210,7 @@ fn variants(out: &mut Entries, profile: &Profile) {
     }
 }
 
-fn parameters(out: &mut Entries, parameters: &[Parameter]) {
+fn parameters<'p>(out: &mut Entries, parameters: impl Iterator<Item = &'p Parameter>) {
     let mut all = Entries::default();
     for parameter in parameters {
         let mut map = Entries::default();
@@ -205,6 +219,9 @@ fn parameters(out: &mut Entries, parameters: &[Parameter]) {
         if let Some(default) = &parameter.default {
             map.scalar("default", &default);
         }
+        if let Some(class) = &parameter.mud {
+            map.add("mud", mud_class(class));
+        }
         all.add(&parameter.name, map.map());
     }
     if !all.0.is_empty() {
@@ -212,58 +229,64 @@ fn parameters(out: &mut Entries, parameters: &[Parameter]) {
     }
 }
 
-fn claims(profile: &Profile, notes: &Notes) -> Tree {
-    let of = |(at, entry): (usize, &Claim)| {
-        let lists = own_lists(&entry.rule).into_iter().filter(|set| !is_written_out(set)).map(|set| {
-            format!(
-                "list:{} has {} networks, of {}: give its file under `lists`",
-                set.name,
-                set.networks.len(),
-                set.dated
-            )
-        });
-        let known = notes.entries.get(&entry.id).into_iter().flatten().cloned();
-        let lines: Vec<String> = known.chain(lists).collect();
-        let tree = claim(profile, at, entry);
-        if lines.is_empty() { tree } else { Tree::Noted(lines, Box::new(tree)) }
-    };
-    Tree::List(profile.claims.iter().enumerate().map(of).collect())
-}
-
-/// Address lists of a rule that are a profile's own, from files beside it.
-fn own_lists(rule: &Rule) -> Vec<&AddressSet> {
-    let all: Vec<&AddressSet> = match rule {
-        Rule::Flow(rule) => rule.peers.iter().filter_map(list_of).collect(),
-        Rule::AddressesWithin { networks, .. } => vec![networks],
-        _ => Vec::new(),
-    };
-    all.into_iter().filter(|set| is_own(set)).collect()
-}
-
-fn list_of(peer: &Peer) -> Option<&AddressSet> {
-    match peer {
-        Peer::List(set) => Some(set),
-        _ => None,
+fn mud_class(class: &Class) -> Tree {
+    match class.leaf() {
+        (leaf, Some(value)) => Tree::Map(vec![(leaf.to_owned(), Tree::of(&value))]),
+        (leaf, None) => Tree::of(&leaf),
     }
 }
 
-/// Neither a parameter, which has no date, nor one that ships.
+fn claims(profile: &Profile, notes: &Notes) -> Tree {
+    let of = |(at, entry): (usize, &Claim)| noted(notes, &entry.id, claim(profile, at, entry));
+    Tree::List(profile.claims.iter().enumerate().map(of).collect())
+}
+
+/// Whether a list is from a file beside the profile: neither a parameter, which has no date, nor one that ships.
 fn is_own(set: &AddressSet) -> bool {
     !set.dated.is_empty() && addresses::named(&set.name).ok().as_ref() != Some(set)
 }
 
-/// Whether prefixes stand for a list of the profile's own, so that it needs no file.
-fn is_written_out(set: &AddressSet) -> bool {
-    (1..=MAX_PREFIXES).contains(&set.networks.len())
-}
-
-/// The peers, each as itself, with the prefixes of short lists of the profile's own in the place of those.
+/// The peers, each as itself, with the prefixes of the profile's own lists in the place of those.
 fn peers(peers: &[Peer]) -> Vec<String> {
-    let of = |peer: &Peer| match list_of(peer).filter(|set| is_own(set) && is_written_out(set)) {
-        Some(set) => set.networks.iter().map(|net| Peer::Network(*net).to_string()).collect(),
-        None => vec![peer.to_string()],
+    let of = |peer: &Peer| match peer {
+        Peer::List(set) if is_own(set) => {
+            set.networks.iter().map(|net| Peer::Network(*net).to_string()).collect()
+        }
+        _ => vec![peer.to_string()],
     };
     peers.iter().flat_map(of).collect()
+}
+
+/// Where a rule takes no prefixes, a parameter stands for a list of the profile's own, with those as its default.
+fn lists_as_parameters(profile: &Profile) -> Vec<Parameter> {
+    let mut out: Vec<Parameter> = Vec::new();
+    for claim in &profile.claims {
+        let Rule::AddressesWithin { networks, .. } = &claim.rule else { continue };
+        let name = list_parameter(profile, networks);
+        if !is_own(networks) || out.iter().any(|known| known.name == name) {
+            continue;
+        }
+        let prefixes: Vec<String> = networks.networks.iter().map(ToString::to_string).collect();
+        out.push(Parameter {
+            name,
+            kind: ParameterKind::Peers,
+            default: Some(prefixes.join(",")),
+            help: format!("the address list {}, of {}", networks.name, networks.dated),
+            mud: None,
+        });
+    }
+    out
+}
+
+/// A name that no parameter and no variant group has.
+fn list_parameter(profile: &Profile, set: &AddressSet) -> String {
+    let mut name = format!("list_{}", set.name.replace('-', "_"));
+    while profile.parameters.iter().any(|known| known.name == name)
+        || profile.variants.iter().any(|known| known.name == name)
+    {
+        name.push('_');
+    }
+    name
 }
 
 fn claim(profile: &Profile, at: usize, claim: &Claim) -> Tree {
@@ -323,7 +346,11 @@ fn rule(profile: &Profile, at: usize, rule: &Rule) -> Tree {
         Rule::AddressesWithin { names, networks } => {
             let mut map = Entries::default();
             map.values("names", names);
-            map.scalar("networks", &Peer::List(networks.clone()));
+            if is_own(networks) {
+                map.scalar("networks", &format!("{REFERENCE}{}", list_parameter(profile, networks)));
+            } else {
+                map.scalar("networks", &Peer::List(networks.clone()));
+            }
             out.add("addresses_within", map.map());
         }
     }
@@ -348,9 +375,12 @@ fn flow(profile: &Profile, at: usize, rule: &FlowRule) -> Tree {
             out.add(key, ports(profile, at, &rule.ports));
         }
     }
-    out.flag("icmp", rule.transports.contains(&Transport::Icmp));
+    let icmp = [Transport::Icmp, Transport::Icmpv6].iter().all(|both| rule.transports.contains(both));
+    out.flag("icmp", icmp);
     let others = rule.transports.iter().filter_map(|transport| match transport {
         Transport::Other(number) => Some(value::ip_protocol_word(*number)),
+        Transport::Icmp if !icmp => Some(value::ip_protocol_word(1)),
+        Transport::Icmpv6 if !icmp => Some(value::ip_protocol_word(58)),
         _ => None,
     });
     out.values("ip", others);
@@ -478,7 +508,7 @@ fn duration(length: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{builtin, load};
+    use super::super::builtin;
     use super::*;
 
     /// Everything but the places in the file.
@@ -530,7 +560,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_the_profiles_own_is_written_out_where_it_is_short() {
+    fn a_list_of_the_profiles_own_is_written_out() {
         let set = |count: u8| AddressSet {
             name: "office".into(),
             dated: "2026-01".into(),
@@ -546,13 +576,38 @@ mod tests {
             yaml(&profile, &Notes::default())
         };
         assert!(written(2).contains("{out: [a.example, 192.0.0.0/25, 192.0.1.0/25]}"), "{}", written(2));
-        load::from_str(&written(64), "written").unwrap();
-        let long = written(65);
+        for count in [2, 64, 65, 250] {
+            let again = load::from_str(&written(count), "written").unwrap();
+            let Rule::Flow(rule) = &again.claims[0].rule else { panic!() };
+            assert_eq!(rule.peers.len(), usize::from(count) + 1);
+        }
+        // Where no prefixes can stand, a parameter holds them.
+        let names = vec![super::super::NamePattern::Exact("a.example".into())];
+        profile.claims[0].rule = Rule::AddressesWithin { names, networks: set(100) };
+        let text = yaml(&profile, &Notes::default());
+        let again = std::sync::Arc::new(load::from_str(&text, "written").unwrap());
+        let bound = super::super::bind::bind(&again, &[], &[]).unwrap();
+        let Rule::AddressesWithin { networks, .. } = &bound.claims[0].claim.rule else { panic!() };
+        assert_eq!(*networks.networks, *set(100).networks);
+    }
+
+    #[test]
+    fn what_would_not_load_again_is_not_written() {
+        let mut profile = builtin::open("electric-imp").unwrap();
+        assert!(loadable_yaml(&profile, &Notes::default(), "written").is_ok());
+        let id = std::mem::replace(&mut profile.claims[1].id, "a b".to_owned());
+        let error = loadable_yaml(&profile, &Notes::default(), "written").unwrap_err().to_string();
+        assert!(error.contains("id: a b") && error.contains("expected an id of letters"), "{error}");
+        profile.claims[1].id = profile.claims[0].id.clone();
+        let error = loadable_yaml(&profile, &Notes::default(), "written").unwrap_err().to_string();
+        assert!(error.contains("exists already"), "{error}");
+        profile.claims[1].id = id;
+        profile.claims[1].title = " ".to_owned();
+        let error = loadable_yaml(&profile, &Notes::default(), "written").unwrap_err().to_string();
         assert!(
-            long.contains("\n  # list:office has 65 networks, of 2026-01: give its file under `lists`\n"),
-            "{long}"
+            error.contains(&format!("claims.{}.title: expected a value", profile.claims[1].id)),
+            "{error}"
         );
-        assert!(long.contains("\"list:office\""), "{long}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is wrong with YAML, in words of people who write configurations: no word of the library that reads it.
 
 use serde_saphyr::Error;
+use serde_saphyr::budget::BudgetBreach;
 
 use super::{Bounds, MAX_DEPTH};
 
@@ -10,6 +11,9 @@ pub(super) fn message(error: &Error, bounds: Bounds) -> String {
         Error::AliasError { error, .. } => message(error, bounds),
         Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` exists already"),
         Error::MultipleDocuments { .. } => "a second document begins here (one is read)".to_owned(),
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+            format!("lists and mappings stand too deep in each other (at most {MAX_DEPTH} levels are read)")
+        }
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasReplayStackDepthExceeded { .. }
@@ -28,7 +32,8 @@ pub(super) fn message(error: &Error, bounds: Bounds) -> String {
 
 fn too_large(bounds: Bounds) -> String {
     format!(
-        "too large or too deep (at most {} values, aliases expanded, {MAX_DEPTH} levels deep)",
+        "too large: at most {} keys and values are read, with what aliases stand for (split it, or take out what is \
+         not needed)",
         bounds.nodes
     )
 }
@@ -131,7 +136,7 @@ mod tests {
             ("{\"a\": 1} b", "nothing may follow the end"),
             ("a: 1\n---\nb: 2\n", "a second document begins here"),
             ("\0\0", "is this a text file?"),
-            (&format!("a0: &a0 [{}]\n{bomb}", "x,".repeat(10)), "too large or too deep"),
+            (&format!("a0: &a0 [{}]\n{bomb}", "x,".repeat(10)), "too large: at most"),
         ] {
             let told = parse(text).err().map(|(_, message)| message).unwrap_or_default();
             assert!(told.contains(words), "{text:?}: {told}");
