@@ -12,6 +12,7 @@ mod facts;
 mod header;
 mod identify;
 mod names;
+mod ports;
 mod settle;
 mod sort;
 mod words;
@@ -121,7 +122,8 @@ fn learn(material: &Material<'_>, base: &Declaration, fresh: bool) -> Learnt {
     for (claim, draft) in claims.iter().zip(&drafts) {
         notes.entries.insert(claim.id.clone(), words::comment(&subject, draft));
     }
-    let count = |level: Level| drafts.iter().filter(|draft| draft.level == level).count();
+    let count =
+        |level: Level| drafts.iter().filter(|draft| draft.level == level && !draft.views.is_empty()).count();
     let counts = (count(Level::Required), count(Level::Allowed), count(Level::Forbidden));
     let context = header::Context {
         material,
