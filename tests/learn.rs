@@ -548,6 +548,25 @@ fn where_nothing_was_attempted_nothing_is_counted_as_attempted() {
 }
 
 #[test]
+fn datagrams_of_netbios_are_infrastructure_as_its_names_are() {
+    let mut story = Story::new();
+    let name = [&[32][..], &b"CA".repeat(16), &[0]].concat();
+    let header = [&[0x11, 0x02, 0x12, 0x34, 192, 168, 1, 50, 0, 138, 0, 72, 0, 0][..], &name, &name].concat();
+    story.frame(pcap::udp(
+        End(DEVICE, 138),
+        End(Ipv4Addr::new(192, 168, 1, 255), 138),
+        &[&header[..], b"\xffSMB"].concat(),
+    ));
+    let (_folder, path) = story.told();
+    let (text, codes) = learnt(&path);
+    assert_eq!(codes, Vec::<String>::new(), "{text}");
+    assert!(text.contains("baseline: netbios\n") || text.contains("baseline: [netbios]\n"), "{text}");
+    assert!(!text.contains("138"), "{text}");
+    let flows = answer(&["flows", &path.display().to_string(), "--format", "csv", "-q"]).out;
+    assert!(flows.contains("netbios-dgm"), "{flows}");
+}
+
+#[test]
 fn messages_of_icmp_open_nothing_beside_a_profile_without_them() {
     let mut story = Story::new();
     story.look_up("x.example.com", far(1));
