@@ -298,7 +298,7 @@ fn an_existing_profile_keeps_every_byte_and_gets_what_is_new_once() {
     assert!(!codes.iter().any(|code| code.starts_with("undeclared")), "{codes:?}");
     // A second time nothing is new.
     let said = answer(&["learn", &capture, "--into", &own, "-o", &own]);
-    assert!(said.err.contains("nothing is new"), "{}", said.err);
+    assert!(said.err.contains("nothing is new to claim"), "{}", said.err);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), merged);
     // A shipped profile can be had by its name, on standard output.
     let said = answer(&["learn", &capture, "--into", "farmbot", "-q"]);
@@ -582,6 +582,8 @@ fn messages_of_icmp_open_nothing_beside_a_profile_without_them() {
     assert_eq!(said.status, 0, "{}", said.err);
     assert!(!said.out.contains("icmp"), "{}", said.out);
     assert!(said.err.contains("0 new claims") && said.err.contains("1 flow not learnt"), "{}", said.err);
+    let which = "not learnt: 1 flow of infrastructure that the baseline lacks (`icmp`): 203.0.113.2 icmp [";
+    assert!(said.err.contains(which), "{}", said.err);
 }
 
 #[test]

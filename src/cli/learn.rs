@@ -157,8 +157,11 @@ fn tell(learnt: &Learnt, beside: bool) {
         counted(claims, new),
         counted(learnt.left as u64, "flow")
     );
+    for which in &learnt.why_left {
+        tell!("not learnt: {}", printable(which));
+    }
     if beside && learnt.profile.claims.is_empty() {
-        tell!("nothing is new: the profile is as it was");
+        tell!("nothing is new to claim: the profile is as it was");
     }
     for (code, count, sentence) in &learnt.remaining {
         tell!("checking the same captures still gives {code} ({count}): {}", printable(sentence));

@@ -208,7 +208,8 @@ fn is_reverse(name: &str) -> bool {
     name.rsplit('.').next() == Some("arpa")
 }
 
-fn not_learnt(context: &Context<'_>) -> Vec<String> {
+/// What was not learnt, and why.
+pub(super) fn not_learnt(context: &Context<'_>) -> Vec<String> {
     let subject = context.subject;
     context
         .left

@@ -56,6 +56,8 @@ pub struct Learnt {
     pub counts: (usize, usize, usize),
     /// Flows that were not learnt.
     pub left: usize,
+    /// Which, and why: a sentence for each reason.
+    pub why_left: Vec<String>,
     /// What checking the same captures still gives: code, connections, and one sentence.
     pub remaining: Vec<(&'static str, u64, String)>,
 }
@@ -135,11 +137,13 @@ fn learn(material: &Material<'_>, base: &Declaration, fresh: bool) -> Learnt {
         identify: &known.profile.identify,
     };
     notes.header = header::lines(&context);
+    let why_left = header::not_learnt(&context);
     let mut profile = Profile::clone(&known.profile);
     profile.claims = claims;
     profile.slots.clear();
     let remaining = header::by_code(&settled.rest);
-    Learnt { profile, notes, counts, left: sorted.left.values().map(Vec::len).sum(), remaining }
+    let left = sorted.left.values().map(Vec::len).sum();
+    Learnt { profile, notes, counts, left, why_left, remaining }
 }
 
 /// What was seen of infrastructure; address resolution and neighbour discovery are no flows.

@@ -341,7 +341,7 @@ mod tests {
         let names = Names::new(&bindings);
         let device = BTreeSet::from(["192.0.2.7".parse().unwrap()]);
         let mut resolver = Resolver::new(&names, &device);
-        let mut called = |resolver: &mut Resolver<'_>, then| {
+        let called = |resolver: &mut Resolver<'_>, then| {
             let peer = resolver.resolved("203.0.113.1".parse().unwrap(), seen(then));
             assert_eq!(*peer.candidates, ["a.example", "b.example"], "either may be meant");
             assert_eq!((peer.source, peer.confidence), (NameSource::Dns, Confidence::Probable));
