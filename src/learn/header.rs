@@ -65,7 +65,7 @@ const RULES: &[&str] = &[
     "required: worked in each quarter of the time watched, at least 10 minutes, in 3 connections or in one that lasted; \
     everything else is allowed",
     "long_running: open for 5 minutes and still open at the end; never cut",
-    "forbidden and blocked: tried in vain, refused or not answered; nothing is opened, an answer would be a finding",
+    "forbidden and blocked: tried in vain; nothing is opened, an answer would be a finding",
     "TLS as seen; what the policy does not call good is not declared, so that it goes on being told",
 ];
 
