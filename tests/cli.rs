@@ -96,7 +96,11 @@ fn unknown_profiles_variants_and_parameters_come_with_their_near_miss() {
         &say(&format!("check {CLEAN} -p farmbt --format ndjson")),
         &["`farmbt`", "did you mean `farmbot`?"],
     );
-    refused(&farmbot(&format!("{CLEAN} --variant fbos-above-13.0.2")), &["fbos-above-13.0.1"]);
+    refused(
+        &say(&format!("check {CLEAN} -p electric-imp --variant singl-ip --format ndjson")),
+        &["singl-ip", "did you mean `single-ip`?"],
+    );
+    refused(&farmbot(&format!("{CLEAN} --set fbos=newest")), &["fbos", "newest"]);
     refused(&farmbot(&format!("{CLEAN} --set ssh_kye=true")), &["ssh_kye", "ssh_key"]);
     refused(&farmbot(&format!("{CLEAN} --set ssh_key")), &["--set ssh_key", "NAME=VALUE"]);
 }

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
-use wireclaim::profile::{Claim, ClaimState, Profile, bind, load};
+use wireclaim::profile::{Claim, ClaimState, Profile, bind, load, sentences};
 
 use support::{root, say};
 
@@ -123,7 +123,7 @@ fn check(example: &Example, folder: &Path) {
         return;
     }
     let profile = Arc::new(loaded.unwrap_or_else(|error| panic!("{place}: {error}")));
-    let shown = profile.to_string();
+    let shown = sentences::sentences(&bind::bind(&profile, &[], &[]).unwrap());
     let mut sentences: BTreeMap<String, String> =
         profile.claims.iter().map(|claim| (claim.id.clone(), sentence(&profile, claim))).collect();
     sentences.remove("Z");
@@ -223,6 +223,12 @@ fn the_selected_are_judged_as_the_subject_that_is_named() {
         "{}",
         browser.err
     );
+    // What binds the device alone is nothing that the browser lacks.
+    let line = |answer: &support::Answer| {
+        answer.err.lines().find(|line| line.starts_with("claims")).unwrap_or_default().to_owned()
+    };
+    assert!(line(&browser).ends_with("6 binding others"), "{}", browser.err);
+    assert!(line(&device).ends_with("1 binding others"), "{}", device.err);
     // The device's own connections are undeclared for a browser.
     assert!(browser.codes().iter().any(|code| code == "undeclared-destination"));
     for (options, told) in [

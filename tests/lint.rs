@@ -97,6 +97,10 @@ fn rows_have_their_place() {
     );
     let clean = say(&format!("profile lint --format table {}", file(&folder, "clean.yaml", CLEAN)));
     assert_eq!(clean.out, "No lints.\n");
+    let clean = file(&folder, "clean.yaml", CLEAN);
+    let quiet = say(&format!("profile lint -q --format table {clean}"));
+    assert_eq!((quiet.status, quiet.out.as_str(), quiet.err.as_str()), (0, "", ""));
+    assert_eq!(say(&format!("profile lint -q --format table {path}")).out, text.out);
 }
 
 #[test]

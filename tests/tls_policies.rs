@@ -95,13 +95,13 @@ fn each_preset_judges_the_same_connections_itself() {
                     "SHOULD NOT",
                     "SP 800-52r2 appendix D (RSA key transport, for transition only)",
                 ),
-                x25519("MUST NOT", "SP 800-52r2 section 3.4.2 (not approved by NIST)"),
+                x25519("MUST NOT", "SP 800-52r2 section 3.4 (supported groups, not approved by NIST)"),
             ],
         ),
         (
             "bsi-tr-02102-2",
             vec![
-                rsa2048("SHOULD NOT", "TR-02102-2 section 3.6 (3000 bits)"),
+                rsa2048("SHOULD NOT", "TR-02102-2 section 3.6.1 (3000 bits)"),
                 weak("error", "SHOULD NOT", &format!("TR-02102-2 (not recommended){no_fs}")),
                 x25519("SHOULD NOT", "TR-02102-2 (not recommended)"),
             ],
@@ -117,7 +117,10 @@ fn each_preset_judges_the_same_connections_itself() {
             "pci-dss-4",
             vec![weak("warning", "SHOULD NOT", "PCI DSS 4.0 requirement 4.2.1 with RFC 9325 section 4.1")],
         ),
-        ("iot-constrained", vec![weak("error", "SHOULD NOT", &format!("RFC 9325 section 4.1{no_fs}"))]),
+        (
+            "iot-constrained",
+            vec![weak("error", "SHOULD NOT", "RFC 9325 section 4.1 (key exchange without forward secrecy)")],
+        ),
     ];
     let arguments = ["-p", "electric-imp", "--device", "electric-imp=02:1a:69:00:00:07"];
     for (policy, mut rows) in expected {
@@ -154,6 +157,8 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
 
 /// What the two sides of a handshake say (RFC 5246 section 7.4).
 struct Handshake<'a> {
+    /// The second byte of the version: 3 is TLS 1.2.
+    version: u8,
     /// The one that is chosen, and what the client offers beside it.
     suite: u16,
     beside: &'a [u8],
@@ -179,10 +184,10 @@ fn extensions(list: &[(u16, &[u8])]) -> Vec<u8> {
     with_length(2, &list.iter().flat_map(one).collect::<Vec<u8>>())
 }
 
-/// A full handshake of TLS 1.2, up to the first data of both sides.
+/// A full handshake of TLS 1.2 or below, up to the first data of both sides.
 fn handshake(shape: &Handshake<'_>, from: Host, to: Host) -> Vec<u8> {
     let suite = shape.suite.to_be_bytes();
-    let hello = |random: u8| [[3, 3].as_slice(), &[random; 32], &[0]].concat();
+    let hello = |random: u8| [[3, shape.version].as_slice(), &[random; 32], &[0]].concat();
     let client = [
         hello(7),
         with_length(2, &[&suite, shape.beside].concat()),
@@ -238,6 +243,7 @@ suites:
 ";
 
 const GOOD: Handshake<'_> = Handshake {
+    version: 3,
     suite: GCM,
     beside: &[],
     compression: (&[0], 0),
@@ -257,6 +263,7 @@ fn a_good_handshake_has_no_row() {
 #[test]
 fn features_are_judged_where_the_policy_says_something_of_them() {
     let poor = Handshake {
+        version: 3,
         suite: CBC,
         beside: &[],
         compression: (&[1, 0], 0),
@@ -275,7 +282,7 @@ fn features_are_judged_where_the_policy_says_something_of_them() {
     // The BSI says more, Mozilla nothing; the declared suite is a row by none of them.
     let bsi = decided(&pump(&poor, "bsi-tr-02102-2", declared), "bsi-tr-02102-2");
     for more in ["heartbeat", "no encrypt_then_mac"] {
-        let row = format!("weak-tls-feature | warning | {more} | SHOULD NOT | TR-02102-2 section 3.3");
+        let row = format!("weak-tls-feature | warning | {more} | SHOULD NOT | TR-02102-2 section 3.3.4");
         assert!(bsi.contains(&row), "{bsi:?}");
     }
     assert_eq!(bsi.len(), bcp195.len() + 2, "{bsi:?}");
@@ -315,6 +322,48 @@ fn a_declared_suite_is_a_matter_of_the_profile() {
     // The same in a recording: electric-imp declares this suite, and its devices use it.
     let capture = support::capture(&root().join("fixtures/cases/imp-clean"));
     assert_eq!(decided(&check(&capture, &["-p", "electric-imp"]), "bcp195"), [""; 0]);
+}
+
+/// The same with versions: TLS 1.0 where TLS 1.0 and all above it is declared.
+#[test]
+fn a_declared_version_is_a_matter_of_the_profile() {
+    // Whether the extensions are right is not this test's matter.
+    let found = |shape: &Handshake<'_>, tls: &str| {
+        let mut rows = decided(&pump(shape, "bcp195", tls), "bcp195");
+        rows.retain(|row| row.starts_with("weak-tls-version"));
+        rows
+    };
+    let old = Handshake { version: 1, ..GOOD };
+    let row = |observed: &str, severity: &str| {
+        vec![format!("weak-tls-version | {severity} | {observed} | MUST NOT | RFC 8996")]
+    };
+    assert_eq!(found(&old, "{min_rsa_bits: 2048}"), row("tls1.0", "error"));
+    assert_eq!(found(&old, "{min_version: tls1.1}"), row("tls1.0", "error"));
+    for declared in
+        ["{min_version: tls1.0}", "{max_version: tls1.0}", "{min_version: tls1.0, max_version: tls1.1}"]
+    {
+        assert_eq!(found(&old, declared), [""; 0], "{declared}");
+    }
+    // An upper bound declares nothing of what is below it.
+    assert_eq!(found(&old, "{max_version: tls1.1}"), row("tls1.0", "error"));
+    // What is declared may be offered as well; what is below it may not.
+    let ssl = Handshake { version: 0, ..GOOD };
+    assert_eq!(
+        found(&ssl, "{min_version: tls1.0}"),
+        ["weak-tls-version | error | ssl3.0 | MUST NOT | RFC 7568"]
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("pump.yaml");
+    fs::write(&profile, PROFILE.replace("POLICY", "bcp195").replace("{TLS}", "{min_version: tls1.0}"))
+        .unwrap();
+    let lint: Answer = run(&["profile", "lint", profile.to_str().unwrap()]).into();
+    let told: Vec<&str> = lint.out.lines().filter(|line| line.contains("weak-tls-declared")).collect();
+    assert!(
+        told.len() == 1 && told[0].contains("error") && told[0].contains("versions from tls1.0"),
+        "{}{}",
+        lint.out,
+        lint.err
+    );
 }
 
 #[test]
@@ -393,6 +442,7 @@ fn what_is_wrong_with_a_policy_stops_the_run() {
 
     let missing = pump(&GOOD, "./none.yaml", ANY_TLS);
     assert_eq!(missing.status, 2);
+    assert!(missing.err.contains("pump.yaml:6:13: tls_policy: expected a TLS policy"), "{}", missing.err);
     assert!(missing.err.contains("none.yaml"), "{}", missing.err);
 
     let folder = tempfile::tempdir().unwrap();

@@ -35,6 +35,8 @@ pub struct Coverage {
     pub not_visible: usize,
     /// Those that depend on what nobody bound.
     pub unbound: usize,
+    /// Those that bind somebody else than the one who is judged.
+    pub others: usize,
 }
 
 /// Counts `rows` (one per claim without discrepancy) and the claims that `findings` name.
@@ -46,8 +48,14 @@ pub fn coverage<'f>(
     let profile = &subject.declaration.profile;
     let not_checkable: BTreeSet<&str> =
         profile.not_checkable.iter().map(|statement| statement.id.as_str()).collect();
+    let binds_other = |bound: &&BoundClaim| bound.state == ClaimState::OtherSubject;
+    let others: BTreeSet<&str> =
+        subject.declaration.claims.iter().filter(binds_other).map(|bound| bound.claim.id.as_str()).collect();
     let mut statements: BTreeMap<&str, Fate> = BTreeMap::new();
-    let fates = rows.iter().map(|row| (row.claim.as_str(), fate(row, &not_checkable)));
+    let fates = rows.iter().map(|row| {
+        let other = others.contains(row.claim.as_str());
+        (row.claim.as_str(), if other { Fate::BindsOther } else { fate(row, &not_checkable) })
+    });
     let found =
         findings.filter(|finding| !finding.claim.is_empty()).map(|f| (f.claim.as_str(), Fate::Discrepancy));
     for (id, fate) in fates.chain(found) {
@@ -59,13 +67,17 @@ pub fn coverage<'f>(
         (count(Fate::Conforms), count(Fate::Discrepancy), count(Fate::Hidden));
     Coverage {
         declared: statements.len(),
-        checkable: statements.len() - count(Fate::NotCheckable) - count(Fate::Unbound),
+        checkable: statements.len()
+            - count(Fate::NotCheckable)
+            - count(Fate::Unbound)
+            - count(Fate::BindsOther),
         exercised: conform + discrepancies + hidden,
         conform,
         discrepancies,
         not_exercised: count(Fate::NotExercised),
         not_visible: hidden + count(Fate::NotCheckable),
         unbound: count(Fate::Unbound),
+        others: count(Fate::BindsOther),
     }
 }
 
@@ -73,6 +85,7 @@ pub fn coverage<'f>(
 /// counts once, by the claim that says most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fate {
+    BindsOther,
     NotCheckable,
     Unbound,
     NotExercised,

@@ -28,6 +28,7 @@ mod tls;
 mod tls_features;
 mod tls_handshake;
 mod tls_offer;
+mod tls_version;
 mod websocket;
 
 pub use claim_index::ClaimIndex;

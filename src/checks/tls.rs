@@ -5,35 +5,27 @@
 
 use super::claim_index::applies;
 use super::subject::{Subject, View};
-use super::{Check, Code, Found, rating};
+use super::{Check, Code, Found, rating, tls_version};
 use crate::analyzers::tls;
 use crate::model::Finding;
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::observation::Fact;
-use crate::profile::tls_policy::{Tier, TlsPolicy};
+use crate::profile::tls_policy::Tier;
 use crate::profile::{BoundClaim, Level, TlsRule};
 
 /// The check.
 pub(super) static CHECK: Check = Check {
     id: "tls",
-    codes: &[&WEAK_TLS_VERSION, &UNDECLARED_TLS_VERSION, &WEAK_CIPHER, &UNDECLARED_CIPHER, &WEAK_GROUP],
+    codes: &[
+        &tls_version::WEAK_TLS_VERSION,
+        &tls_version::UNDECLARED_TLS_VERSION,
+        &WEAK_CIPHER,
+        &UNDECLARED_CIPHER,
+        &WEAK_GROUP,
+    ],
     run,
 };
 
-static WEAK_TLS_VERSION: Code = Code {
-    id: "weak-tls-version",
-    title: "An outdated TLS version is negotiated or offered",
-    severity: Severity::Error,
-    since: "0.1",
-    page: include_str!("pages/weak-tls-version.md"),
-};
-static UNDECLARED_TLS_VERSION: Code = Code {
-    id: "undeclared-tls-version",
-    title: "A newer TLS version than the declared ones is negotiated",
-    severity: Severity::Error,
-    since: "0.1",
-    page: include_str!("pages/undeclared-tls-version.md"),
-};
 static WEAK_CIPHER: Code = Code {
     id: "weak-cipher",
     title: "A weak cipher suite is negotiated or offered",
@@ -58,8 +50,8 @@ static WEAK_GROUP: Code = Code {
 
 fn run(subject: &Subject<'_>, findings: &mut Found<'_>) {
     for view in subject.views.iter().filter(|view| view.has_tls() && !view.is_proxy) {
-        findings.extend(version(subject, view));
-        findings.extend(above_declared(subject, view));
+        findings.extend(tls_version::version(subject, view));
+        findings.extend(tls_version::above_declared(subject, view));
         findings.extend(cipher(subject, view));
         findings.extend(undeclared_cipher(subject, view));
         findings.extend(group(subject, view));
@@ -171,89 +163,9 @@ pub(super) fn rate(finding: &mut Finding, claim: Option<&BoundClaim>, severity: 
     }
 }
 
-fn version(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
-    let claim = deciding(subject, view, |rule| rule.min_version.is_some());
-    let declared = rules(subject, view).iter().filter_map(|(_, rule)| rule.min_version).max();
-    let policy = subject.policy(view);
-    let Some(fact) = view.flow.facts.first(&tls::VERSION) else {
-        return offered_version(subject, view, claim, declared);
-    };
-    let version = number(fact)?;
-    let rated = rating::version(policy, equivalent(version));
-    let below = declared.is_some_and(|least| equivalent(version) < least);
-    if !below && rated.tier == Tier::Ok {
-        return offered_version(subject, view, claim, declared);
-    }
-    let mut finding = at_fact(subject, &WEAK_TLS_VERSION, view, claim, fact);
-    rate(&mut finding, claim, tier_severity(rated.tier, false).unwrap_or(Severity::Error));
-    finding.expected = at_least(declared, policy);
-    finding.observed = version_text(version);
-    if rated.tier > Tier::Ok {
-        rated.decides(&mut finding);
-    }
-    finding.message = format!(
-        "{} and {} agreed on {} ({{count connection}}).",
-        subject.who(),
-        view.peer_port(),
-        version_text(version)
-    );
-    Some(finding)
-}
-
-/// `tls>=1.2`: what is declared, or what the policy calls ok where that is more.
-fn at_least(declared: Option<u16>, policy: &TlsPolicy) -> String {
-    let least = declared.max(policy.least_version()).unwrap_or(0x0303);
-    format!("tls>={}", version_text(least).trim_start_matches("tls"))
-}
-
-/// Old versions in a hello: of the device, or of a peer that the device answered.
-fn offered_version(
-    subject: &Subject<'_>,
-    view: &View<'_>,
-    claim: Option<&BoundClaim>,
-    declared: Option<u16>,
-) -> Option<Finding> {
-    let facts = &view.flow.facts;
-    let by = Offerer::of(view)?;
-    let offers: Vec<(u16, &Fact)> =
-        facts.of(&tls::OFFERED_VERSION).filter_map(|fact| Some((number(fact)?, fact))).collect();
-    let best = offers.iter().map(|(version, _)| equivalent(*version)).max().unwrap_or(0x0304);
-    let (worst, fact) = offers.iter().min_by_key(|(version, _)| equivalent(*version))?;
-    let policy = subject.policy(view);
-    let rated = rating::version(policy, equivalent(*worst));
-    // Beside a good version an old one is only discouraged; where it is the best, it is as weak as it is.
-    let tier = if rating::version(policy, best).tier == Tier::Ok {
-        rated.tier.min(Tier::Discouraged)
-    } else {
-        rated.tier
-    };
-    let severity = by.severity(tier)?;
-    let mut finding = at_fact(subject, &WEAK_TLS_VERSION, view, claim, fact);
-    rate(&mut finding, claim, severity);
-    finding.expected = at_least(declared, policy);
-    finding.observed = format!("offers {}", version_text(*worst));
-    rated.decides(&mut finding);
-    finding.message = match by {
-        Offerer::Device => format!(
-            "{} offers {} to {} ({{count connection}}), which a good server does not choose.",
-            subject.who(),
-            version_text(*worst),
-            view.peer_port()
-        ),
-        Offerer::Peer => format!(
-            "{} offers {} to {} on {} ({{count connection}}), which did not choose it.",
-            view.peer_text(),
-            version_text(*worst),
-            subject.who(),
-            view.port_text()
-        ),
-    };
-    Some(finding)
-}
-
 /// Whose hello it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Offerer {
+pub(super) enum Offerer {
     /// What it offers can be forced on it.
     Device,
     /// It says nothing of the device: information, and only where the device took part.
@@ -261,45 +173,17 @@ enum Offerer {
 }
 
 impl Offerer {
-    fn of(view: &View<'_>) -> Option<Self> {
+    pub(super) fn of(view: &View<'_>) -> Option<Self> {
         if view.by_device {
             return Some(Self::Device);
         }
         view.flow.facts.has(&tls::VERSION).then_some(Self::Peer)
     }
 
-    fn severity(self, tier: Tier) -> Option<Severity> {
+    pub(super) fn severity(self, tier: Tier) -> Option<Severity> {
         let severity = tier_severity(tier, true)?;
         Some(if self == Self::Peer { Severity::Info } else { severity })
     }
-}
-
-/// What is newer than all that is declared is not for the worse, and yet not what was declared.
-fn above_declared(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
-    let rules = rules(subject, view);
-    let (bound, most) = rules
-        .iter()
-        .filter_map(|(bound, rule)| Some((*bound, rule.max_version?)))
-        .max_by_key(|(_, most)| *most)?;
-    // Another claim that says nothing of it opens what this one does not.
-    if rules.iter().any(|(_, rule)| rule.min_version.is_some() && rule.max_version.is_none()) {
-        return None;
-    }
-    let fact = view.flow.facts.first(&tls::VERSION)?;
-    let version = number(fact).filter(|version| equivalent(*version) > most)?;
-    let mut finding = at_fact(subject, &UNDECLARED_TLS_VERSION, view, Some(bound), fact);
-    finding.status = Status::Drift;
-    finding.severity = Some(Severity::Info);
-    finding.expected = format!("tls<={}", version_text(most).trim_start_matches("tls"));
-    finding.observed = version_text(version);
-    finding.message = format!(
-        "{} and {} agreed on {} ({{count connection}}), which is newer than what {} declares.",
-        subject.who(),
-        view.peer_port(),
-        version_text(version),
-        bound.claim.id
-    );
-    Some(finding)
 }
 
 fn declared_suites(subject: &Subject<'_>, view: &View<'_>) -> Vec<u16> {

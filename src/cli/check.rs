@@ -255,6 +255,7 @@ fn covered(verdict: &Verdict, count: usize) -> Coverage {
         not_exercised: counts.not_exercised as u64,
         not_visible: counts.not_visible as u64,
         unbound: counts.unbound as u64,
+        others: counts.others as u64,
     }
 }
 
@@ -271,6 +272,7 @@ fn of_all(verdicts: &[Verdict]) -> Coverage {
         all.not_exercised += one.not_exercised;
         all.not_visible += one.not_visible;
         all.unbound += one.unbound;
+        all.others += one.others;
     }
     all
 }

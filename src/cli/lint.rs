@@ -6,6 +6,7 @@ use super::Exit;
 use super::args::{FailOn, OutputArgs};
 use super::settings::Target;
 use crate::error::{Error, Result};
+use crate::pipeline;
 use crate::profile::{Profile, builtin, lint};
 use crate::report::{Content, LintRow};
 
@@ -17,6 +18,9 @@ pub(super) struct LintArgs {
     profiles: Vec<String>,
     #[command(flatten)]
     output: OutputArgs,
+    /// Write nothing where there is nothing to tell
+    #[arg(short, long)]
+    quiet: bool,
     /// Count the age of reviews and address lists to this day (2026, 2026-08, 2026-08-31) [default: the newest date in
     /// the profile and in what it refers to]
     #[arg(long, value_name = "DATE")]
@@ -49,8 +53,10 @@ pub(super) fn run(args: &LintArgs) -> Result<Exit> {
         return Err(errors());
     }
     let worst = rows.iter().map(|row| row.lint.severity).max();
-    let (format, view, output) = target.parts(&[]);
-    format.write_lints(&rows, &view, output)?;
+    if !(args.quiet && rows.is_empty() && args.output.output.is_none()) {
+        let (format, view, output) = target.parts(&[]);
+        format.write_lints(&rows, &view, output)?;
+    }
     if broken > 0 {
         return Err(errors());
     }
@@ -60,7 +66,8 @@ pub(super) fn run(args: &LintArgs) -> Result<Exit> {
 
 fn rows_of(profile: &Profile, name: &str, as_of: Option<&str>) -> Vec<LintRow> {
     let text = builtin::text(name);
-    let lints = lint::lint_on(profile, lint::Terms { as_of, text: text.as_deref() });
+    let protocols: &[_] = &pipeline::protocols();
+    let lints = lint::lint_on(profile, lint::Terms { as_of, text: text.as_deref(), protocols });
     let lines: Vec<&str> = text.as_deref().unwrap_or_default().lines().collect();
     let source = |line: u64| {
         let index = usize::try_from(line).ok()?.checked_sub(1)?;

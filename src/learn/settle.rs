@@ -104,6 +104,7 @@ fn declare(base: &Declaration, drafts: &[Draft], first_id: usize) -> Declaration
     Declaration {
         profile: Arc::new(profile),
         variant: base.variant.clone(),
+        values: base.values.clone(),
         policies: base.policies.clone(),
         subject: base.subject.clone(),
         claims: base.claims.iter().cloned().chain(bound).collect(),

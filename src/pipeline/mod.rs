@@ -89,6 +89,11 @@ impl Default for Terms {
     }
 }
 
+/// What content is recognised as: the name of every analyzer, in the order of probing.
+pub fn protocols() -> Vec<&'static str> {
+    crate::analyzers::REGISTRY.iter().map(|definition| definition.id).collect()
+}
+
 /// Reads `input` to its end with `jobs` threads (at least one), on the usual terms.
 pub fn analyse(input: Input, jobs: usize) -> Result<Analysis> {
     analyse_on(input, Terms { jobs, ..Terms::default() })

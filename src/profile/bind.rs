@@ -69,6 +69,7 @@ pub fn bind_as(
         profile: Arc::clone(profile),
         subject: subject.to_owned(),
         variant,
+        values: values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         claims,
         policies: Policies::of(profile)?,
     })

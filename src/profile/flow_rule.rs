@@ -203,7 +203,8 @@ fn tls(reader: &mut Reader<'_>, at: &At<'_>, context: &Context) -> Option<TlsRul
     let Node::Text(text) = &at.item.value else { return tls_block(reader, at) };
     let known = || context.tls_blocks.keys().map(String::as_str);
     let Some(name) = text.trim().strip_prefix(REFERENCE) else {
-        let hint = near_or_all(text, known());
+        let names: Vec<String> = known().map(|name| format!("{REFERENCE}{name}")).collect();
+        let hint = near_or_all(&format!("{REFERENCE}{text}"), names.iter().map(String::as_str));
         reader.wrong(
             at,
             format!("expected a mapping or a TLS block by name (`{REFERENCE}NAME`), got `{text}`{hint}"),
@@ -292,6 +293,11 @@ fn lifetime(reader: &mut Reader<'_>, at: &At<'_>) -> Option<LifetimeRule> {
         max: length("max"),
         max_idle_tail: length("max_idle_tail"),
     };
+    if let (Some(min), Some(max)) = (rule.min, rule.max)
+        && min > max
+    {
+        reader.wrong(at, "expected a `min` up to `max`: it is above `max`");
+    }
     if rule.long_running && rule.max.is_some() {
         reader.wrong(at, "expected `long_running` or `max`: what only an endpoint may close has no `max`");
     }

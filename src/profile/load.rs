@@ -291,8 +291,11 @@ pub(super) fn policy(reader: &mut Reader<'_>, map: &Map<'_>, key: &str) -> Optio
     let at = map.get(key)?;
     let text = reader.text(&at)?;
     if tls_policy::is_file(&text) {
-        let path = reader.folder().map(|folder| folder.join(&text).display().to_string());
-        return Some(path.unwrap_or(text));
+        let Some(path) = reader.folder().map(|folder| folder.join(&text)) else { return Some(text) };
+        if !path.exists() {
+            reader.wrong(&at, format!("expected a TLS policy, got `{text}`: no file `{}`", path.display()));
+        }
+        return Some(path.display().to_string());
     }
     if tls_policy::TlsPolicy::ships(&text) {
         return Some(text);

@@ -132,7 +132,7 @@ fn what_a_claim_refers_to_must_exist() {
         ("allowed: {out: anyone}, tls: $stronk", "unknown TLS block `stronk` (did you mean `strong`?)"),
         (
             "allowed: {out: anyone}, tls: strong",
-            "expected a mapping or a TLS block by name (`$NAME`), got `strong`",
+            "expected a mapping or a TLS block by name (`$NAME`), got `strong` (did you mean `$strong`?)",
         ),
         ("allowed: {out: anyone}, subject: browsr", "unknown subject `browsr` (did you mean `browser`?)"),
         ("allowed: {out: $boht}", "unknown parameter or group `boht` (did you mean `both`?)"),
@@ -176,6 +176,11 @@ fn what_makes_no_sense_together_is_refused() {
         ("informational: {same_addresses: a.example.com}", "at least two names"),
         ("allowed: {out: anyone}, lifetime: {long_running: true, max: 1 s}", "has no `max`"),
         ("allowed: {out: anyone}, lifetime: {}", "at least one of `long_running`"),
+        ("allowed: {out: anyone}, lifetime: {min: 10 min, max: 5 min}", "above `max`"),
+        ("allowed: {out: 'https://a.example.com/x'}", "did you mean `a.example.com`?"),
+        ("allowed: {out: 'a.example.com:443'}", "did you mean `a.example.com`? A port goes into `tcp`"),
+        ("allowed: {out: '10.0.0.0/33'}", "expected an address or a prefix"),
+        ("allowed: {out: '2001:db8::/129'}", "expected an address or a prefix"),
         ("allowed: {out: anyone}, tls: {min_version: 1.3, max_version: 1.2}", "above `max_version`"),
         ("allowed: {out: anyone, tcp: {except: [1], prefer: [2]}}", "exactly one of `except`"),
         ("allowed: {out: anyone, tcp: }", "got nothing"),
@@ -282,11 +287,11 @@ fn states(name: &str, variants: &[&str], sets: &[(&str, &str)]) -> impl Fn(&str)
 fn farmbot_takes_either_port_until_the_firmware_is_known() {
     let state = states("farmbot", &[], &[]);
     assert_eq!(state("FB-07b"), ClaimState::Active);
-    assert_eq!(state("FB-07a"), ClaimState::Unbound("firmware".into()));
-    assert_eq!(state("FB-08"), ClaimState::Unbound("firmware".into()));
+    assert_eq!(state("FB-07a"), ClaimState::Unbound("fbos".into()));
+    assert_eq!(state("FB-08"), ClaimState::Unbound("fbos".into()));
     assert_eq!(state("FB-06"), ClaimState::OtherSubject);
     assert!(matches!(state("FB-21"), ClaimState::Noted(note) if note.contains("ssh_key")));
-    let state = states("farmbot", &["fbos-above-13.0.1"], &[("ssh_key", "false")]);
+    let state = states("farmbot", &[], &[("fbos", "13.0.2"), ("ssh_key", "false")]);
     assert_eq!(state("FB-08"), ClaimState::Active);
     assert!(matches!(state("FB-07a"), ClaimState::Inactive(_)));
     assert!(matches!(state("FB-07b"), ClaimState::Inactive(_)));
@@ -375,12 +380,10 @@ fn who_is_judged_selects_the_claims() {
     let declaration = bind::bind_as(&profile, "browser", &[], &[]).unwrap();
     assert_eq!((declaration.subject.as_str(), declaration.variant.as_str()), ("browser", "subject:browser"));
     for bound in &declaration.claims {
-        assert_eq!(
-            bound.state == ClaimState::OtherSubject,
-            bound.claim.subject == "device",
-            "{}",
-            bound.claim.id
-        );
+        let other = bound.state == ClaimState::OtherSubject;
+        assert_eq!(other, bound.claim.subject == "device", "{}", bound.claim.id);
+        // Whoever is named with the device: what the document does not tell apart.
+        assert_eq!(bound.claim.id == "FB-06", bound.claim.subject == "browser", "{}", bound.claim.id);
     }
     let error = bind::bind_as(&profile, "brwser", &[], &[]).unwrap_err().to_string();
     assert!(error.contains("did you mean `browser`?"), "{error}");

@@ -460,6 +460,8 @@ pub struct Declaration {
     /// The bound options, joined by `+` in the order of the groups; groups without one are left out. Another subject
     /// than the device stands first: `subject:browser`.
     pub variant: String,
+    /// The parameters that have a value, bound or by default.
+    pub values: std::collections::BTreeMap<String, String>,
     /// Every claim, in file order.
     pub claims: Vec<BoundClaim>,
     /// What judges TLS where no claim declares anything.

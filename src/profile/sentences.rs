@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::schema::TLS_VERSIONS;
+use super::schema::{ANYONE, TLS_VERSIONS};
 use super::{
     BoundClaim, Claim, ClaimState, Declaration, FlowRule, Level, LifetimeRule, Peer, Ports, Profile,
     ProxyRule, Rule, Source, TlsRule, tls_policy, value,
@@ -38,7 +38,7 @@ pub fn sentences(declaration: &Declaration) -> String {
             out.below(&format!("Baseline, needed by any device of this kind: {}.", items.join(", ")));
         }
         for (at, bound) in members {
-            out.claim(bound, profile.excepts(at).is_some());
+            out.claim(bound, &declaration.subject, profile.excepts(at).is_some());
         }
     }
     if !profile.not_checkable.is_empty() {
@@ -154,10 +154,13 @@ impl Page {
         let _ = writeln!(self.0, "{}", line.trim_end());
     }
 
-    fn claim(&mut self, bound: &BoundClaim, but: bool) {
+    fn claim(&mut self, bound: &BoundClaim, subject: &str, but: bool) {
         let claim = &bound.claim;
         self.entry(&claim.id, &claim.title);
-        let mut text = statement(claim, but);
+        let mut text = statement(claim, subject, but);
+        if claim.subject == ANYONE {
+            text.push_str(" This binds every subject.");
+        }
         match &bound.state {
             ClaimState::Inactive(why) => {
                 let _ = write!(text, " Does not apply: {why}.");
@@ -202,6 +205,10 @@ fn head(out: &mut Page, declaration: &Declaration) {
     row("read from", &profile.origin);
     row("recognised by", &recognised_by(profile));
     row("TLS policy", &profile.tls_policy);
+    for subject in &profile.subjects {
+        let help = if subject.help.is_empty() { String::new() } else { format!(": {}", subject.help) };
+        row("subject", &format!("{}{help}", subject.name));
+    }
     for group in &profile.variants {
         let chosen =
             group.options.iter().find(|option| declaration.variant.split('+').any(|bound| bound == *option));
@@ -209,9 +216,12 @@ fn head(out: &mut Page, declaration: &Declaration) {
         row("variant", &format!("{}: {} ({chosen})", group.name, group.options.join(" | ")));
     }
     for parameter in &profile.parameters {
-        let default =
-            parameter.default.as_ref().map_or("no default".to_owned(), |value| format!("default {value}"));
-        row("parameter", &format!("{} ({}, {default}): {}", parameter.name, parameter.kind, parameter.help));
+        let value = match declaration.values.get(&parameter.name) {
+            Some(value) if parameter.default.as_ref() == Some(value) => format!("default {value}"),
+            Some(value) => format!("set to {value}"),
+            None => "not set".to_owned(),
+        };
+        row("parameter", &format!("{} ({}, {value}): {}", parameter.name, parameter.kind, parameter.help));
     }
 }
 
@@ -234,10 +244,10 @@ fn recognised_by(profile: &Profile) -> String {
 
 /// What a claim says, in full sentences; `but` says that its ports are all but those of a parameter, while that is
 /// not bound.
-fn statement(claim: &Claim, but: bool) -> String {
+fn statement(claim: &Claim, subject: &str, but: bool) -> String {
     match &claim.rule {
         Rule::Flow(rule) => {
-            let mut text = opening(claim, rule, but);
+            let mut text = opening(claim, rule, subject, but);
             terms(&mut text, rule);
             text
         }
@@ -255,8 +265,8 @@ fn statement(claim: &Claim, but: bool) -> String {
 }
 
 /// Who may, must or must not open which connection.
-fn opening(claim: &Claim, rule: &FlowRule, but: bool) -> String {
-    let who = format!("the {}", claim.subject);
+fn opening(claim: &Claim, rule: &FlowRule, subject: &str, but: bool) -> String {
+    let who = format!("the {}", if claim.subject == ANYONE { subject } else { &claim.subject });
     let peers = peers(rule, claim.level);
     let on = on(rule, but);
     let text = match (rule.way, claim.level) {
@@ -473,7 +483,11 @@ mod tests {
 
     fn said(declaration: &Declaration, id: &str) -> String {
         let at = declaration.claims.iter().position(|bound| bound.claim.id == id).unwrap();
-        statement(&declaration.claims[at].claim, declaration.profile.excepts(at).is_some())
+        statement(
+            &declaration.claims[at].claim,
+            &declaration.subject,
+            declaration.profile.excepts(at).is_some(),
+        )
     }
 
     #[test]

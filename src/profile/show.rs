@@ -1,17 +1,14 @@
-//! A profile as text for people; the words are those of the file.
+//! The parts of a profile as short text for people; the words are those of the file.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::time::Duration;
 
 use super::schema::{self, ANYONE, LIST, LOCAL_NETWORK};
 use super::{
-    Baseline, Claim, Condition, FlowRule, Level, ParameterKind, Peer, Ports, Profile, ProxyRule, Rule,
-    SlotPart, Source, TlsRule, tls_policy,
+    Baseline, Condition, FlowRule, Level, ParameterKind, Peer, Ports, Profile, ProxyRule, Rule, SlotPart,
+    TlsRule, tls_policy,
 };
 use crate::model::finding::Way;
-
-/// Longest line of running text.
-const WIDTH: usize = 100;
 
 /// As in a file: `required`.
 impl fmt::Display for Level {
@@ -73,7 +70,7 @@ impl fmt::Display for Ports {
     }
 }
 
-/// As in a file: `firmware: fbos-above-13.0.1`.
+/// As in a file: `path: proxy`.
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -146,65 +143,6 @@ impl fmt::Display for FlowRule {
     }
 }
 
-/// The whole profile.
-impl fmt::Display for Profile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} ({})", self.title, self.name)?;
-        let mut row = |name: &str, text: &str| {
-            if text.is_empty() { Ok(()) } else { writeln!(f, "  {name:<14}{text}") }
-        };
-        row("document", &self.document)?;
-        row("reviewed", self.reviewed.as_deref().unwrap_or_default())?;
-        row("read from", &self.origin)?;
-        row("recognised by", &self.recognised_by())?;
-        row("baseline", &joined(&self.baseline))?;
-        row("TLS policy", &self.tls_policy)?;
-        for group in &self.variants {
-            let default =
-                group.default.as_ref().map_or("no default".to_owned(), |name| format!("default {name}"));
-            row("variant", &format!("{}: {} ({default})", group.name, group.options.join(" | ")))?;
-        }
-        for parameter in &self.parameters {
-            let default =
-                parameter.default.as_ref().map_or("not set".to_owned(), |value| format!("default {value}"));
-            row(
-                "parameter",
-                &format!("{} ({}, {default}): {}", parameter.name, parameter.kind, parameter.help),
-            )?;
-        }
-        for subject in &self.subjects {
-            row(
-                "subject",
-                &if subject.help.is_empty() {
-                    subject.name.clone()
-                } else {
-                    format!("{}: {}", subject.name, subject.help)
-                },
-            )?;
-        }
-        writeln!(f, "\nClaims ({})", self.claims.len())?;
-        for (index, claim) in self.claims.iter().enumerate() {
-            show_claim(f, claim, self.excepts(index))?;
-        }
-        if !self.not_checkable.is_empty() {
-            writeln!(f, "\nNot checkable on packets ({})", self.not_checkable.len())?;
-        }
-        for statement in &self.not_checkable {
-            writeln!(f, "\n  {:<8}{}", statement.id, statement.title)?;
-            wrapped(f, &format!("because {}", statement.reason))?;
-            show_source(f, &statement.source)?;
-        }
-        if !self.contradictions.is_empty() {
-            writeln!(f, "\nContradictions in the document ({})", self.contradictions.len())?;
-        }
-        for contradiction in &self.contradictions {
-            writeln!(f, "\n  {}", contradiction.claims.join(", "))?;
-            wrapped(f, &contradiction.note)?;
-        }
-        Ok(())
-    }
-}
-
 impl Profile {
     /// The parameter whose ports the claim leaves out, while nobody has bound it.
     pub(super) fn excepts(&self, claim: usize) -> Option<&str> {
@@ -212,59 +150,6 @@ impl Profile {
             self.slots.iter().find(|slot| slot.claim == claim && slot.part == SlotPart::PortsExcept)?;
         Some(&slot.parameter)
     }
-
-    fn recognised_by(&self) -> String {
-        let identify = &self.identify;
-        let mut parts = Vec::new();
-        let mut part = |name: &str, values: Vec<String>| {
-            if !values.is_empty() {
-                parts.push(format!("{name} {}", values.join(", ")));
-            }
-        };
-        part("DHCP host name", identify.dhcp_host_names.clone());
-        part("DHCP vendor class", identify.dhcp_vendor_classes.clone());
-        part("MUD URL", identify.mud_urls.clone());
-        part(
-            "MAC address",
-            identify.ouis.iter().map(|[a, b, c]| format!("{a:02x}:{b:02x}:{c:02x}")).collect(),
-        );
-        part("the name", identify.names.iter().map(ToString::to_string).collect());
-        part("port", identify.ports.iter().map(ToString::to_string).collect());
-        parts.join("; ")
-    }
-}
-
-fn show_claim(f: &mut fmt::Formatter<'_>, claim: &Claim, excepts: Option<&str>) -> fmt::Result {
-    writeln!(f, "\n  {:<8}{}", claim.id, claim.title)?;
-    let mut line = format!("{}: {}", claim.level, claim.rule);
-    if let Some(name) = excepts {
-        line = line.replace(&format!("/${name}"), &format!("/any but ${name}"));
-    }
-    if !claim.when.is_empty() {
-        let _ = write!(
-            line,
-            "; when {}",
-            claim.when.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
-        );
-    }
-    if claim.subject == ANYONE {
-        line.push_str("; binds every subject");
-    } else if claim.subject != super::bind::DEVICE {
-        let _ = write!(line, "; binds the {}, not the device", claim.subject);
-    }
-    if let Some(severity) = claim.severity {
-        let _ = write!(line, "; severity {severity}");
-    }
-    wrapped(f, &line)?;
-    show_source(f, &claim.source)
-}
-
-fn show_source(f: &mut fmt::Formatter<'_>, source: &Source) -> fmt::Result {
-    if source.quote.is_empty() {
-        return Ok(());
-    }
-    let reviewed = source.reviewed.as_ref().map_or(String::new(), |date| format!(", {date}"));
-    wrapped(f, &format!("\u{201c}{}\u{201d} ({}{reviewed})", source.quote, source.place))
 }
 
 fn show_tls(f: &mut fmt::Formatter<'_>, tls: &TlsRule) -> fmt::Result {
@@ -339,23 +224,6 @@ fn word<T: PartialEq>(table: &[(&'static str, T)], value: &T) -> &'static str {
     table.iter().find(|(_, known)| known == value).map_or("?", |(word, _)| *word)
 }
 
-/// Running text, broken between words and indented below an id.
-fn wrapped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    const INDENT: &str = "          ";
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        if !line.is_empty() && INDENT.len() + line.chars().count() + 1 + word.chars().count() > WIDTH {
-            writeln!(f, "{INDENT}{line}")?;
-            line.clear();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    writeln!(f, "{INDENT}{line}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::builtin;
@@ -372,23 +240,6 @@ mod tests {
         );
         assert_eq!(rule("EI-02"), "out to agent.electricimp.com");
         assert!(rule("EI-11a").starts_with("out to $external_ip, "), "{}", rule("EI-11a"));
-    }
-
-    #[test]
-    fn a_shown_profile_names_every_claim_and_fits_its_lines() {
-        for name in builtin::names() {
-            let profile = builtin::open(name).unwrap();
-            let text = profile.to_string();
-            for claim in &profile.claims {
-                assert!(
-                    text.contains(&format!("\n  {:<8}{}\n", claim.id, claim.title)),
-                    "{name} {}",
-                    claim.id
-                );
-            }
-            let of_claims = text.split_once("\nClaims").unwrap().1;
-            assert!(of_claims.lines().all(|line| line.chars().count() <= 120), "{name}");
-        }
     }
 
     #[test]

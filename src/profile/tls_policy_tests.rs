@@ -61,8 +61,8 @@ const COUNTS: &[(&str, [usize; 4])] = &[
     ("bsi-tr-02102-2", [54, 137, 130, 97]),
     // ECDHE_ECDSA 5, ECDHE_RSA 3, TLS 1.3 4.
     ("anssi", [12, 136, 173, 97]),
-    // The 16 of BCP 195, CBC with ECDHE 8, DHE_RSA 9.
-    ("pci-dss-4", [33, 262, 26, 97]),
+    // The 16 of BCP 195, CBC with ECDHE 8, DHE_RSA 9; Skipjack alone is below 112 bits and not broken.
+    ("pci-dss-4", [33, 287, 1, 97]),
     // The 16 of BCP 195 and three with short tags.
     ("iot-constrained", [19, 148, 154, 97]),
 ];
@@ -145,6 +145,10 @@ fn presets_contradict_each_other() {
         ("TLS_RSA_WITH_AES_128_CBC_SHA", "bsi-tr-02102-2", Tier::Weak),
         ("TLS_RSA_WITH_AES_128_CBC_SHA", "mozilla-old", Tier::Ok),
         ("TLS_RSA_WITH_AES_128_CBC_SHA", "pci-dss-4", Tier::Discouraged),
+        // Three keys have 112 bits, which is strong cryptography for the PCI council and for nobody else.
+        ("TLS_RSA_WITH_3DES_EDE_CBC_SHA", "bcp195", Tier::Weak),
+        ("TLS_RSA_WITH_3DES_EDE_CBC_SHA", "nist-800-52r2", Tier::Weak),
+        ("TLS_RSA_WITH_3DES_EDE_CBC_SHA", "pci-dss-4", Tier::Discouraged),
         // CBC with SHA-2, declared by a real device.
         ("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256", "bcp195", Tier::Discouraged),
         ("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256", "nist-800-52r2", Tier::Ok),
@@ -153,6 +157,65 @@ fn presets_contradict_each_other() {
         ("TLS_PSK_WITH_AES_128_CCM_8", "iot-constrained", Tier::Ok),
     ] {
         assert_eq!(tier_of(preset, suite), tier, "{preset}: {suite}");
+    }
+}
+
+/// Every preset about every suite: the two axes do not contradict each other, and what is said to be forbidden or
+/// discouraged says by whom.
+#[test]
+fn tier_and_normative_statement_fit_each_other() {
+    let mut wrong = Vec::new();
+    for name in NAMES {
+        // Mozilla and the BSI recommend; they forbid nothing.
+        let strongest = match *name {
+            "bsi-tr-02102-2" => Normative::ShouldNot,
+            _ if name.starts_with("mozilla") => Normative::None,
+            _ => Normative::MustNot,
+        };
+        for suite in suites() {
+            let found = policy(name).suite(suite.code).unwrap();
+            let fits = match found.tier {
+                Tier::Ok => found.normative <= Normative::NotRecommended,
+                Tier::Broken if strongest > Normative::None => found.normative >= Normative::Discouraged,
+                Tier::Discouraged | Tier::Weak | Tier::Broken => true,
+            };
+            // In the table reasons are beside citations.
+            let cited = *name != DEFAULT || found.reference.contains("RFC ");
+            if !fits || found.normative > strongest || (found.normative >= Normative::Discouraged && !cited) {
+                wrong.push(format!(
+                    "{name}: {} is {}, {}: {}",
+                    suite.name, found.tier, found.normative, found.reference
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A section is cited for the suites that it speaks of, and for no others.
+#[test]
+fn sections_are_cited_for_what_they_say() {
+    let gcm = [0xc02b, 0xc02c, 0xc02f, 0xc030];
+    for name in NAMES {
+        for suite in suites() {
+            let reference = &policy(name).suite(suite.code).unwrap().reference;
+            let cites =
+                |what: &str| reference.contains(what) && !reference.contains(&format!("not in {what}"));
+            let has = |parts: &[&str]| parts.iter().any(|part| suite.has_part(part));
+            // No encryption, RC4, below 112 bits, below 128 bits, static keys.
+            let general =
+                has(&["NULL", "RC4", "EXPORT", "EXPORT1024", "RC2", "DES", "DES40", "FORTEZZA", "3DES"])
+                    || has(&["TLS_RSA", "TLS_DH", "TLS_ECDH", "RSA_PSK"]);
+            assert!(!cites("RFC 9325 section 4.1") || general, "{name}: {}", suite.name);
+            assert!(!cites("RFC 9325 section 4.2") || gcm.contains(&suite.code), "{name}: {}", suite.name);
+            let named = [0xc0a8, 0xc0ae].contains(&suite.code) || reference.contains("not named by RFC 7925");
+            assert!(*name == DEFAULT || !cites("RFC 7925") || named, "{name}: {}", suite.name);
+        }
+        // RFC 9150 says what these are, whoever judges them.
+        for code in [0xc0b4, 0xc0b5] {
+            let judgement = policy(name).suite(code).unwrap();
+            assert!(judgement.tier == Tier::Broken && judgement.reference.contains("RFC 9150"), "{name}");
+        }
     }
 }
 

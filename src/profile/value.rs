@@ -152,6 +152,11 @@ pub(super) fn network(text: &str) -> Result<Option<IpNet>, String> {
         }
         return Ok(Some(network));
     }
+    if let Some(name) = name_of_url(text) {
+        return Err(format!(
+            "expected a name or an address, got `{text}` (did you mean `{name}`? A port goes into `tcp` or `udp`)"
+        ));
+    }
     let numeric = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'/'));
     if numeric || text.contains([':', '/']) {
         return Err(format!(
@@ -159,6 +164,20 @@ pub(super) fn network(text: &str) -> Result<Option<IpNet>, String> {
         ));
     }
     Ok(None)
+}
+
+/// The name in a URL, or before a port, where the text is one of these.
+fn name_of_url(text: &str) -> Option<&str> {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let name = match authority.rsplit_once(':') {
+        Some((name, port)) if port.parse::<u16>().is_ok() => name,
+        Some(_) => return None,
+        None => authority,
+    };
+    let is_name =
+        name != text && name.contains(|c: char| c.is_ascii_alphabetic()) && name_pattern(name).is_ok();
+    is_name.then_some(name)
 }
 
 /// A name or one of the two wildcards; upper case and a final dot are taken off.

@@ -107,7 +107,9 @@ fn hint(text: &str, place: Place) -> &'static str {
     if rest.starts_with(": ") {
         return " (a text with `: ` in it needs quotation marks)";
     }
-    if line.trim_start_matches(' ').starts_with('\t') {
+    // Text that goes on in the next line is told where it begins.
+    let next = at(place.line).and_then(|line| text.lines().nth(line.checked_add(1)?)).unwrap_or_default();
+    if [line, next].iter().any(|line| line.trim_start_matches(' ').starts_with('\t')) {
         return " (indent with blanks)";
     }
     ""
@@ -237,6 +239,14 @@ mod tests {
         let (place, message) = parse("a: 1\nb: 2\na: 3\n").unwrap_err();
         assert_eq!(place.line, 3, "{message}");
         assert_eq!(message, "the key `a` exists already");
+    }
+
+    #[test]
+    fn a_tab_before_a_key_is_told_to_be_a_blank() {
+        for text in ["a:\n\tb: 1\n", "list:\n  - a: x\n\tb: y\n"] {
+            let (_, message) = parse(text).unwrap_err();
+            assert!(message.ends_with(" (indent with blanks)"), "{message}");
+        }
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub struct Coverage {
     pub not_visible: u64,
     /// Those that depend on what nobody bound.
     pub unbound: u64,
+    /// Those that bind somebody else than the one who is judged.
+    pub others: u64,
 }
 
 impl Display for Summary {
@@ -127,7 +129,10 @@ impl Display for Coverage {
             grouped(self.not_exercised),
             grouped(self.not_visible),
         )?;
-        if self.unbound > 0 { write!(f, ", {} unbound", grouped(self.unbound)) } else { Ok(()) }
+        if self.unbound > 0 {
+            write!(f, ", {} unbound", grouped(self.unbound))?;
+        }
+        if self.others > 0 { write!(f, ", {} binding others", grouped(self.others)) } else { Ok(()) }
     }
 }
 

@@ -222,7 +222,7 @@ fn every_claim_has_a_line_in_the_table() {
     }
     let rows = claim_rows(&shipped("farmbot", &[], &[]));
     let row = |id: &str| rows.iter().find(|row| row.claim == id).unwrap();
-    assert_eq!(row("FB-08").when, "firmware: fbos-above-13.0.1: not decided until `firmware` is bound");
+    assert_eq!(row("FB-08").when, "fbos > 13.0.1: not decided until `fbos` is bound");
     assert_eq!((row("FB-08").encrypted.as_str(), row("FB-07a").encrypted.as_str()), ("yes", ""));
     assert_eq!(
         (row("FB-20").direction.as_str(), row("FB-20").peer.as_str()),

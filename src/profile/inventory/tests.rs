@@ -25,7 +25,7 @@ devices:
   - name: bot
     match: {{mac: 02-00-5E-10-00-01, vlan: [3, 4]}}
     profile: farmbot
-    variant: fbos-above-13.0.1
+    set: {{fbos: 13.0.2}}
     subject: device
   - match: {{oui: 02:00:5e, prefix: 10.1.0.0/16, ip: '2001:db8::7', dhcp_host_name: Bot*, dhcp_vendor_class: x*, mud_url: 'https://*'}}
     profile: farmbot
@@ -45,9 +45,11 @@ devices:
     );
     // The entry's own value beats the site's.
     let ssh = |entry: &Entry| inventory.choices[entry.choice].sets.clone();
-    assert_eq!(ssh(bot), [(String::from("ssh_key"), String::from("false"))]);
+    assert_eq!(
+        ssh(bot),
+        [("fbos", "13.0.2"), ("ssh_key", "false")].map(|(name, value)| (name.into(), value.into()))
+    );
     assert_eq!(ssh(class), [(String::from("ssh_key"), String::from("true"))]);
-    assert!(inventory.choices[bot.choice].declaration.variant.contains("fbos-above-13.0.1"));
     assert_eq!(inventory.notes, [""; 0]);
 }
 
@@ -70,7 +72,7 @@ site: {{resolver: 10.0.0.1, local_networks: 10.0.0.1/8}}
 devices:
   - {{name: a, match: {{mac: 'ff:ff:ff:ff:ff:ff'}}, profile: farmbot}}
   - {{name: a, match: {{ip: 10.0.0.1}}, profile: farmbt}}
-  - {{name: a, match: {{ip: 10.0.0.2}}, profile: farmbot, variant: fbos-above-13.0.2}}
+  - {{name: a, match: {{ip: 10.0.0.2}}, profile: electric-imp, variant: singl-ip}}
   - {{match: {{ip: 10.0.0.3}}, profile: farmbot, set: {{ssh_kye: true}}}}
   - {{match: {{ip: 10.0.0.4}}, profile: farmbot, set: {{ssh_key: perhaps}}}}
   - {{match: {{}}, profile: farmbot}}
@@ -86,7 +88,7 @@ devices:
         ("campus.yaml:4:", "did you mean `10.0.0.0/8`?"),
         ("campus.yaml:6:", "expected the MAC address of a device"),
         ("campus.yaml:7:", "no such file `farmbt` and no built-in profile (did you mean `farmbot`?)"),
-        ("campus.yaml:8:", "did you mean `fbos-above-13.0.1`?"),
+        ("campus.yaml:8:", "did you mean `single-ip`?"),
         ("campus.yaml:9:", "`farmbot` has no parameter `ssh_kye` (did you mean `ssh_key`?)"),
         ("campus.yaml:10:", "expected `true` or `false`, got `perhaps`"),
         ("campus.yaml:11:", "got nothing to match"),
@@ -137,7 +139,7 @@ fn ten_thousand_devices_are_read() {
     text.push_str("devices:\n");
     for n in 0..10_000 {
         let line = format!(
-            "  - {{name: bot-{n}, match: {{ip: 10.0.{}.{}, vlan: [1, 2]}}, profile: farmbot, variant: [fbos-above-13.0.1], set: {{ssh_key: false}}}}\n",
+            "  - {{name: bot-{n}, match: {{ip: 10.0.{}.{}, vlan: [1, 2]}}, profile: smartserver, variant: [standard], set: {{bacnet: false}}}}\n",
             n / 250,
             n % 250 + 1
         );

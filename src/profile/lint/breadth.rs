@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{NamePattern, Peer};
+use super::super::{NamePattern, Peer, bind, schema};
 use super::compare::count;
 use super::transport::level_key;
 use super::{Code, Declared, Family, Lint, Severity, Subject, listed};
@@ -66,11 +66,15 @@ fn find(subject: &Subject<'_>, lints: &mut Vec<Lint>) {
         }
         if count(&claim.ports).is_some_and(|count| count >= MANY_PORTS) {
             lints.push(many_ports(subject, claim));
-        } else if claim.rule.way == Some(Way::Out) && claim.claim.subject == super::super::bind::DEVICE {
+        } else if claim.rule.way == Some(Way::Out) && binds_device(claim) {
             anybody.push(claim);
         }
     }
     lints.extend(any_peer(subject, &anybody));
+}
+
+fn binds_device(claim: &Declared<'_>) -> bool {
+    [bind::DEVICE, schema::ANYONE].contains(&claim.claim.subject.as_str())
 }
 
 /// Whether the claim names no peer, or nearly all.

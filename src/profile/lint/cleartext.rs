@@ -1,7 +1,7 @@
 //! Cleartext where everything is said to be encrypted.
 
 use super::super::Ports;
-use super::compare::{exclude_each_other, ports_of_both, same_peers, share};
+use super::compare::{exclude_each_other, ports_of_both, same_peers, share, subjects_meet};
 use super::transport::level_key;
 use super::{Code, Declared, Family, Lint, Severity, Subject, listed};
 
@@ -17,7 +17,7 @@ static PORT: Code = Code {
 
 static BESIDE: Code = Code {
     id: "cleartext-beside-encrypted",
-    title: "One claim accepts cleartext where another demands encryption",
+    title: "Cleartext is accepted where encryption is demanded, by another claim or the same",
     severity: Severity::Warning,
     since: "0.1",
     page: include_str!("pages/cleartext-beside-encrypted.md"),
@@ -71,6 +71,7 @@ fn find(subject: &Subject<'_>, lints: &mut Vec<Lint>) {
     for claim in subject.compared() {
         if claim.rule.encrypted {
             cleartext_port(subject, claim, lints);
+            cleartext_service(subject, claim, lints);
         } else if claim.opens() {
             beside_encrypted(subject, claim, lints);
         }
@@ -83,6 +84,22 @@ fn cleartext_port(subject: &Subject<'_>, claim: &Declared<'_>, lints: &mut Vec<L
         let remedy = "declare the port of the protocol inside TLS, or take `encrypted` away";
         lints.push(subject.about(&PORT, claim.claim, "encrypted", message, remedy));
     }
+}
+
+/// Protocols of [`SERVICES`] that have no way from the clear into encryption.
+const NEVER_ENCRYPTED: &[&str] =
+    &["coap", "http", "http2", "modbus", "mqtt", "mqtt-sn", "rtsp", "syslog", "telnet", "tftp", "websocket"];
+
+/// A claim that demands encryption and names a protocol as it is in the clear.
+fn cleartext_service(subject: &Subject<'_>, claim: &Declared<'_>, lints: &mut Vec<Lint>) {
+    let in_the_clear = |chain: &&str| NEVER_ENCRYPTED.contains(&chain.split('/').next().unwrap_or_default());
+    let chains: Vec<&str> = claim.rule.services.iter().map(String::as_str).filter(in_the_clear).collect();
+    if chains.is_empty() {
+        return;
+    }
+    let message = format!("demands encryption, and names {} in the clear", listed(&chains));
+    let remedy = "write it as what it is inside of, as in `tls/mqtt`, or do not demand encryption";
+    lints.push(subject.about(&BESIDE, claim.claim, "encrypted", message, remedy));
 }
 
 /// Whether the port is declared by its number: not as one of a range.
@@ -98,7 +115,7 @@ fn beside_encrypted(subject: &Subject<'_>, claim: &Declared<'_>, lints: &mut Vec
     let Some(what) = cleartext(claim) else { return };
     let demands = |other: &&Declared<'_>| {
         other.rule.encrypted
-            && other.claim.subject == claim.claim.subject
+            && subjects_meet(other.claim, claim.claim)
             && same_peers(claim.rule, other.rule)
             && (claim.rule.way.is_none() || other.rule.way.is_none() || claim.rule.way == other.rule.way)
             && share(&claim.rule.transports, &other.rule.transports, |a, b| a == b)

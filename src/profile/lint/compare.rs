@@ -1,5 +1,6 @@
 //! Whether what one claim is about overlaps, or holds, what another is about.
 
+use super::super::schema::ANYONE;
 use super::super::{Claim, Condition, FlowRule, NamePattern, Peer, Ports, Profile, SlotPart, value};
 use super::Declared;
 
@@ -11,11 +12,16 @@ pub(super) fn overlap(a: &Declared<'_>, b: &Declared<'_>) -> bool {
 /// Whether direction, transport, port, protocol and conditions of both fit some flow, whoever the peer is.
 pub(super) fn overlap_whoever(a: &Declared<'_>, b: &Declared<'_>) -> bool {
     (a.rule.way.is_none() || b.rule.way.is_none() || a.rule.way == b.rule.way)
-        && a.claim.subject == b.claim.subject
+        && subjects_meet(a.claim, b.claim)
         && share(&a.rule.transports, &b.rule.transports, |a, b| a == b)
         && share(&a.rule.services, &b.rule.services, |a, b| begins(a, b) || begins(b, a))
         && ports_overlap(&a.ports, &b.ports)
         && !exclude_each_other(a.claim, b.claim)
+}
+
+/// Whether somebody is bound by both.
+pub(super) fn subjects_meet(a: &Claim, b: &Claim) -> bool {
+    a.subject == b.subject || a.subject == ANYONE || b.subject == ANYONE
 }
 
 /// Whether both are about anybody, or name a peer in the same words.
@@ -39,7 +45,7 @@ pub(super) fn shape_within(inner: &Declared<'_>, outer: &Declared<'_>) -> bool {
     let transports_within = outer.rule.transports.is_empty()
         || (!inner.rule.transports.is_empty()
             && inner.rule.transports.iter().all(|transport| outer.rule.transports.contains(transport)));
-    inner.claim.subject == outer.claim.subject
+    (inner.claim.subject == outer.claim.subject || outer.claim.subject == ANYONE)
         && (outer.rule.way.is_none() || outer.rule.way == inner.rule.way)
         && services_within
         && transports_within

@@ -15,7 +15,9 @@ mod duration;
 mod infrastructure;
 mod open;
 mod places;
+mod protocols;
 mod reach;
+mod tls_versions;
 mod transport;
 mod weak_tls;
 
@@ -71,8 +73,10 @@ pub struct Family {
 pub const REGISTRY: &[&Family] = &[
     &contradictions::FAMILY,
     &transport::FAMILY,
+    &protocols::FAMILY,
     &cleartext::FAMILY,
     &weak_tls::FAMILY,
+    &tls_versions::FAMILY,
     &reach::FAMILY,
     &breadth::FAMILY,
     &duration::FAMILY,
@@ -94,6 +98,8 @@ pub struct Terms<'t> {
     pub as_of: Option<&'t str>,
     /// The text of the file, which tells the line of every key; without it, lines are those of claims.
     pub text: Option<&'t str>,
+    /// What content is recognised as; empty where that is not known, and then no word is called unknown.
+    pub protocols: &'t [&'t str],
 }
 
 /// Every lint of a profile, in the order of lines.
@@ -102,12 +108,13 @@ pub fn lint(profile: &Profile) -> Vec<Lint> {
 }
 
 /// Every lint of a profile on these terms, in the order of lines.
-pub fn lint_on(profile: &Profile, terms: Terms<'_>) -> Vec<Lint> {
+pub fn lint_on<'p>(profile: &'p Profile, terms: Terms<'p>) -> Vec<Lint> {
     let subject = Subject {
         profile,
         flows: flows(profile),
         places: terms.text.map(Places::of).unwrap_or_default(),
         as_of: terms.as_of.and_then(Month::read),
+        protocols: terms.protocols,
     };
     // A MUD file is odd in ways that its claims no longer show.
     let mut lints = profile.mud.as_ref().map(|mud| mud.lints.clone()).unwrap_or_default();
@@ -159,6 +166,7 @@ struct Subject<'p> {
     flows: Vec<Declared<'p>>,
     places: Places,
     as_of: Option<Month>,
+    protocols: &'p [&'p str],
 }
 
 /// A claim about flows.

@@ -7,6 +7,8 @@ use super::*;
 
 /// What the examples of the pages leave out.
 const HEAD: &str = "version: 1\nprofile: example\ntitle: Example\nidentify: {ouis: \"02:00:00\"}\n";
+/// What the examples may name: a profile does not know who recognises what.
+const PROTOCOLS: &[&str] = &["amqp", "coap", "dns", "http", "mqtt", "ntp", "tls", "websocket"];
 const BASELINE: &str = "baseline: [arp, dhcp, dns]\n";
 
 /// A complete profile from an example.
@@ -24,7 +26,7 @@ fn profile(example: &str) -> (Profile, String) {
 
 fn of(example: &str) -> Vec<Lint> {
     let (profile, text) = profile(example);
-    lint_on(&profile, Terms { text: Some(&text), as_of: None })
+    lint_on(&profile, Terms { text: Some(&text), protocols: PROTOCOLS, ..Terms::default() })
 }
 
 fn codes_of(example: &str) -> Vec<&'static str> {
@@ -103,7 +105,7 @@ fn lines_are_those_of_the_key() {
     let line =
         |terms| lint_on(&profile, terms).iter().find(|lint| lint.code == "cleartext-port").unwrap().line;
     let at = |wanted: &str| text.lines().position(|line| line.contains(wanted)).unwrap() as u64 + 1;
-    assert_eq!(line(Terms { text: Some(&text), as_of: None }), at("encrypted"));
+    assert_eq!(line(Terms { text: Some(&text), ..Terms::default() }), at("encrypted"));
     assert_eq!(line(Terms::default()), at("- id: A"));
 }
 
@@ -113,7 +115,7 @@ fn ages_are_counted_to_the_given_day() {
                    - {id: A, title: t, required: {out: a.example.com, tcp: 443}, silent: true}\n";
     let (profile, _) = profile(example);
     let old = |as_of| {
-        lint_on(&profile, Terms { as_of, text: None }).iter().any(|lint| lint.code == "reviewed-long-ago")
+        lint_on(&profile, Terms { as_of, ..Terms::default() }).iter().any(|lint| lint.code == "reviewed-long-ago")
     };
     assert!(!old(None) && !old(Some("2027-05")));
     assert!(old(Some("2027-06-30")));

@@ -1,7 +1,7 @@
 //! Claims about the same ports that differ in direction or transport, and protocols over a transport that is not theirs.
 
 use super::super::{Claim, Peer};
-use super::compare::{common, exclude_each_other, overlap, same_peers, share};
+use super::compare::{common, exclude_each_other, overlap, same_peers, share, subjects_meet};
 use super::{Code, Declared, Family, Lint, Severity, Subject};
 use crate::model::Transport;
 use crate::model::finding::Way;
@@ -93,7 +93,7 @@ fn opposite_directions(subject: &Subject<'_>, a: &Declared<'_>, b: &Declared<'_>
     let concerned = opposite
         && a.opens()
         && b.opens()
-        && a.claim.subject == b.claim.subject
+        && subjects_meet(a.claim, b.claim)
         && same_peers(a.rule, b.rule)
         && share(&a.rule.transports, &b.rule.transports, |a, b| a == b)
         && !exclude_each_other(a.claim, b.claim);
@@ -133,7 +133,7 @@ fn tcp_against_udp(subject: &Subject<'_>, a: &Declared<'_>, b: &Declared<'_>, li
     if !a.opens() || !b.opens() || a.rule.way != b.rule.way || !same_peers(a.rule, b.rule) {
         return;
     }
-    if a.claim.subject != b.claim.subject || exclude_each_other(a.claim, b.claim) {
+    if !subjects_meet(a.claim, b.claim) || exclude_each_other(a.claim, b.claim) {
         return;
     }
     let (transport_a, transport_b) = (word(a), word(b));

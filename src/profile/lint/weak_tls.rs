@@ -45,7 +45,7 @@ fn weak(subject: &Subject<'_>, claim: &Declared<'_>, tls: &TlsRule, lints: &mut 
             Tier::Discouraged => Severity::Warning,
             Tier::Weak | Tier::Broken => Severity::Error,
         };
-        // A lower bound only admits what is weak: each connection is still judged.
+        // A least size of keys only admits what is weak: each certificate is still judged.
         let severity = if verb == ADMITS { severity.lower() } else { severity };
         let message = format!("{verb} {what}, which the TLS policy `{name}` calls {tier}: {reference}");
         let remedy = match verb {
@@ -59,15 +59,10 @@ fn weak(subject: &Subject<'_>, claim: &Declared<'_>, tls: &TlsRule, lints: &mut 
             tell(DECLARES, format!("the cipher suite {}", suite.name), judgement.tier, &judgement.reference);
         }
     }
-    for (verb, version) in [(ADMITS, tls.min_version), (DECLARES, tls.max_version)] {
-        let known = version.and_then(|version| tls_policy::version_names().get(version));
-        if let Some((known, judgement)) = known.and_then(|known| Some((known, policy.version(known.code)?))) {
-            let what = match verb {
-                ADMITS => format!("the version {}", known.name),
-                _ => format!("no version above {}", known.name),
-            };
-            tell(verb, what, judgement.tier, &judgement.reference);
-        }
+    if let Some((what, judgement)) =
+        versions(tls).and_then(|(what, least)| Some((what, policy.version(least)?)))
+    {
+        tell(DECLARES, what, judgement.tier, &judgement.reference);
     }
     if let Some((bits, judgement)) = tls.min_rsa_bits.and_then(|bits| Some((bits, policy.rsa_bits(bits)?))) {
         tell(ADMITS, format!("RSA keys of {bits} bits"), judgement.tier, &judgement.reference);
@@ -82,6 +77,18 @@ fn weak(subject: &Subject<'_>, claim: &Declared<'_>, tls: &TlsRule, lints: &mut 
         let remedy = "write it as certificates do, such as sha256WithRSAEncryption";
         lints.push(subject.about(&UNKNOWN, claim.claim, "tls", message, remedy));
     }
+}
+
+/// The declared versions in words, and the lowest of them; of an upper bound alone, that one.
+fn versions(tls: &TlsRule) -> Option<(String, u16)> {
+    let name = |version: u16| tls_policy::version_names().get(version).map(|known| known.name);
+    Some(match (tls.min_version, tls.max_version) {
+        (Some(min), Some(max)) if min == max => (format!("the version {}", name(min)?), min),
+        (Some(min), Some(max)) => (format!("versions from {} to {}", name(min)?, name(max)?), min),
+        (Some(min), None) => (format!("versions from {}", name(min)?), min),
+        (None, Some(max)) => (format!("no version above {}", name(max)?), max),
+        (None, None) => return None,
+    })
 }
 
 const DECLARES: &str = "declares";

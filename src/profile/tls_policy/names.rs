@@ -70,7 +70,7 @@ impl Entry {
     }
 
     /// Whether its name has these words in a row: `TLS_RSA` is in `TLS_RSA_WITH_NULL_SHA`, and `RSA` is not in `SRSA`.
-    pub(super) fn has_part(&self, part: &str) -> bool {
+    pub(in crate::profile) fn has_part(&self, part: &str) -> bool {
         let whole = |at: usize| {
             let before = self.name.get(..at).is_some_and(|text| text.is_empty() || text.ends_with('_'));
             let after = self.name.get(at..).and_then(|text| text.strip_prefix(part));
