@@ -128,6 +128,11 @@ fn check(capture: &str, profile: &str, text: &str) -> Vec<String> {
     said.codes()
 }
 
+/// A profile with its comments unwrapped.
+fn plain(text: &str) -> String {
+    text.replace("\n  #   ", " ").replace("\n#   ", " ")
+}
+
 /// The lines of a profile that are no comments.
 fn content(text: &str) -> String {
     text.split_inclusive('\n').filter(|line| !line.trim_start().starts_with('#')).collect()
@@ -293,7 +298,7 @@ fn an_existing_profile_keeps_every_byte_and_gets_what_is_new_once() {
     assert!(!codes.iter().any(|code| code.starts_with("undeclared")), "{codes:?}");
     // A second time nothing is new.
     let said = answer(&["learn", &capture, "--into", &own, "-o", &own]);
-    assert!(said.err.contains("nothing is new"), "{}", said.err);
+    assert!(said.err.contains("nothing is new to claim"), "{}", said.err);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), merged);
     // A shipped profile can be had by its name, on standard output.
     let said = answer(&["learn", &capture, "--into", "farmbot", "-q"]);
@@ -368,7 +373,7 @@ fn a_connection_that_stays_open_is_long_running_and_required() {
     assert_eq!(codes, Vec::<String>::new(), "{text}");
     assert!(text.contains("required: {out: broker.example.com, tcp: 1884}"), "{text}");
     assert!(text.contains("lifetime: {long_running: true}"), "{text}");
-    assert!(text.contains("# the longest connection lived for 11 min"), "{text}");
+    assert!(text.contains("# the longest connection was seen for 11 min"), "{text}");
 }
 
 #[test]
@@ -405,13 +410,19 @@ fn several_addresses_of_a_name_are_one_claim() {
 }
 
 #[test]
-fn ports_that_are_handed_out_anew_are_never_learnt() {
+fn ports_that_are_handed_out_anew_are_a_range_and_one_alone_is_what_it_is() {
     let mut story = Story::new();
+    let lan = |last| Ipv4Addr::new(192, 168, 1, last);
     // As of a passive transfer: another port each time, at a host in the LAN and at one outside.
     for port in [50_001, 61_234] {
-        story.connect(DEVICE, Ipv4Addr::new(192, 168, 1, 9), port, b"\x01\x02\x03 raw");
+        story.connect(DEVICE, lan(9), port, b"\x01\x02\x03 raw");
         story.connect(DEVICE, far(9), port, b"\x01\x02\x03 raw");
     }
+    // What was refused was, also where others of the range worked.
+    story.refused(DEVICE, far(9), 62_000);
+    // One port, answered; another one of the same host, refused.
+    story.connect(DEVICE, far(7), 62_910, b"\x01\x02\x03 raw");
+    story.refused(DEVICE, far(7), 64_001);
     // Data within a connection that began earlier, between two such ports: nobody can tell who opened it.
     let (a, b) = (End(DEVICE, 52_433), End(far(8), 52_000));
     story.frame(pcap::tcp(b, a, ACK, 100, 100, b"\x00\x01"));
@@ -423,8 +434,212 @@ fn ports_that_are_handed_out_anew_are_never_learnt() {
         assert!(!content.contains(port), "{port}: {text}");
     }
     assert!(content.contains("{out: 192.168.1.9, tcp: 49152-65535}"), "{text}");
-    assert!(text.contains("# - 1 flow whose opener cannot be told: 203.0.113.8 "), "{text}");
+    assert!(content.contains("{out: 203.0.113.9, tcp: 49152-65535}"), "{text}");
+    assert!(content.contains("allowed: {out: 203.0.113.7, tcp: 62910}"), "{text}");
+    assert!(content.contains("forbidden: {out: 203.0.113.7, tcp: 64001, blocked: true}"), "{text}");
+    let plain = plain(&text);
+    assert!(plain.contains("2 different ports from 50001 to 61234 were seen"), "{text}");
+    assert!(content.contains("forbidden: {out: 203.0.113.9, tcp: 62000, blocked: true}"), "{text}");
+    assert!(plain.contains("it may be another one the next time"), "{text}");
+    assert!(
+        plain.contains("1 flow whose opener cannot be told: 203.0.113.8 52000/tcp with the device's 52433 "),
+        "{text}"
+    );
     assert_eq!(codes.len(), 1, "what is not learnt is not declared: {codes:?}");
+}
+
+#[test]
+fn ports_that_are_drawn_for_both_sides_are_one_claim_and_a_registered_one_is_what_it_is() {
+    let mut story = Story::new();
+    let to_all = Ipv4Addr::BROADCAST;
+    for port in [58_294, 52_608, 28_893] {
+        story.frame(pcap::udp(End(DEVICE, port), End(to_all, port), b"\x01search"));
+    }
+    let lan = Ipv4Addr::new(192, 168, 1, 20);
+    story.frame(pcap::udp(End(DEVICE, 47_808), End(lan, 47_808), b"\x01\x02"));
+    story.frame(pcap::udp(End(lan, 47_808), End(DEVICE, 47_808), b"\x01\x02"));
+    // Two low ones are two services.
+    for port in [6_666, 6_667] {
+        story.frame(pcap::udp(End(DEVICE, port), End(Ipv4Addr::new(192, 168, 1, 255), port), b"\x01\x02"));
+    }
+    let (_folder, path) = story.told();
+    let (text, codes) = learnt(&path);
+    assert_eq!(codes, Vec::<String>::new(), "{text}");
+    let content = content(&text);
+    assert!(content.contains("allowed: {out: 255.255.255.255, udp: 1024-65535}"), "{text}");
+    assert!(content.contains("allowed: {out: 192.168.1.20, udp: 47808}"), "{text}");
+    assert!(content.contains("udp: 6666}") && content.contains("udp: 6667}"), "{text}");
+    assert_eq!(content.matches("- id:").count(), 4, "{text}");
+    let plain = plain(&text);
+    assert!(
+        plain.contains("3 different ports from 28893 to 58294 were seen, each the same on both sides"),
+        "{text}"
+    );
+    assert!(!plain.contains("was not captured") && !plain.contains("the next time"), "{text}");
+}
+
+#[test]
+fn the_last_look_up_before_a_connection_names_its_peer() {
+    let mut story = Story::new();
+    let raw = b"\x01\x02\x03 raw";
+    story.look_up("first.example.com", far(1));
+    story.connect(DEVICE, far(1), 7000, raw);
+    story.look_up("second.example.com", far(1));
+    story.connect(DEVICE, far(1), 7001, raw);
+    // Asked once more, it is meant once more.
+    story.look_up("first.example.com", far(1));
+    story.connect(DEVICE, far(1), 7002, raw);
+    let (_folder, path) = story.told();
+    let (text, codes) = learnt(&path);
+    assert_eq!(codes, Vec::<String>::new(), "{text}");
+    for (name, port) in [("first", 7000), ("second", 7001), ("first", 7002)] {
+        assert!(text.contains(&format!("allowed: {{out: {name}.example.com, tcp: {port}}}")), "{text}");
+    }
+    assert!(text.contains("# other names lead there too, and may be meant: second.example.com"), "{text}");
+    let said = answer(&["flows", &path.display().to_string(), "--format", "ndjson", "-q"]);
+    let names: Vec<String> = said
+        .rows()
+        .iter()
+        .filter(|row| row["resp_port"].as_u64() >= Some(7000))
+        .map(|row| row["resp_name"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(names, ["first", "second", "first"].map(|label| format!("{label}.example.com")));
+}
+
+#[test]
+fn what_is_said_of_beginnings_protocols_and_attempts_is_true() {
+    let mut story = Story::new();
+    // A datagram begins where it begins; a protocol without ports has none to tell anything by.
+    story.frame(pcap::udp(End(DEVICE, 5_000), End(far(1), 5_001), b"\x01\x02"));
+    story.frame(pcap::udp(End(far(1), 5_001), End(DEVICE, 5_000), b"\x01\x02"));
+    let mut other = pcap::udp(End(DEVICE, 1), End(far(2), 2), b"\x01\x02");
+    other[14 + 9] = 253;
+    story.frame(other);
+    // What is left of connections from before the capture was no attempt.
+    story.frame(pcap::tcp(End(DEVICE, 50_000), End(far(3), 80), FIN_ACK, 9, 9, b""));
+    let (_folder, path) = story.told();
+    let (text, codes) = learnt(&path);
+    assert_eq!(codes, Vec::<String>::new(), "{text}");
+    assert!(text.contains("title: 203.0.113.2 by IP protocol 253\n"), "{text}");
+    assert!(text.contains("allowed: {out: 203.0.113.3, tcp: 80}"), "{text}");
+    assert_eq!(text.matches("was not captured").count(), 1, "{text}");
+    assert!(
+        text.contains("# the beginning of 1 of 1 was not captured: ports tell who opened it\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("# 4 frames of all hosts, 2024-01-01T00:00:00Z to 2024-01-01T00:00:00Z (under 1 s);"),
+        "{text}"
+    );
+    let said = answer(&["learn", &path.display().to_string()]);
+    let counts = "learnt: 3 claims (0 required, 3 allowed, 0 only attempted); 0 flows not learnt";
+    assert!(said.err.contains(counts), "{}", said.err);
+}
+
+#[test]
+fn where_nothing_was_attempted_nothing_is_counted_as_attempted() {
+    let mut story = Story::new();
+    story.look_up("x.example.com", far(1));
+    let (_folder, path) = story.told();
+    let said = answer(&["learn", &path.display().to_string()]);
+    let counts = "learnt: 1 claim (0 required, 0 allowed, 0 only attempted); 0 flows not learnt";
+    assert!(said.err.contains(counts), "{}", said.err);
+    assert!(said.out.contains("nothing but infrastructure was seen, which needs no claim"), "{}", said.out);
+}
+
+#[test]
+fn datagrams_of_netbios_are_infrastructure_as_its_names_are() {
+    let mut story = Story::new();
+    let name = [&[32][..], &b"CA".repeat(16), &[0]].concat();
+    let header = [&[0x11, 0x02, 0x12, 0x34, 192, 168, 1, 50, 0, 138, 0, 72, 0, 0][..], &name, &name].concat();
+    story.frame(pcap::udp(
+        End(DEVICE, 138),
+        End(Ipv4Addr::new(192, 168, 1, 255), 138),
+        &[&header[..], b"\xffSMB"].concat(),
+    ));
+    let (_folder, path) = story.told();
+    let (text, codes) = learnt(&path);
+    assert_eq!(codes, Vec::<String>::new(), "{text}");
+    assert!(text.contains("baseline: netbios\n") || text.contains("baseline: [netbios]\n"), "{text}");
+    assert!(!text.contains("138"), "{text}");
+    let flows = answer(&["flows", &path.display().to_string(), "--format", "csv", "-q"]).out;
+    assert!(flows.contains("netbios-dgm"), "{flows}");
+}
+
+#[test]
+fn messages_of_icmp_open_nothing_beside_a_profile_without_them() {
+    let mut story = Story::new();
+    story.look_up("x.example.com", far(1));
+    let mut echo = pcap::udp(End(DEVICE, 0x0800), End(far(2), 0), b"\x01\x02");
+    echo[14 + 9] = 1;
+    story.frame(echo);
+    let (folder, path) = story.told();
+    let own = folder.path().join("own.yaml");
+    let claim = "claims:\n  - {id: A-1, title: t, allowed: {out: y.example.com}}\n";
+    std::fs::write(&own, format!("version: 1\nprofile: own\ntitle: t\nbaseline: [dns]\n{claim}")).unwrap();
+    let (own, path) = (own.display().to_string(), path.display().to_string());
+    let said = answer(&["learn", &path, "--into", &own, "--device", "192.168.1.50"]);
+    assert_eq!(said.status, 0, "{}", said.err);
+    assert!(!said.out.contains("icmp"), "{}", said.out);
+    assert!(said.err.contains("0 new claims") && said.err.contains("1 flow not learnt"), "{}", said.err);
+    let which = "not learnt: 1 flow of infrastructure that the baseline lacks (`icmp`): 203.0.113.2 icmp [";
+    assert!(said.err.contains(which), "{}", said.err);
+}
+
+#[test]
+fn the_least_version_is_what_the_device_offers_and_what_it_accepts_from_several() {
+    let case = |name: &str| support::capture(&support::root().join("fixtures/cases").join(name));
+    let (text, _) = learnt(&case("farmbot-odd"));
+    let broker = text.split("- id:").find(|claim| claim.contains("tcp: 8883")).expect("the broker");
+    assert!(broker.contains("min_version: tls1.2"), "{broker}");
+    let said = "the least agreed on is tls1.3; the device offers tls1.2 too, so that is declared";
+    assert!(plain(&text).contains(said), "{text}");
+    // A page of the device that one client opened once.
+    let (text, codes) = learnt(&case("smartserver-enhanced"));
+    assert_eq!(codes, Vec::<String>::new());
+    let served = text.split("- id:").find(|claim| claim.contains("in: 198.51.100.200, tcp: 443"));
+    assert!(served.is_some_and(|claim| !claim.contains("min_version")), "{text}");
+    let said = "tls1.2 was agreed on in 1 connection, too few to declare that the device accepts no less";
+    assert!(plain(&text).contains(said), "{text}");
+}
+
+#[test]
+fn nothing_is_learnt_that_the_policy_asked_for_does_not_call_good() {
+    let capture =
+        support::capture(&support::root().join("fixtures/cases/farmbot-clean")).display().to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    let own = std::fs::read_to_string(support::root().join("rules/tls/mozilla-modern.yaml"));
+    let file = folder.path().join("site.yaml");
+    if let Ok(own) = own {
+        std::fs::write(&file, own).unwrap();
+    }
+    let file = file.display().to_string();
+    for (policy, named) in [("mozilla-modern", "mozilla-modern"), (file.as_str(), "./site.yaml")] {
+        let path = folder.path().join(format!("{}.yaml", policy.len())).display().to_string();
+        let said = answer(&["learn", &capture, "-o", &path, "-q", "--tls-policy", policy]);
+        assert_eq!(said.status, 0, "{}", said.err);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(&format!("\ntls_policy: {named}\n")), "{text}");
+        assert!(!text.contains("min_version: tls1.2"), "{text}");
+        // The profile says by which policy it is to be judged.
+        let codes = check(&capture, &path, &text);
+        assert!(codes.iter().any(|code| code == "weak-tls-version"), "{codes:?}");
+        assert!(codes.iter().all(|code| FAULTS.contains(&code.as_str())), "{codes:?}");
+    }
+    let said = answer(&["learn", &capture, "--tls-policy", "mozilla-modem"]);
+    assert!(said.status == 2 && said.err.contains("mozilla-modern"), "{}", said.err);
+}
+
+#[test]
+fn what_could_not_be_learnt_leaves_no_file_in_the_way() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("own.yaml").display().to_string();
+    let capture =
+        support::capture(&support::root().join("fixtures/cases/farmbot-clean")).display().to_string();
+    assert_eq!(answer(&["learn", &capture, "--device", "10.9.8.7", "-o", &path]).status, 2);
+    assert_eq!(answer(&["learn", &capture, "-o", &path, "-q"]).status, 0);
+    let said = answer(&["learn", &capture, "-o", &path, "-q"]);
+    assert!(said.status == 2 && said.err.contains("the file exists"), "{}", said.err);
 }
 
 #[test]

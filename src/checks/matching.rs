@@ -285,7 +285,7 @@ pub fn infrastructure(view: &View<'_>) -> Option<Baseline> {
             Some("mdns") => Some(Baseline::Mdns),
             Some("llmnr") => Some(Baseline::Llmnr),
             Some("ssdp") => Some(Baseline::Ssdp),
-            Some("nbns") => Some(Baseline::Netbios),
+            Some("nbns" | "netbios-dgm") => Some(Baseline::Netbios),
             None | Some("http") => match key.resp.port {
                 53 if view.by_device => Some(Baseline::Dns),
                 67 | 68 | 546 | 547 => Some(Baseline::Dhcp),

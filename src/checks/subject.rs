@@ -151,6 +151,8 @@ impl<'a> Subject<'a> {
             by_claim: HashMap::new(),
         };
         let own = |flow: &&Flow| !is_anothers(device, flow);
+        let opened = |flow: &&Flow| device.addresses.contains(&flow.key.orig.ip);
+        flows.iter().filter(own).filter(opened).for_each(|flow| names.note(flow));
         for flow in flows.iter().filter(own) {
             let views = subject.views_of(flow, &mut names);
             subject.views.extend(views);
@@ -193,7 +195,11 @@ impl<'a> Subject<'a> {
         let port =
             matches!(flow.key.transport, Transport::Tcp | Transport::Udp).then_some(flow.key.resp.port);
         let proxied = Proxied::of(flow).filter(|_| by_device);
-        let name = if proxied.is_some() { names.resolved(peer) } else { names.peer(flow, peer, by_device) };
+        let name = if proxied.is_some() {
+            names.resolved(peer, flow.first)
+        } else {
+            names.peer(flow, peer, by_device)
+        };
         let outer = View {
             flow,
             by_device,

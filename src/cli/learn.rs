@@ -15,9 +15,10 @@ use crate::learn::{self, Learnt};
 use crate::model::text::printable;
 use crate::pipeline::judge::{Scene, Task};
 use crate::pipeline::learn::{Start, learn};
+use crate::profile::tls_policy::{self, Policies, PolicyRef};
 use crate::profile::{append, bind, builtin, load, write};
 use crate::report::Output;
-use crate::report::summary::Summary;
+use crate::report::summary::{Summary, counted};
 
 #[derive(Debug, Args)]
 pub(super) struct LearnArgs {
@@ -37,6 +38,10 @@ pub(super) struct LearnArgs {
     /// With --into: bind a parameter that the profile leaves open; repeatable
     #[arg(long, value_name = "NAME=VALUE", requires = "into")]
     set: Vec<String>,
+    /// Go by this TLS policy, a built-in one or a YAML file: what it does not call good is not declared; a new profile names it
+    /// [default: as the profile of --into says, else bcp195]
+    #[arg(long, value_name = "NAME|FILE")]
+    tls_policy: Option<String>,
     /// Write the profile here instead of to standard output; with --into it may be the same file
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -44,12 +49,20 @@ pub(super) struct LearnArgs {
 
 pub(super) fn run(args: &LearnArgs) -> Result<Exit> {
     let existing = args.into.as_deref().map(|name| existing(args, name)).transpose()?;
-    let declaration = match &existing {
+    let mut declaration = match &existing {
         Some((declaration, _)) => declaration.clone(),
         None => learn::nothing()?,
     };
+    if let Some(policy) = &args.tls_policy {
+        declaration.policies = Policies::only(PolicyRef::open(policy)?);
+        if existing.is_none() {
+            let named = policy_name(policy, args.output.as_deref())?;
+            Arc::make_mut(&mut declaration.profile).tls_policy = named;
+        }
+    }
     // What somebody has reviewed is not written over; with --into its text is kept.
-    if let Some(path) = args.output.as_deref().filter(|path| args.into.is_none() && path.is_file()) {
+    let holds_something = |path: &&Path| path.metadata().is_ok_and(|file| file.is_file() && file.len() > 0);
+    if let Some(path) = args.output.as_deref().filter(|_| args.into.is_none()).filter(holds_something) {
         return Err(Error::Usage(format!(
             "failed to write the profile `{}`: the file exists (name a new one, or add to it with --into)",
             path.display()
@@ -70,7 +83,9 @@ pub(super) fn run(args: &LearnArgs) -> Result<Exit> {
     };
     // What cannot be read back must not take the place of what can.
     let whole = "the learnt profile";
-    match args.into.as_deref().filter(|name| !builtin::names().any(|known| known == *name)).map(Path::new) {
+    let file =
+        args.into.as_deref().filter(|name| !builtin::names().any(|known| known == *name)).map(Path::new);
+    match file.or(args.output.as_deref().filter(|_| args.into.is_none())) {
         Some(path) => load::from_str_at(&text, whole, path)?,
         None => load::from_str(&text, whole)?,
     };
@@ -89,6 +104,24 @@ pub(super) fn run(args: &LearnArgs) -> Result<Exit> {
     } else {
         Exit::Clean
     })
+}
+
+/// What a new profile calls the TLS policy: by its name, or where its file is as seen from the profile's.
+fn policy_name(policy: &str, output: Option<&Path>) -> Result<String> {
+    if tls_policy::NAMES.contains(&policy) {
+        return Ok(policy.to_owned());
+    }
+    let whole = |path: &Path| {
+        path.canonicalize().map_err(|source| Error::Io { action: "find", path: path.to_owned(), source })
+    };
+    let file = whole(Path::new(policy))?;
+    let folder = output
+        .and_then(Path::parent)
+        .map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    let folder = folder.map(whole).transpose()?;
+    let beside = folder.and_then(|folder| file.strip_prefix(folder).ok().map(Path::to_owned));
+    Ok(beside
+        .map_or_else(|| file.display().to_string(), |path| Path::new(".").join(path).display().to_string()))
 }
 
 /// The profile of `--into`, bound, and its text.
@@ -117,14 +150,18 @@ fn merged(text: &str, name: &str, learnt: &Learnt) -> Result<String> {
 
 fn tell(learnt: &Learnt, beside: bool) {
     let (required, allowed, attempts) = learnt.counts;
-    let new = if beside { "new claims" } else { "claims" };
+    let new = if beside { "new claim" } else { "claim" };
+    let claims = learnt.profile.claims.len() as u64;
     tell!(
-        "learnt: {} {new} ({required} required, {allowed} allowed, {attempts} only attempted); {} flows not learnt",
-        learnt.profile.claims.len(),
-        learnt.left
+        "learnt: {} ({required} required, {allowed} allowed, {attempts} only attempted); {} not learnt",
+        counted(claims, new),
+        counted(learnt.left as u64, "flow")
     );
+    for which in &learnt.why_left {
+        tell!("not learnt: {}", printable(which));
+    }
     if beside && learnt.profile.claims.is_empty() {
-        tell!("nothing is new: the profile is as it was");
+        tell!("nothing is new to claim: the profile is as it was");
     }
     for (code, count, sentence) in &learnt.remaining {
         tell!("checking the same captures still gives {code} ({count}): {}", printable(sentence));

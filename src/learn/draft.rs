@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::IpNet;
 
 use super::names::{self, Family};
+use super::ports;
 use super::sort::{Port, Sorted, Spot, Who, Why};
 use crate::checks::Subject;
 use crate::model::Transport;
@@ -61,12 +62,6 @@ pub(super) fn drafts(subject: &Subject<'_>, sorted: &mut Sorted, fresh: bool) ->
         let views = std::mem::take(&mut sorted.proxies);
         all.push(Draft { section: Section::Proxy, rule, level: Level::Allowed, views, remarks: Vec::new() });
     }
-    if !sorted.icmp.is_empty() {
-        let views = std::mem::take(&mut sorted.icmp);
-        let rule = FlowRule { way: None, ..rule(Way::Out, Vec::new(), Transport::Icmp, Ports::Any) };
-        let rule = Rule::Flow(Box::new(rule));
-        all.push(Draft { section: Section::Near, rule, level: Level::Allowed, views, remarks: Vec::new() });
-    }
     all.extend(open(subject, sorted));
     all.extend(attempts_out(sorted));
     let ports_of_all = open_to_all(&all);
@@ -74,7 +69,11 @@ pub(super) fn drafts(subject: &Subject<'_>, sorted: &mut Sorted, fresh: bool) ->
     if all.is_empty() && fresh {
         // A profile has a claim. This one says what holds without it.
         let mut only = attempt(Way::In, Vec::new(), Transport::Tcp, Ports::Any, Vec::new());
-        only.remarks.push(String::from("nothing but infrastructure was seen, which needs no claim"));
+        only.remarks.push(String::from(if sorted.left.is_empty() {
+            "nothing but infrastructure was seen, which needs no claim"
+        } else {
+            "nothing was learnt but infrastructure, which needs no claim: the header says what was left out"
+        }));
         all.push(only);
     }
     room(all, sorted)
@@ -103,7 +102,8 @@ fn open(subject: &Subject<'_>, sorted: &mut Sorted) -> Vec<Draft> {
         let Spot { by_device, transport, port, who } = spot;
         match who {
             Who::Local => {
-                out.push(draft(Section::Inbound, Way::In, vec![Peer::Local], transport, port, views));
+                let place = (transport, port);
+                out.push(draft(subject, Section::Inbound, Way::In, vec![Peer::Local], place, views));
             }
             who if !by_device => {
                 strangers.entry((transport, port)).or_default().insert(who, views);
@@ -118,21 +118,17 @@ fn open(subject: &Subject<'_>, sorted: &mut Sorted) -> Vec<Draft> {
         }
     }
     for ((transport, port), names) in named {
-        out.extend(of_names(transport, port, names));
+        out.extend(of_names(subject, (transport, port), names));
     }
     for ((near, transport, port), peers) in bare {
         let section = if near { Section::Near } else { Section::Unnamed };
         let views: Vec<usize> = ascending(peers.values().flatten());
         if peers.len() > MAX_PEERS {
-            let number = match port {
-                Port::One(port) | Port::Dynamic(port) => port,
-                Port::None => 0,
-            };
-            sorted.left.entry(Why::Peers(transport, number)).or_default().extend(views);
+            sorted.left.entry(Why::Peers(transport, port)).or_default().extend(views);
             continue;
         }
         let peers = peers.into_keys().map(Peer::Network).collect();
-        out.push(draft(section, Way::Out, peers, transport, port, views));
+        out.push(draft(subject, section, Way::Out, peers, (transport, port), views));
     }
     for ((transport, port), peers) in strangers {
         let views: Vec<usize> = ascending(peers.values().flatten());
@@ -140,7 +136,7 @@ fn open(subject: &Subject<'_>, sorted: &mut Sorted) -> Vec<Draft> {
         let list: Vec<Peer> =
             if count > MAX_STRANGERS { Vec::new() } else { peers.into_keys().map(peer).collect() };
         let anybody = list.is_empty();
-        let mut found = draft(Section::Inbound, Way::In, list, transport, port, views);
+        let mut found = draft(subject, Section::Inbound, Way::In, list, (transport, port), views);
         if anybody {
             found
                 .remarks
@@ -152,14 +148,18 @@ fn open(subject: &Subject<'_>, sorted: &mut Sorted) -> Vec<Draft> {
 }
 
 /// One claim for each name, and one for each family of generated names.
-fn of_names(transport: Transport, port: Port, mut names: BTreeMap<String, Vec<usize>>) -> Vec<Draft> {
+fn of_names(
+    subject: &Subject<'_>,
+    place: (Transport, Port),
+    mut names: BTreeMap<String, Vec<usize>>,
+) -> Vec<Draft> {
     let families = names::families(names.keys().map(String::as_str));
     let mut out = Vec::new();
     for Family { apex, members } in families {
         let views: Vec<Vec<usize>> = members.iter().filter_map(|name| names.remove(name)).collect();
         let views = ascending(views.iter().flatten());
         let peers = vec![Peer::Name(NamePattern::Below(apex))];
-        let mut found = draft(Section::Named, Way::Out, peers, transport, port, views);
+        let mut found = draft(subject, Section::Named, Way::Out, peers, place, views);
         let told: Vec<&str> = members.iter().take(TOLD).map(String::as_str).collect();
         let more = members.len().saturating_sub(told.len());
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -172,7 +172,7 @@ fn of_names(transport: Transport, port: Port, mut names: BTreeMap<String, Vec<us
     }
     for (name, views) in names {
         let peers = vec![peer(Who::Name(name))];
-        out.push(draft(Section::Named, Way::Out, peers, transport, port, views));
+        out.push(draft(subject, Section::Named, Way::Out, peers, place, views));
     }
     out
 }
@@ -225,19 +225,24 @@ fn attempts_in(sorted: &Sorted, open_to_all: &BTreeMap<Transport, Vec<(u16, u16)
     for (transport, (ports, views)) in found {
         let open = open_to_all.get(&transport).cloned().unwrap_or_default();
         let closed = |port: &u16| !open.iter().any(|(low, high)| (*low..=*high).contains(port));
-        let dynamic = sorted.attempts.keys().any(|spot| {
-            !spot.by_device && spot.transport == transport && matches!(spot.port, Port::Dynamic(_))
-        });
-        let list = ranges(ports.into_iter().filter(closed).map(Port::One));
+        let tried: Vec<u16> = ports.into_iter().filter(closed).collect();
+        let list = ranges(tried.iter().copied().map(Port::One));
+        let many = list.len() > MAX_RANGES;
         // Where so many ports were tried that a list says nothing, every port that is not open to all is meant.
-        let ports = match (list.len() > MAX_RANGES || dynamic, open.is_empty()) {
+        let ports = match (many, open.is_empty()) {
             (true, true) => Ports::Any,
             (true, false) => Ports::Except(open),
             (false, _) => Ports::Of(list),
         };
-        if ports != Ports::Of(Vec::new()) {
-            out.push(attempt(Way::In, Vec::new(), transport, ports, ascending(views.iter())));
+        let (Some(first), Some(last)) = (tried.first(), tried.last()) else { continue };
+        let mut found = attempt(Way::In, Vec::new(), transport, ports, ascending(views.iter()));
+        if many {
+            found.remarks.push(format!(
+                "{} different ports were tried, {first} to {last}: written as every port that no claim opens to all",
+                tried.len()
+            ));
         }
+        out.push(found);
     }
     out
 }
@@ -258,22 +263,37 @@ fn open_to_all(drafts: &[Draft]) -> BTreeMap<Transport, Vec<(u16, u16)>> {
 }
 
 fn draft(
+    subject: &Subject<'_>,
     section: Section,
     way: Way,
     peers: Vec<Peer>,
-    transport: Transport,
-    port: Port,
+    (transport, port): (Transport, Port),
     views: Vec<usize>,
 ) -> Draft {
-    let ports = if port == Port::None { Ports::Any } else { Ports::Of(ranges([port])) };
-    let rule = rule(way, peers, transport, ports);
-    let mut remarks = Vec::new();
-    if let Port::Dynamic(_) = port {
-        remarks.push(String::from(
-            "the port is one that is handed out anew each time, so the range stands here; narrow it if the device's documents do",
-        ));
-    }
+    let list = if port == Port::None { Ports::Any } else { Ports::Of(ranges([port])) };
+    let rule = rule(way, peers, transport, list);
+    let remarks = of_range(subject, port, &views).into_iter().collect();
     Draft { section, rule: Rule::Flow(Box::new(rule)), level: Level::Allowed, views, remarks }
+}
+
+/// What was seen of ports where a claim has a range, or a port that may be another one the next time.
+fn of_range(subject: &Subject<'_>, port: Port, views: &[usize]) -> Option<String> {
+    let views = || views.iter().filter_map(|at| subject.views.get(*at));
+    let seen: BTreeSet<u16> = views().filter_map(|view| view.port).collect();
+    let (first, last) = (seen.first()?, seen.last()?);
+    let all = format!("{} different ports from {first} to {last} were seen", seen.len());
+    match port {
+        Port::Dynamic(_) => Some(format!(
+            "{all}, and nothing tells that a service has one of them: the range that hosts hand out stands here; narrow it if the device's documents do"
+        )),
+        Port::Drawn => Some(format!(
+            "{all}, each the same on both sides: they are drawn anew, so the range from which programs draw stands here; narrow it if the device's documents do"
+        )),
+        Port::One(_) if views().count() == 1 && views().all(ports::may_change) => Some(String::from(
+            "seen once, at a port from the range that hosts hand out: it may be another one the next time",
+        )),
+        Port::One(_) | Port::None => None,
+    }
 }
 
 /// Nothing is opened by it: an answer would be a finding, as without it, and an attempt is none.
@@ -292,10 +312,7 @@ fn rule(way: Way, peers: Vec<Peer>, transport: Transport, ports: Ports) -> FlowR
     FlowRule {
         way: Some(way),
         peers,
-        transports: match transport {
-            Transport::Icmp | Transport::Icmpv6 => vec![Transport::Icmp, Transport::Icmpv6],
-            other => vec![other],
-        },
+        transports: vec![transport],
         ports,
         services: Vec::new(),
         at_least: 1,
@@ -319,14 +336,7 @@ fn peer(who: Who) -> Peer {
 
 /// Disjoint ranges, ascending.
 fn ranges(ports: impl IntoIterator<Item = Port>) -> Vec<(u16, u16)> {
-    let mut all: Vec<(u16, u16)> = ports
-        .into_iter()
-        .filter_map(|port| match port {
-            Port::One(port) => Some((port, port)),
-            Port::Dynamic(start) => Some((start, u16::MAX)),
-            Port::None => None,
-        })
-        .collect();
+    let mut all: Vec<(u16, u16)> = ports.into_iter().filter_map(Port::bounds).collect();
     all.sort_unstable();
     let mut out: Vec<(u16, u16)> = Vec::new();
     for (low, high) in all {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::cadence::Cadence;
 use super::draft::{Draft, Section};
-use super::words::span_text;
+use super::words::{counted, span_text};
 use crate::analyzers::mqtt::fields as mqtt;
 use crate::analyzers::tls;
 use crate::analyzers::websocket::fields as websocket;
@@ -26,6 +26,9 @@ const MAX_SERVICES: usize = 4;
 const MAX_VALUES: usize = 8;
 /// Longer text from a certificate or a hello is not written down.
 const MAX_TEXT: usize = 128;
+
+/// So many connections show what a server agrees on.
+const ENOUGH: usize = 3;
 
 /// What is said where something weak was seen.
 const NOT_GOOD: &str = "which the TLS policy does not call good";
@@ -79,14 +82,33 @@ fn tls_rule(policy: &TlsPolicy, views: &[&View<'_>], remarks: &mut Vec<String>) 
         alpn: alpn(views),
         ..TlsRule::default()
     };
-    let hidden = views.iter().filter(|view| !view.certificates().has(&tls::CERTIFICATE_KEY_BITS)).count();
-    if hidden > 0 {
-        remarks.push(format!(
-            "certificates are hidden in {hidden} of {} connections (TLS 1.3, or resumed)",
-            views.len()
-        ));
-    }
+    remarks.extend(without_certificate(views).map(|which| format!("not seen: {which}")));
     (rule != TlsRule::default()).then_some(rule)
+}
+
+/// In how many of `views` no certificate was seen, and why.
+pub(super) fn without_certificate(views: &[&View<'_>]) -> Option<String> {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for facts in views.iter().map(|view| view.certificates()) {
+        if !facts.has(&tls::CERTIFICATE_KEY_BITS) {
+            let why = match facts.first(&tls::CERTIFICATE).and_then(|fact| fact.value.as_str()) {
+                Some("encrypted") => "encrypted by TLS 1.3",
+                Some("resumed") => "none sent, as a session was resumed",
+                Some("none") => "the suite needs none",
+                Some(_) => "it cannot be read",
+                None => "that part of the handshake is not there",
+            };
+            let count = reasons.entry(why).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+    let missing: usize = reasons.values().sum();
+    let why = match reasons.first_key_value() {
+        Some((why, count)) if *count == missing => (*why).to_owned(),
+        _ => reasons.iter().map(|(why, count)| format!("{count} {why}")).collect::<Vec<_>>().join(", "),
+    };
+    let of = counted(views.len(), "TLS connection");
+    (missing > 0).then(|| format!("the certificate in {missing} of {of}: {why}"))
 }
 
 fn numbers(views: &[&View<'_>], field: &'static Field) -> BTreeSet<u16> {
@@ -94,15 +116,44 @@ fn numbers(views: &[&View<'_>], field: &'static Field) -> BTreeSet<u16> {
     facts.filter_map(|fact| fact.value.as_uint().and_then(|number| u16::try_from(number).ok())).collect()
 }
 
+/// What the device offers as least of what the policy calls good, where it is the client: the server may choose any of it the
+/// next time. Where it is the server, what it agreed on with [`ENOUGH`] clients; another client may offer less.
 fn versions(policy: &TlsPolicy, views: &[&View<'_>], remarks: &mut Vec<String>) -> Option<u16> {
-    let least = numbers(views, &tls::VERSION).into_iter().map(equivalent_version).min()?;
-    if policy.version(least).is_some_and(|judgement| judgement.tier == Tier::Ok) {
-        return Some(least);
+    let is_good = |version: u16| {
+        let judgement = policy.version(equivalent_version(version));
+        judgement.is_some_and(|judgement| judgement.tier == Tier::Ok)
+    };
+    let agreed =
+        |view: &&View<'_>| numbers(&[view], &tls::VERSION).into_iter().min_by_key(|v| equivalent_version(*v));
+    let shown: Vec<u16> = views.iter().filter_map(agreed).collect();
+    let least = shown.iter().copied().min_by_key(|version| equivalent_version(*version))?;
+    let name = version_name(least);
+    if !is_good(least) {
+        remarks.push(format!("{name} was agreed on, {NOT_GOOD}: no version is declared, {STAYS}"));
+        return None;
     }
-    let known = tls_policy::version_names().get(least);
-    let name = known.map_or_else(|| format!("0x{least:04x}"), |known| known.name.to_owned());
-    remarks.push(format!("{name} was agreed on, {NOT_GOOD}: no version is declared, {STAYS}"));
-    None
+    if views.iter().any(|view| !view.by_device) && shown.len() < ENOUGH {
+        let shown = counted(shown.len(), "connection");
+        remarks.push(format!(
+            "{name} was agreed on in {shown}, too few to declare that the device accepts no less"
+        ));
+        return None;
+    }
+    let least = equivalent_version(least);
+    let offered = views.iter().filter(|view| view.by_device && agreed(view).is_some());
+    let offered =
+        offered.flat_map(|view| numbers(&[view], &tls::OFFERED_VERSION)).filter(|offer| is_good(*offer));
+    let offered = offered.map(equivalent_version).min().filter(|offered| *offered < least);
+    remarks.extend(offered.map(|offered| {
+        let offered = version_name(offered);
+        format!("the least agreed on is {name}; the device offers {offered} too, so that is declared")
+    }));
+    Some(offered.unwrap_or(least))
+}
+
+fn version_name(version: u16) -> String {
+    let known = tls_policy::version_names().get(version);
+    known.map_or_else(|| format!("0x{version:04x}"), |known| known.name.to_owned())
 }
 
 fn suites(policy: &TlsPolicy, views: &[&View<'_>], remarks: &mut Vec<String>) -> Vec<u16> {
@@ -232,7 +283,7 @@ fn lifetime(rule: &mut FlowRule, views: &[&View<'_>], remarks: &mut Vec<String>)
     }
     let longest = tcp.iter().map(|(view, _)| view.flow.duration()).max().unwrap_or_default();
     if longest >= Duration::from_secs(30) {
-        remarks.push(format!("the longest connection lived for {}", span_text(longest)));
+        remarks.push(format!("the longest connection was seen for {}", span_text(longest)));
     }
 }
 

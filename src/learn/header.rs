@@ -2,11 +2,13 @@
 //! checking the same captures gives.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
+use super::facts::without_certificate;
 use super::settle::Found;
 use super::sort::Why;
-use super::words::{frames, joined, moment, some, span_text, wrapped};
+use super::words::{counted, frames, joined, moment, some, span_text, wrapped};
 use super::{Material, identify, is_about_capture};
 use crate::analyzers::{dns, tls};
 use crate::checks::{Subject, View};
@@ -63,7 +65,7 @@ const RULES: &[&str] = &[
     "required: worked in each quarter of the time watched, at least 10 minutes, in 3 connections or in one that lasted; \
     everything else is allowed",
     "long_running: open for 5 minutes and still open at the end; never cut",
-    "forbidden and blocked: tried, and never answered; nothing is opened, an answer would be a finding",
+    "forbidden and blocked: tried in vain; nothing is opened, an answer would be a finding",
     "TLS as seen; what the policy does not call good is not declared, so that it goes on being told",
 ];
 
@@ -95,8 +97,8 @@ fn origin(context: &Context<'_>) -> Vec<String> {
     let (first, last) = subject.span;
     let frames: u64 = captures.iter().map(|capture| capture.frames).sum();
     let label = &subject.label;
-    let address = label.ip.map(|ip| format!(", {ip}")).unwrap_or_default();
-    let mut names = vec![label.name.as_str(), label.key.as_str()];
+    let mut names = vec![label.name.clone(), label.key.clone()];
+    names.extend(label.ip.map(|ip| ip.to_string()));
     names.dedup();
     let mut lines = vec![
         if context.fresh {
@@ -105,13 +107,14 @@ fn origin(context: &Context<'_>) -> Vec<String> {
             format!("new in {files}{more}, {}: review", moment(last).chars().take(10).collect::<String>())
         },
         format!(
-            "{frames} frames, {} to {} ({}); {} connections of the device.",
+            "{} of all hosts, {} to {} ({}); {} of the device.",
+            counted(usize::try_from(frames).unwrap_or(usize::MAX), "frame"),
             moment(first),
             moment(last),
             span_text(last.since(first)),
-            subject.views.len()
+            counted(subject.views.iter().filter(|view| !view.through_proxy).count(), "flow")
         ),
-        format!("Device: {}{address}, {}.", names.join(", "), context.material.why),
+        format!("Device: {}, {}.", names.join(", "), context.material.why),
     ];
     if context.fresh && identify::is_empty(context.identify) {
         lines.push(format!(
@@ -131,7 +134,7 @@ fn hidden(context: &Context<'_>) -> Vec<String> {
     let watched = subject.span.1.since(subject.span.0);
     if watched < A_DAY {
         out.push(format!(
-            "what the device does more rarely than in {} (updates, nightly jobs)",
+            "what the device does less often than once in {} (updates, nightly jobs)",
             span_text(watched)
         ));
     }
@@ -147,26 +150,19 @@ fn hidden(context: &Context<'_>) -> Vec<String> {
     let about_capture = context.rest.iter().filter(|((code, _), _)| is_about_capture(code));
     out.extend(about_capture.map(|((code, _), (_, sentence))| format!("{code}: {sentence}")));
     let with_tls: Vec<&View<'_>> = subject.views.iter().filter(|view| view.has_tls()).collect();
-    let certificates =
-        with_tls.iter().filter(|view| !view.certificates().has(&tls::CERTIFICATE_KEY_BITS)).count();
-    if certificates > 0 {
-        out.push(format!(
-            "certificates in {certificates} of {} TLS connections: TLS 1.3 hides them, and resumed sessions send none",
-            with_tls.len()
-        ));
-    }
+    out.extend(without_certificate(&with_tls));
     let covered = with_tls.iter().filter(|view| view.flow.facts.has(&tls::ECH)).count();
     if covered > 0 {
-        out.push(format!(
-            "whether the name is the true one in {covered} TLS connections that send an encrypted hello"
-        ));
+        let those = counted(covered, "TLS connection");
+        out.push(format!("whether the name is the true one of {those} with an encrypted hello"));
     }
     let midstream =
         subject.views.iter().filter(|view| view.flow.tcp.as_deref().is_some_and(|tcp| tcp.midstream));
     let midstream = midstream.count();
     if midstream > 0 {
-        let noun = if midstream == 1 { "connection" } else { "connections" };
-        out.push(format!("the beginning of {midstream} {noun}, and so who opened it"));
+        let those = counted(midstream, "connection");
+        let them = if midstream == 1 { "it" } else { "them" };
+        out.push(format!("the beginning of {those}: at most ports and content tell who opened {them}"));
     }
     for capture in subject.evidence.captures {
         if let Some(damage) = &capture.damage {
@@ -182,16 +178,20 @@ fn hidden(context: &Context<'_>) -> Vec<String> {
         .map(|(_, count)| count)
         .sum();
     if skipped > 0 {
-        out.push(format!("{skipped} frames that could not be analysed"));
+        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
+        out.push(format!("{} that could not be analysed", counted(skipped, "frame")));
     }
     out.extend(looked_up(subject));
     out
 }
 
-/// Names that were looked up and that no flow went to.
+/// Names that were looked up and that no flow went to, under that name or at an address that it has.
 fn looked_up(subject: &Subject<'_>) -> Option<String> {
-    let used: BTreeSet<&str> =
+    let mut used: BTreeSet<&str> =
         subject.views.iter().flat_map(|view| view.name.candidates.iter()).map(String::as_str).collect();
+    let peers: BTreeSet<IpAddr> = subject.views.iter().map(|view| view.peer).collect();
+    let reached = subject.answers.iter().filter(|answer| peers.contains(&answer.address));
+    used.extend(reached.map(|answer| &*answer.name));
     let asked =
         subject.views.iter().filter(|view| view.by_device).flat_map(|view| view.flow.facts.of(&dns::QUERY));
     let unused: BTreeSet<String> = asked
@@ -208,36 +208,51 @@ fn is_reverse(name: &str) -> bool {
     name.rsplit('.').next() == Some("arpa")
 }
 
-fn not_learnt(context: &Context<'_>) -> Vec<String> {
+/// What was not learnt, and why.
+pub(super) fn not_learnt(context: &Context<'_>) -> Vec<String> {
     let subject = context.subject;
     context
         .left
         .iter()
         .map(|(why, at)| {
             let views: Vec<&View<'_>> = at.iter().filter_map(|at| subject.views.get(*at)).collect();
-            let peers: BTreeSet<String> = views.iter().map(|view| view.peer_port()).collect();
+            let ends = |view: &&View<'_>| match why {
+                // Nobody can tell whose port is that of a service.
+                Why::Opener => both_ports(view),
+                _ => view.peer_port(),
+            };
+            let peers: BTreeSet<String> = views.iter().map(ends).collect();
             let seen =
                 joined(&views).map_or_else(String::new, |seen| frames(&seen, subject.evidence.captures));
-            let count = views.len();
-            let noun = if count == 1 { "flow" } else { "flows" };
-            format!("{count} {noun} {}: {} [{seen}]", reason(why), some(&peers))
+            format!("{} {}: {} [{seen}]", counted(views.len(), "flow"), reason(why), some(&peers))
         })
         .collect()
+}
+
+/// `x.example.com 5555/tcp with the device's 40000`.
+fn both_ports(view: &View<'_>) -> String {
+    let key = view.flow.key;
+    let (own, peers) =
+        if view.by_device { (key.orig.port, key.resp.port) } else { (key.resp.port, key.orig.port) };
+    format!("{} {peers}/{} with the device's {own}", view.peer_text(), key.transport)
 }
 
 fn reason(why: &Why) -> String {
     match why {
         Why::Opener => String::from("whose opener cannot be told"),
-        Why::Replies => String::from("that only answer what came before the capture"),
+        Why::Replies => String::from("of answers to what the captures do not have"),
         Why::PortZero => String::from("without a port that could be declared"),
         Why::Forbidden(id) => format!("that {id} forbids"),
-        Why::Peers(Transport::Other(number), _) => format!(
-            "with more addresses without name than anybody reviews; if they are to be allowed: `allowed: {{out: anyone, ip: {number}}}`"
-        ),
-        Why::Peers(transport, port) => format!(
-            "with more addresses without name than anybody reviews; if they are to be allowed: `allowed: {{out: anyone, {}: {port}}}`",
-            if *transport == Transport::Udp { "udp" } else { "tcp" }
-        ),
+        Why::Peers(transport, port) => {
+            let place = match (transport, port.bounds()) {
+                (Transport::Other(number), _) => format!("ip: {number}"),
+                (_, Some((low, high))) if low < high => format!("{transport}: {low}-{high}"),
+                (_, bounds) => format!("{transport}: {}", bounds.map_or(0, |(low, _)| low)),
+            };
+            format!(
+                "with more addresses without name than anybody reviews; if they are to be allowed: `allowed: {{out: anyone, {place}}}`"
+            )
+        }
         Why::Baseline(item) => format!("of infrastructure that the baseline lacks (`{item}`)"),
         Why::Room => {
             String::from("beyond the number of claims that anybody reviews, or at odds with another claim")

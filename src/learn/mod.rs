@@ -12,6 +12,7 @@ mod facts;
 mod header;
 mod identify;
 mod names;
+mod ports;
 mod settle;
 mod sort;
 mod words;
@@ -55,6 +56,8 @@ pub struct Learnt {
     pub counts: (usize, usize, usize),
     /// Flows that were not learnt.
     pub left: usize,
+    /// Which, and why: a sentence for each reason.
+    pub why_left: Vec<String>,
     /// What checking the same captures still gives: code, connections, and one sentence.
     pub remaining: Vec<(&'static str, u64, String)>,
 }
@@ -121,7 +124,8 @@ fn learn(material: &Material<'_>, base: &Declaration, fresh: bool) -> Learnt {
     for (claim, draft) in claims.iter().zip(&drafts) {
         notes.entries.insert(claim.id.clone(), words::comment(&subject, draft));
     }
-    let count = |level: Level| drafts.iter().filter(|draft| draft.level == level).count();
+    let count =
+        |level: Level| drafts.iter().filter(|draft| draft.level == level && !draft.views.is_empty()).count();
     let counts = (count(Level::Required), count(Level::Allowed), count(Level::Forbidden));
     let context = header::Context {
         material,
@@ -133,11 +137,13 @@ fn learn(material: &Material<'_>, base: &Declaration, fresh: bool) -> Learnt {
         identify: &known.profile.identify,
     };
     notes.header = header::lines(&context);
+    let why_left = header::not_learnt(&context);
     let mut profile = Profile::clone(&known.profile);
     profile.claims = claims;
     profile.slots.clear();
     let remaining = header::by_code(&settled.rest);
-    Learnt { profile, notes, counts, left: sorted.left.values().map(Vec::len).sum(), remaining }
+    let left = sorted.left.values().map(Vec::len).sum();
+    Learnt { profile, notes, counts, left, why_left, remaining }
 }
 
 /// What was seen of infrastructure; address resolution and neighbour discovery are no flows.

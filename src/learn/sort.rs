@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::analyzers;
+use super::ports::{self, EPHEMERAL};
 use crate::checks::matching::{self, Match};
 use crate::checks::outcome::{self, Outcome};
 use crate::checks::{Subject, View};
@@ -23,8 +23,6 @@ pub(super) struct Sorted {
     pub(super) open: BTreeMap<Spot, Vec<usize>>,
     /// Where nothing ever answered.
     pub(super) attempts: BTreeMap<Spot, Vec<usize>>,
-    /// Echo requests and errors that no baseline covers.
-    pub(super) icmp: Vec<usize>,
     /// Connections to proxies.
     pub(super) proxies: Vec<usize>,
     /// What is not learnt; positions of views, like everywhere here.
@@ -45,8 +43,10 @@ pub(super) struct Spot {
 pub(super) enum Port {
     /// This one.
     One(u16),
-    /// One that is handed out anew each time; the range from here on.
+    /// One of several that are handed out anew each time; the range from here on.
     Dynamic(u16),
+    /// One of several that are drawn anew each time, the same for both sides.
+    Drawn,
     /// The protocol has none.
     None,
 }
@@ -72,20 +72,12 @@ pub(super) enum Why {
     /// An existing profile forbids it, by this claim.
     Forbidden(String),
     /// Too many addresses without name, at this port.
-    Peers(Transport, u16),
+    Peers(Transport, Port),
     /// Infrastructure that the baseline of an existing profile lacks and a claim cannot say.
     Baseline(Baseline),
     /// There is no room for more claims.
     Room,
 }
-
-/// First port of those that hosts give to clients, and to what is opened for once: Linux begins here, RFC 6335 at
-/// [`REGISTERED_END`].
-pub(super) const EPHEMERAL: u16 = 32_768;
-/// First port that nobody can register (RFC 6335 section 6).
-pub(super) const REGISTERED_END: u16 = 49_152;
-/// So many connections to one port of the ephemeral range show that it is that of a service.
-const STABLE: usize = 3;
 
 /// Sorts the views of `subject`. With `fresh`, infrastructure becomes the baseline; else what an existing profile's baseline
 /// does not cover is to be claimed like everything else.
@@ -101,7 +93,8 @@ pub(super) fn sort(subject: &Subject<'_>, fresh: bool) -> Sorted {
             Match::Claims(_) | Match::Baseline(_) | Match::Undetermined(_) => {}
         }
     }
-    sorted.settle_ports(subject);
+    // Attempts open nothing, and say what was tried.
+    sorted.open = ports::settle(subject, std::mem::take(&mut sorted.open));
     sorted.settle_attempts(subject);
     sorted
 }
@@ -121,14 +114,13 @@ impl Sorted {
                 self.baseline.insert(item);
                 return;
             }
-            if item == Baseline::Igmp {
+            // A claim for them would open more than was seen: anybody, in either direction.
+            if matches!(item, Baseline::Igmp | Baseline::Icmp | Baseline::Ndp) {
                 return self.leave(Why::Baseline(item), at);
             }
         }
-        match view.flow.key.transport {
-            Transport::Icmp | Transport::Icmpv6 => return self.icmp.push(at),
-            Transport::Udp if matching::is_reply_only(view) => return self.leave(Why::Replies, at),
-            _ => {}
+        if view.flow.key.transport == Transport::Udp && matching::is_reply_only(view) {
+            return self.leave(Why::Replies, at);
         }
         if opener(view).is_none() {
             return self.leave(Why::Opener, at);
@@ -144,28 +136,7 @@ impl Sorted {
         list.entry(spot).or_default().push(at);
     }
 
-    /// Ports that are handed out anew each time become the range that they are from.
-    fn settle_ports(&mut self, subject: &Subject<'_>) {
-        let views = |list: &[usize]| -> Vec<&View<'_>> {
-            list.iter().filter_map(|at| subject.views.get(*at)).collect()
-        };
-        for list in [&mut self.open, &mut self.attempts] {
-            let mut settled: BTreeMap<Spot, Vec<usize>> = BTreeMap::new();
-            for (mut spot, found) in std::mem::take(list) {
-                if let Port::One(port) = spot.port
-                    && port >= EPHEMERAL
-                    && !is_service(port, &views(&found))
-                {
-                    let start = if port >= REGISTERED_END { REGISTERED_END } else { EPHEMERAL };
-                    spot.port = Port::Dynamic(start);
-                }
-                settled.entry(spot).or_default().extend(found);
-            }
-            *list = settled;
-        }
-    }
-
-    /// An attempt at what worked at other times is no attempt; neither is one that shares what a wider or equal claim opens.
+    /// An attempt at what worked at other times is no attempt.
     fn settle_attempts(&mut self, subject: &Subject<'_>) {
         let mut also_called: BTreeSet<(Transport, u16, &str)> = BTreeSet::new();
         for at in self.open.values().flatten() {
@@ -182,23 +153,25 @@ impl Sorted {
                 }
                 _ => false,
             };
-            let high = |other: &Spot| match other.port {
-                Port::One(port) => port >= EPHEMERAL,
-                Port::Dynamic(_) => true,
-                Port::None => false,
-            };
-            let same_peer = |other: &Spot| {
-                (other.by_device, other.transport, &other.who) == (spot.by_device, spot.transport, &spot.who)
-            };
-            let within =
-                matches!(spot.port, Port::Dynamic(_)) && self.open.keys().any(|o| same_peer(o) && high(o));
-            if self.open.contains_key(&spot) || ambiguous || within {
+            if self.open.contains_key(&spot) || ambiguous {
                 self.open.entry(spot).or_default().extend(found);
             } else {
                 self.attempts.insert(spot, found);
             }
         }
         self.open.values_mut().for_each(|found| found.sort_unstable());
+    }
+}
+
+impl Port {
+    /// The first and last port that it stands for, if the protocol has any.
+    pub(super) fn bounds(self) -> Option<(u16, u16)> {
+        match self {
+            Self::One(port) => Some((port, port)),
+            Self::Dynamic(start) => Some((start, u16::MAX)),
+            Self::Drawn => Some((ports::SYSTEM_END, u16::MAX)),
+            Self::None => None,
+        }
     }
 }
 
@@ -249,7 +222,11 @@ fn is_open(subject: &Subject<'_>, view: &View<'_>) -> bool {
             }
             other => other.answered(),
         },
-        Transport::Tcp => outcome::of(view).answered(),
+        // Of a connection that began before the capture, an end without an answer may be all that is left.
+        Transport::Tcp => match outcome::of(view) {
+            Outcome::Silent => flow.tcp.as_deref().is_some_and(|tcp| tcp.midstream),
+            other => other.answered(),
+        },
         _ => true,
     }
 }
@@ -257,20 +234,4 @@ fn is_open(subject: &Subject<'_>, view: &View<'_>) -> bool {
 /// Whether nobody in particular is meant: a group, or everybody on one of the device's networks.
 pub(super) fn is_to_all(device: &Host, ip: IpAddr) -> bool {
     scope(ip) == Scope::Group || device.networks.iter().any(|net| ip.is_ipv4() && net.broadcast() == ip)
-}
-
-/// Whether a port in the ephemeral range is that of a service all the same: a protocol was recognised there that has it as
-/// its own, or at a host elsewhere that has a name; a group is sent to; or it is come back to.
-fn is_service(port: u16, views: &[&View<'_>]) -> bool {
-    let usual = |view: &View<'_>| {
-        let mut services = view.service.iter().filter_map(|id| analyzers::by_id(id));
-        services.any(|definition| definition.ports.contains(&port))
-    };
-    let served = |view: &View<'_>| {
-        view.by_device && view.way == Way::Out && !view.service.is_empty() && name_of(view).is_some()
-    };
-    let to_group = |view: &View<'_>| scope(view.flow.key.resp.ip) == Scope::Group;
-    let sure = |view: &&&View<'_>| opener(view) >= Some(Confidence::Strong);
-    views.iter().any(|view| usual(view) || served(view) || to_group(view))
-        || views.iter().filter(sure).count() >= STABLE
 }

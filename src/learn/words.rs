@@ -1,6 +1,7 @@
 //! What is said of each claim in comments: how often, when, how surely, and where.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::draft::{Draft, Section};
@@ -8,9 +9,10 @@ use super::sort::{name_of, opener};
 use crate::checks::subject::flow_evidence;
 use crate::checks::{Subject, View, outcome};
 use crate::model::finding::{Confidence, Way};
+use crate::model::flow::RoleBasis;
 use crate::model::stats::CaptureInfo;
 use crate::model::text::printable;
-use crate::model::{Evidence, NameSource, Timestamp};
+use crate::model::{Evidence, NameSource, Timestamp, Transport};
 use crate::profile::{FlowRule, Level, NamePattern, Peer, Ports, Rule};
 
 /// Addresses, names and the like that one line tells.
@@ -30,25 +32,27 @@ pub(super) fn title(draft: &Draft) -> String {
         [one] => one.to_string(),
         all => format!("{} peers", all.len()),
     };
-    if rule.way.is_none() {
-        return String::from("Echo requests and errors (ICMP)");
-    }
-    let transports: Vec<String> = rule.transports.iter().map(ToString::to_string).collect();
     let ports = match &rule.ports {
         Ports::Of(list) if list.len() > 3 => String::from("several ports"),
         other => other.to_string(),
     };
-    let place = format!("{ports}/{}", transports.join("+"));
+    let place = match rule.transports.as_slice() {
+        [Transport::Other(number)] => format!("by IP protocol {number}"),
+        transports => {
+            let transports: Vec<String> = transports.iter().map(ToString::to_string).collect();
+            format!("on {ports}/{}", transports.join("+"))
+        }
+    };
     match (draft.section, rule.way) {
         (Section::Attempt, _) if draft.views.is_empty() => {
             String::from("Nobody opens a connection to the device")
         }
         (Section::Attempt, Some(Way::In)) => {
-            format!("From {peers} on {place}: tried by others, never answered")
+            format!("From {peers} {place}: tried by others, in vain")
         }
-        (Section::Attempt, _) => format!("{peers} on {place}: tried, never answered"),
-        (Section::Inbound, _) => format!("From {peers} on {place}"),
-        _ => format!("{peers} on {place}"),
+        (Section::Attempt, _) => format!("{peers} {place}: tried, in vain"),
+        (Section::Inbound, _) => format!("From {peers} {place}"),
+        _ => format!("{peers} {place}"),
     }
 }
 
@@ -74,8 +78,7 @@ pub(super) fn comment(subject: &Subject<'_>, draft: &Draft) -> Vec<String> {
 
 fn counts(subject: &Subject<'_>, draft: &Draft, views: &[&View<'_>]) -> String {
     let count = views.len();
-    let one = if views.iter().any(|view| view.flow.tcp.is_some()) { "connection" } else { "flow" };
-    let noun = if count == 1 { one.to_owned() } else { format!("{one}s") };
+    let noun = if views.iter().all(|view| view.flow.tcp.is_some()) { "connection" } else { "flow" };
     let answered = views.iter().filter(|view| outcome::of(view).answered()).count();
     let refused = views.iter().filter(|view| outcome::of(view).refused()).count();
     let mut parts = Vec::new();
@@ -93,7 +96,7 @@ fn counts(subject: &Subject<'_>, draft: &Draft, views: &[&View<'_>]) -> String {
     } else {
         format!("; confidence {}", confidence(subject, draft, views))
     };
-    format!("{count} {noun}{how}, first {}, last {}{sure}", moment(first), moment(last))
+    format!("{}{how}, first {}, last {}{sure}", counted(count, noun), moment(first), moment(last))
 }
 
 /// How sure it is that the claim is what was meant: no surer than who opened it, what the peer is called, and how often it
@@ -123,12 +126,14 @@ fn peers(views: &[&View<'_>], draft: &Draft) -> Vec<String> {
     let mut lines = Vec::new();
     let sources: BTreeSet<NameSource> =
         views.iter().filter(|view| name_of(view).is_some()).map(|view| view.name.source).collect();
-    let addresses: BTreeSet<String> =
-        views.iter().filter(|view| !view.through_proxy).map(|view| view.peer.to_string()).collect();
+    let addresses: BTreeSet<IpAddr> =
+        views.iter().filter(|view| !view.through_proxy).map(|view| view.peer).collect();
     match draft.section {
         Section::Named => {
             let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
-            lines.push(format!("name by {}; at {}", sources.join(", "), some(&addresses)));
+            // Behind a proxy only that knows the address.
+            let at = if addresses.is_empty() { String::new() } else { format!("; at {}", some(&addresses)) };
+            lines.push(format!("name by {}{at}", sources.join(", ")));
             let best: BTreeSet<&str> = views.iter().filter_map(|view| name_of(view)).collect();
             let others: BTreeSet<String> = views
                 .iter()
@@ -138,10 +143,17 @@ fn peers(views: &[&View<'_>], draft: &Draft) -> Vec<String> {
                 .cloned()
                 .collect();
             if !others.is_empty() {
-                lines.push(format!("the address has other names too, which may be meant: {}", some(&others)));
+                lines.push(format!("other names lead there too, and may be meant: {}", some(&others)));
             }
         }
-        Section::Unnamed => lines.push(String::from("no name led here in this capture")),
+        Section::Unnamed => {
+            let said: BTreeSet<String> = views.iter().filter_map(|view| view.name.name.clone()).collect();
+            lines.push(if said.is_empty() {
+                String::from("no name led here")
+            } else {
+                format!("no name that a profile can hold led here, but {}", some(&said))
+            });
+        }
         Section::Inbound | Section::Attempt | Section::Near | Section::Proxy => {
             let called: BTreeSet<String> = views
                 .iter()
@@ -150,27 +162,46 @@ fn peers(views: &[&View<'_>], draft: &Draft) -> Vec<String> {
             // Where the claim names no address, or not theirs.
             let unsaid = |rule: &FlowRule| rule.peers.is_empty() || rule.peers == [Peer::Local];
             if matches!(&draft.rule, Rule::Flow(rule) if unsaid(rule)) {
-                lines.push(format!("with {}", some(&addresses)));
+                let from = if views.iter().any(|view| view.by_device) { "to" } else { "from" };
+                lines.push(format!("{from} {}", some(&addresses)));
             }
             if !called.is_empty() {
                 lines.push(some(&called));
             }
         }
     }
-    let guessed =
-        views.iter().filter(|view| opener(view).is_some_and(|sure| sure < Confidence::Strong)).count();
-    if guessed > 0 {
-        lines.push(format!(
-            "who opened it is told by the ports alone in {guessed} of {}: the beginning was not captured",
-            views.len()
-        ));
-    }
+    lines.extend(beginnings(views));
     lines
 }
 
+/// Of which connections the beginning is missing, and what tells who opened them.
+fn beginnings(views: &[&View<'_>]) -> Option<String> {
+    let missing = |view: &&&View<'_>| {
+        let midstream = view.flow.tcp.as_deref().is_some_and(|tcp| tcp.midstream);
+        midstream && view.flow.roles != RoleBasis::Syn
+    };
+    let bases: BTreeSet<RoleBasis> = views.iter().filter(missing).map(|view| view.flow.roles).collect();
+    let tell = match (bases.contains(&RoleBasis::Protocol), bases.contains(&RoleBasis::Port)) {
+        (true, true) => "content or ports tell",
+        (true, false) => "content tells",
+        _ => "ports tell",
+    };
+    let count = views.iter().filter(missing).count();
+    (count > 0).then(|| {
+        let them = if count == 1 { "it" } else { "them" };
+        format!("the beginning of {count} of {} was not captured: {tell} who opened {them}", views.len())
+    })
+}
+
+/// `1 flow`, `2 flows`.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
+}
+
 /// Some values, and how many more.
-pub(super) fn some(values: &BTreeSet<String>) -> String {
-    let told: Vec<&str> = values.iter().take(TOLD).map(String::as_str).collect();
+pub(super) fn some<T: ToString>(values: &BTreeSet<T>) -> String {
+    let told: Vec<String> = values.iter().take(TOLD).map(T::to_string).collect();
     match values.len().saturating_sub(told.len()) {
         0 => told.join(", "),
         more => format!("{} and {more} more", told.join(", ")),
@@ -206,11 +237,12 @@ pub(super) fn moment(at: Timestamp) -> String {
     text.split_once('.').map_or_else(|| text.clone(), |(seconds, _)| format!("{seconds}Z"))
 }
 
-/// `12 s`, `5 min`, `1.5 h`.
+/// `under 1 s`, `12 s`, `5 min`, `1.5 h`.
 pub(super) fn span_text(span: Duration) -> String {
     let seconds = span.as_secs_f64().round() as u64;
     match seconds {
-        0..=119 => format!("{seconds} s"),
+        0 => String::from("under 1 s"),
+        1..=119 => format!("{seconds} s"),
         120..=7_199 => format!("{} min", (seconds + 30) / 60),
         7_200..=172_799 => format!("{:.1} h", span.as_secs_f64() / 3_600.0),
         _ => format!("{:.1} d", span.as_secs_f64() / 86_400.0),

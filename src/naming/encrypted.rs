@@ -199,7 +199,7 @@ impl Known {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::model::flow::RoleBasis;
     use crate::model::{
@@ -211,7 +211,11 @@ mod tests {
         Seen { at: Timestamp::new(1, 0), frame: FrameRef::new(CaptureId(0), FrameNo(no)) }
     }
 
-    fn flow(service: &'static [&'static str], to: &str, said: &[(&'static Field, &str)]) -> Flow {
+    pub(in crate::naming) fn flow(
+        service: &'static [&'static str],
+        to: &str,
+        said: &[(&'static Field, &str)],
+    ) -> Flow {
         let mut facts = Facts::default();
         facts.add(&tls::OFFERED_VERSION, Value::Uint(0x0303), seen(4));
         for (field, text) in said {

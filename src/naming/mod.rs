@@ -1,20 +1,24 @@
 //! What addresses are called, by whom and how surely; and which addresses are one host.
 //!
 //! Names come only from the capture and from the user, never from a look-up of ours. What a device itself
-//! resolved holds for the whole capture: clients keep an address long past its time to live.
+//! resolved holds for the whole capture: clients keep an address long past its time to live. Where it looked one address
+//! up under several names, the last look-up before a flow names its peer, and any of them may be meant.
 
 pub mod encrypted;
 pub mod hosts;
+mod lookups;
 mod proxied;
 mod sightings;
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use foldhash::{HashMap, HashMapExt};
 
+use lookups::LookUps;
 pub use proxied::Proxied;
 pub use sightings::Sightings;
 
@@ -22,7 +26,7 @@ use crate::analyzers::http::fields as http;
 use crate::analyzers::tls;
 use crate::model::finding::Confidence;
 use crate::model::nat64::{Nat64Prefix, PROBE_NAME};
-use crate::model::{Flow, NameBinding, NameSource};
+use crate::model::{Flow, NameBinding, NameSource, Seen};
 
 /// Name bindings by address, and by who was told.
 #[derive(Debug, Default)]
@@ -52,7 +56,7 @@ pub struct PeerName {
     pub name: Option<String>,
     /// Where it comes from.
     pub source: NameSource,
-    /// Every name that may be meant, best first: several where one address was resolved under several names,
+    /// Every name that may be meant, in order of their answers: several where one address was resolved under several names,
     /// and the names between the one asked for and the address.
     pub candidates: Arc<[String]>,
     /// How sure it is that the best name is meant.
@@ -172,13 +176,22 @@ pub struct Resolver<'n> {
     names: &'n Names<'n>,
     /// What the device was told, by address.
     answers: Vec<&'n NameBinding>,
-    known: HashMap<IpAddr, PeerName>,
+    look_ups: LookUps<'n>,
+    /// What peers are called, with the answers of the device that say so.
+    known: HashMap<IpAddr, (PeerName, Range<usize>)>,
 }
 
 impl<'n> Resolver<'n> {
     /// Of the device with these addresses.
     pub fn new(names: &'n Names<'n>, device: &BTreeSet<IpAddr>) -> Self {
-        Self { names, answers: names.told(device), known: HashMap::new() }
+        let answers = names.told(device);
+        Self { names, look_ups: LookUps::of(&answers), answers, known: HashMap::new() }
+    }
+
+    /// Takes a flow that the device opened, for what it looked up there and when. To be called with all of them before
+    /// anything is named: else a name is that of the first answer before the flow, and not of the last look-up.
+    pub fn note(&mut self, flow: &Flow) {
+        self.look_ups.note(flow);
     }
 
     /// What DNS answered the device, by address, then earliest first.
@@ -190,23 +203,31 @@ impl<'n> Resolver<'n> {
     /// client says of its server (SNI, Host) names the peer only then.
     pub fn peer(&mut self, flow: &Flow, peer: IpAddr, outbound: bool) -> PeerName {
         let said = outbound.then(|| said_in_flow(flow)).flatten();
-        said.unwrap_or_else(|| self.resolved(peer))
+        said.unwrap_or_else(|| self.resolved(peer, flow.first))
     }
 
-    /// What `peer` is called by look-ups and announcements: of its address, else of one that a translator makes of it.
-    pub fn resolved(&mut self, peer: IpAddr) -> PeerName {
-        let Self { names, answers, known } = self;
+    /// What `peer` is called by look-ups and announcements for something that began `then`: its address, else one that a
+    /// translator makes of it.
+    pub fn resolved(&mut self, peer: IpAddr, then: Seen) -> PeerName {
+        let Self { names, answers, look_ups, known } = self;
         let called = |ip: IpAddr| {
             let from = answers.partition_point(|binding| binding.address < ip);
             let to = answers.partition_point(|binding| binding.address <= ip);
-            names.resolved(ip, answers.get(from..to).unwrap_or_default())
+            (names.resolved(ip, answers.get(from..to).unwrap_or_default()), from..to)
         };
         let find = || {
             let own = called(peer);
             let mut also = names.also(peer).map(called);
-            if own.name.is_some() { own } else { also.find(|name| name.name.is_some()).unwrap_or(own) }
+            if own.0.name.is_some() { own } else { also.find(|(name, _)| name.name.is_some()).unwrap_or(own) }
         };
-        known.entry(peer).or_insert_with(find).clone()
+        let (name, own) = known.entry(peer).or_insert_with(find);
+        let mut name = name.clone();
+        if let (NameSource::Dns, Some(own @ [_, _, ..])) = (name.source, answers.get(own.clone()))
+            && let Some(last) = look_ups.last(own, then)
+        {
+            name.name = Some(last.to_owned());
+        }
+        name
     }
 }
 
@@ -283,6 +304,10 @@ mod tests {
         }
     }
 
+    fn seen(at: i64) -> Seen {
+        Seen { at: crate::model::Timestamp::new(at, 0), frame: crate::model::FrameRef::default() }
+    }
+
     #[test]
     fn a_devices_own_answer_beats_another_hosts() {
         let bindings = [
@@ -293,7 +318,7 @@ mod tests {
         let resolved = |asker: &str| {
             let device = BTreeSet::from([asker.parse().unwrap()]);
             let mut resolver = Resolver::new(&names, &device);
-            (resolver.resolved("203.0.113.1".parse().unwrap()), resolver.answers().to_vec())
+            (resolver.resolved("203.0.113.1".parse().unwrap(), seen(9)), resolver.answers().to_vec())
         };
         let (peer, answers) = resolved("192.0.2.7");
         assert_eq!((peer.name.as_deref(), peer.source), (Some("mine.example"), NameSource::Dns));
@@ -303,6 +328,41 @@ mod tests {
         assert_eq!(stranger.source, NameSource::DnsOther);
         assert_eq!(*stranger.candidates, ["mine.example", "other.example", "edge.example.net"]);
         assert!(answers.is_empty());
+    }
+
+    #[test]
+    fn the_last_look_up_before_a_flow_names_its_peer() {
+        let told = |name: &str, at| NameBinding {
+            seen: Some(seen(at)),
+            aliases: Vec::new(),
+            ..binding(name, "203.0.113.1", NameSource::Dns, Some("192.0.2.7"))
+        };
+        let bindings = [told("a.example", 10), told("b.example", 20)];
+        let names = Names::new(&bindings);
+        let device = BTreeSet::from(["192.0.2.7".parse().unwrap()]);
+        let mut resolver = Resolver::new(&names, &device);
+        let called = |resolver: &mut Resolver<'_>, then| {
+            let peer = resolver.resolved("203.0.113.1".parse().unwrap(), seen(then));
+            assert_eq!(*peer.candidates, ["a.example", "b.example"], "either may be meant");
+            assert_eq!((peer.source, peer.confidence), (NameSource::Dns, Confidence::Probable));
+            peer.name.unwrap()
+        };
+        let all = [5, 15, 20, 25, 35, 55].map(|then| called(&mut resolver, then));
+        // Before any answer the first one; an answer says what was asked before it.
+        assert_eq!(all, ["a", "a", "b", "b", "b", "b"].map(|label| format!("{label}.example")));
+        // Later look-ups of what is known already are no new bindings, but the flows show them.
+        for (query, at) in [("a.example", 30), ("b.example", 40), ("a.example", 50), ("c.example", 60)] {
+            let mut flow = encrypted::tests::flow(&["dns"], "192.0.2.1:53", &[]);
+            flow.facts = crate::model::Facts::default();
+            flow.facts.add(
+                &crate::analyzers::dns::QUERY,
+                crate::model::Value::text(query.as_bytes()),
+                seen(at),
+            );
+            resolver.note(&flow);
+        }
+        let all = [25, 35, 45, 55, 65].map(|then| called(&mut resolver, then));
+        assert_eq!(all, ["b", "a", "b", "a", "a"].map(|label| format!("{label}.example")));
     }
 
     #[test]
@@ -317,7 +377,7 @@ mod tests {
             [("192.0.2.8", vec!["all.example"]), ("192.0.2.9", vec!["all.example", "theirs.example"])]
         {
             let device = BTreeSet::from([asker.parse().unwrap()]);
-            let peer = Resolver::new(&names, &device).resolved("203.0.113.1".parse().unwrap());
+            let peer = Resolver::new(&names, &device).resolved("203.0.113.1".parse().unwrap(), seen(9));
             assert_eq!(peer.candidates.split_last().unwrap().1, candidates);
             assert_eq!(peer.source, NameSource::Dns);
         }
@@ -333,7 +393,7 @@ mod tests {
         let called = |bindings: &[NameBinding], ip: &str| {
             let names = Names::new(bindings);
             let device = BTreeSet::from([device.parse().unwrap()]);
-            Resolver::new(&names, &device).resolved(ip.parse().unwrap()).name
+            Resolver::new(&names, &device).resolved(ip.parse().unwrap(), seen(9)).name
         };
         // As seen behind the translator, or by a device that makes the addresses itself.
         assert_eq!(called(&bindings, "203.0.113.1").as_deref(), Some("six.example"));

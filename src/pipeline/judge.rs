@@ -19,7 +19,7 @@ use crate::model::finding::{Confidence, DeviceLabel, Severity, Status};
 use crate::model::text::printable;
 use crate::model::{self, Finding, Flow, NameBinding, NameSource};
 use crate::naming::hosts::{Host, Hosts};
-use crate::naming::{self, Names, Resolver, Sightings};
+use crate::naming::{self, Names, PeerName, Resolver, Sightings};
 use crate::profile::Declaration;
 use crate::profile::inventory::Site;
 use crate::report::{FlowRow, Folder};
@@ -106,12 +106,14 @@ impl<'a> Scene<'a> {
     /// The rows of the flow table: each of `flows` with what its responder is called by its originator.
     pub fn flow_rows<'f>(&self, flows: &'f [Flow]) -> Vec<FlowRow<'f>> {
         let mut resolvers: BTreeMap<IpAddr, Resolver<'_>> = BTreeMap::new();
-        let row = |flow: &'f Flow| {
+        for flow in flows {
             let asker = flow.key.orig.ip;
-            let names = resolvers
-                .entry(asker)
-                .or_insert_with(|| Resolver::new(&self.names, &BTreeSet::from([asker])));
-            let peer = names.peer(flow, flow.key.resp.ip, true);
+            let own = || Resolver::new(&self.names, &BTreeSet::from([asker]));
+            resolvers.entry(asker).or_insert_with(own).note(flow);
+        }
+        let row = |flow: &'f Flow| {
+            let names = resolvers.get_mut(&flow.key.orig.ip);
+            let peer = names.map_or_else(PeerName::none, |names| names.peer(flow, flow.key.resp.ip, true));
             FlowRow { flow, resp_name: peer.name.map(|name| (name, peer.source)) }
         };
         flows.iter().map(row).collect()
