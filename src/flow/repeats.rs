@@ -7,8 +7,8 @@
 
 use std::hash::{BuildHasher, Hash, Hasher};
 
-use crate::model::Packet;
-use crate::model::packet::{Segment, TcpFlags, TcpHeader, WrapKind};
+use crate::model::packet::{Outer, Segment, TcpFlags, TcpHeader, WrapKind};
+use crate::model::{Direction, Packet};
 
 /// How far apart two copies of a frame can be. Less than any retransmission timer.
 const WITHIN_MICROS: u32 = 5_000;
@@ -58,14 +58,16 @@ impl<const N: usize> Repeats<N> {
     }
 
     /// Takes note of a packet that is no segment.
-    pub(super) fn note_datagram(&mut self, packet: &Packet<'_>) -> Repeat {
+    pub(super) fn note_datagram(&mut self, packet: &Packet<'_>, from: Direction) -> Repeat {
         // Of ICMP and others not everything that tells packets apart is looked at.
-        self.note_print(Print::of_datagram(packet), packet, || matches!(packet.segment, Segment::Udp { .. }))
+        self.note_print(Print::of_datagram(packet, from), packet, || {
+            matches!(packet.segment, Segment::Udp { .. })
+        })
     }
 
     /// Whether a packet that is no segment is the same as a recent one.
-    pub(super) fn holds_datagram(&self, packet: &Packet<'_>) -> bool {
-        self.age(Print::of_datagram(packet)).is_some()
+    pub(super) fn holds_datagram(&self, packet: &Packet<'_>, from: Direction) -> bool {
+        self.age(Print::of_datagram(packet, from)).is_some()
     }
 
     /// Whether a segment is the same as a recent one.
@@ -114,16 +116,17 @@ impl Print {
         Self::new(hasher, packet)
     }
 
-    fn of_datagram(packet: &Packet<'_>) -> Self {
+    #[inline]
+    fn of_datagram(packet: &Packet<'_>, from: Direction) -> Self {
         let mut hasher = foldhash::fast::FixedState::default().build_hasher();
-        hasher.write_u64((u64::from(packet.payload_len) << 32) | u64::from(id(packet)));
+        let kind = match packet.segment {
+            Segment::Icmp(icmp) => u16::from_be_bytes([icmp.kind, icmp.code]),
+            _ => 0,
+        };
+        let header = [u64::from(packet.payload_len) << 32, u64::from(id(packet)) << 16, u64::from(kind)];
+        let header = header.iter().fold(0, |all, part| all | part);
         // Both ends have their packets here.
-        let key = packet.key();
-        hasher.write_u32(u32::from(key.orig.port) << 16 | u32::from(key.resp.port));
-        hasher.write_u8(u8::from(key.orig.ip < key.resp.ip));
-        if let Segment::Icmp(icmp) = packet.segment {
-            hasher.write_u16(u16::from_be_bytes([icmp.kind, icmp.code]));
-        }
+        hasher.write_u128((u128::from(from == Direction::RespToOrig) << 64) | u128::from(header));
         // As much as tells messages apart.
         hasher.write(packet.payload.get(..FRONT).unwrap_or(packet.payload));
         Self::new(hasher, packet)
@@ -133,15 +136,16 @@ impl Print {
     fn new(mut hasher: impl Hasher, packet: &Packet<'_>) -> Self {
         // What comes in two tunnels is of two networks; a tag may come and go on the way.
         if !packet.outer.is_empty() {
-            packet
-                .outer
-                .iter()
-                .filter(|wrap| wrap.kind != WrapKind::Qinq)
-                .for_each(|wrap| wrap.hash(&mut hasher));
+            hash_tunnels(&packet.outer, &mut hasher);
         }
         // Never the value of an empty slot.
         Self { hash: hasher.finish() as u32 | 1, micros: (packet.seen.at.nanos() / 1_000) as u32 }
     }
+}
+
+#[cold]
+fn hash_tunnels(outer: &Outer, hasher: &mut impl Hasher) {
+    outer.iter().filter(|wrap| wrap.kind != WrapKind::Qinq).for_each(|wrap| wrap.hash(hasher));
 }
 
 /// How much of a datagram is compared.

@@ -144,6 +144,10 @@ impl Handler for Collector {
         state.facts.shrink();
     }
 
+    fn touch(state: &FlowState) -> u64 {
+        state.facts.touch() ^ state.session.touch()
+    }
+
     fn bytes(&self) -> usize {
         self.states.saturating_add(self.dictionary.bytes())
     }
