@@ -1,4 +1,4 @@
-//! What checks say of TLS inside DTLS and QUIC: recordings of the analyzers' tests, between made-up addresses.
+//! What checks say of TLS inside DTLS, QUIC and OpenVPN: recordings of the analyzers' tests, between made-up addresses.
 
 #![allow(
     dead_code,
@@ -34,6 +34,12 @@ claims:
     allowed: {out: 198.51.100.7, udp: 8853, service: quic}
     encrypted: true
     quote: It asks for names over QUIC.
+    source: made up
+  - id: S-3
+    title: A tunnel with TLS 1.3
+    allowed: {out: 198.51.100.7, udp: 1194, service: openvpn}
+    tls: {min_version: 1.3}
+    quote: It keeps a tunnel open.
     source: made up
 ";
 
@@ -80,6 +86,15 @@ fn dtls_10_is_as_weak_as_tls_11() {
         let codes = check(good, 5684).codes();
         assert!(!codes.iter().any(|code| code == "weak-tls-version"), "{codes:?}");
     }
+}
+
+#[test]
+fn tls_in_the_control_channel_of_openvpn_is_judged() {
+    let rows = check(recorded!("openvpn/testdata/udp_tls_auth"), 1194).rows();
+    let weak = rows.iter().find(|row| row["code"] == "weak-tls-version").expect("a weak version");
+    assert_eq!((&weak["observed"], &weak["expected"]), (&"tls1.2".into(), &"tls>=1.3".into()));
+    assert_eq!((&weak["service"], &weak["claim"]), (&"openvpn/tls".into(), &"S-3".into()));
+    assert!(!rows.iter().any(|row| row["code"] == "protocol-mismatch"), "{rows:?}");
 }
 
 #[test]

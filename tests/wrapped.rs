@@ -1,4 +1,4 @@
-//! A shipped capture says the same inside a tunnel, in fragments, and captured twice; connections with the same addresses
+//! A shipped capture says the same inside a tunnel, in fragments, compressed, and captured twice; connections with the same addresses
 //! and ports in two networks are two.
 
 #![allow(
@@ -13,6 +13,7 @@
 
 mod support;
 
+use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
@@ -75,6 +76,55 @@ fn inside_a_tunnel_the_findings_are_the_same_and_say_so() {
     };
     assert!(!discrepancies(&wrapped).is_empty());
     assert!(wrapped.rows().iter().any(said) && !plain.rows().iter().any(said));
+}
+
+/// Each frame in two fragments of a data message with 802.3 inside.
+#[test]
+fn in_fragments_of_capwap_the_findings_are_the_same() {
+    let plain = check(|record| vec![record.clone()]);
+    let number = std::cell::Cell::new(0_u16);
+    let wrapped = check(|record| {
+        number.set(number.get().wrapping_add(1));
+        let [hi, lo] = number.get().to_be_bytes();
+        let (first, rest) = record.data.split_at(32);
+        let piece = |flags, offset, payload: &[u8]| {
+            let data = in_udp(5247, &[0, 0x10, 0x42, flags, hi, lo, 0, offset], payload);
+            Record { orig_len: data.len() as u32, data, ..record.clone() }
+        };
+        vec![piece(0x80, 0, first), piece(0xc0, 32, rest)]
+    });
+    assert_eq!(wrapped.status, plain.status, "{}", wrapped.err);
+    assert!(!wrapped.err.contains("incomplete packet"), "{}", wrapped.err);
+    let without = ["evidence", "message"];
+    assert_eq!(rows(&wrapped, &without), rows(&plain, &without));
+    let said = |row: &Value| row["message"].as_str().unwrap().ends_with(" Seen inside CAPWAP.");
+    assert!(wrapped.rows().iter().any(said));
+}
+
+/// What IPv4 packets carry, compressed as by two hosts that have agreed on it.
+#[test]
+fn compressed_the_findings_are_the_same() {
+    let plain = check(|record| vec![record.clone()]);
+    let packed = check(|record| {
+        let data = &record.data;
+        let is_ipv4 = data.get(12..14) == Some(&[8, 0]) && data.get(14) == Some(&0x45);
+        let len = usize::from(u16::from_be_bytes([data[16], data[17]]));
+        if !is_ipv4 || len <= 20 || data.len() < 14 + len || record.orig_len as usize != data.len() {
+            return vec![record.clone()];
+        }
+        let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(&data[34..14 + len]).unwrap();
+        let header = [data[23], 0, 0, 2];
+        let mut data = [&data[..34], &header, &packer.finish().unwrap()].concat();
+        data[23] = 108;
+        let len = data.len() as u16 - 14;
+        data[16..18].copy_from_slice(&len.to_be_bytes());
+        vec![Record { orig_len: data.len() as u32, data, ..record.clone() }]
+    });
+    assert_eq!(packed.status, plain.status, "{}", packed.err);
+    assert_eq!(rows(&packed, &["message"]), rows(&plain, &["message"]));
+    let said = |row: &Value| row["message"].as_str().unwrap().ends_with(" Seen inside IPComp.");
+    assert!(packed.rows().iter().any(said));
 }
 
 /// An IPv4 packet over this length is cut in two; what it says is that of the frame that completes it.

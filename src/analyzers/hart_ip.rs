@@ -1,8 +1,9 @@
 //! HART-IP (HCF_SPEC-085): field devices over UDP and TCP.
 //!
 //! Read: message types and what they carry. Its header of eight bytes has next to no signature, so it is believed on its
-//! port only, and even there only may be one: version, types that exist, and a length that is the datagram's. Not read:
-//! HART commands.
+//! port only, and even there only may be one: version, types that exist, and a length that is the datagram's. A device may
+//! answer from another port, on which the session goes on: there it must begin with a datagram that opens one, of which but
+//! the sequence number and the time are given. Not read: HART commands.
 
 use super::cutter::Cutters;
 use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
@@ -63,7 +64,10 @@ fn header(bytes: &[u8]) -> Option<Message> {
 }
 
 fn probe(input: &ProbeInput<'_>) -> Probe {
-    let Some(message) = header(input.bytes).filter(|_| input.port_in(PORTS)) else { return Probe::No };
+    let is_opening = input.transport == Transport::Udp && opens(input.bytes);
+    let Some(message) = header(input.bytes).filter(|_| is_opening || input.port_in(PORTS)) else {
+        return Probe::No;
+    };
     let is_whole = if input.transport == Transport::Udp {
         input.bytes.len() == message.length
     } else {
@@ -72,6 +76,13 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
     };
     let role = if message.kind == REQUEST { Role::Client } else { Role::Server };
     if is_whole { Probe::Perhaps(role) } else { Probe::No }
+}
+
+/// A session asked for or granted (section 10.3.1): all of it, from a primary or secondary master, with a time in milliseconds
+/// up to which nobody need say anything, of at most a day.
+fn opens(datagram: &[u8]) -> bool {
+    let [1, REQUEST | RESPONSE, 0, 0, _, _, 0, 13, 0 | 1, time @ ..] = datagram else { return false };
+    time.try_into().is_ok_and(|time| (1_000..=86_400_000).contains(&u32::from_be_bytes(time)))
 }
 
 fn start(_: &Context) -> Box<dyn Analyzer> {
@@ -133,7 +144,19 @@ mod tests {
         assert_eq!(ask_udp(&DEFINITION, OPEN, 50_000, 5094), Probe::Perhaps(C));
         assert_eq!(ask_udp(&DEFINITION, OPENED, 5094, 50_000), Probe::Perhaps(S));
         assert_eq!(ask(&DEFINITION, &[OPEN, COMMAND].concat(), 50_000, 5094), Probe::Perhaps(C));
-        assert_eq!(ask_udp(&DEFINITION, OPEN, 50_000, 9), Probe::No);
+        assert_eq!(ask_udp(&DEFINITION, OPENED, 5095, 50_000), Probe::No, "granted with a warning");
+        for (kind, by) in [(REQUEST, C), (RESPONSE, S)] {
+            let opening = [1, kind, 0, 0, 0, 2, 0, 13, 1, 0, 0, 0xea, 0x60];
+            assert_eq!(ask_udp(&DEFINITION, &opening, 5095, 49_905), Probe::Perhaps(by));
+            for (at, value) in [(0, 2), (1, 2), (2, 3), (3, 8), (6, 1), (7, 12), (8, 2), (9, 6), (11, 0)] {
+                let mut other = opening;
+                other[at] = value;
+                assert_eq!(ask_udp(&DEFINITION, &other, 5095, 49_905), Probe::No, "{at}");
+            }
+            assert_eq!(ask_udp(&DEFINITION, &[&opening[..], &[0]].concat(), 5095, 49_905), Probe::No);
+            assert_eq!(ask(&DEFINITION, &opening, 5095, 49_905), Probe::No, "a stream");
+        }
+        assert_eq!(ask_udp(&DEFINITION, COMMAND, 5095, 49_905), Probe::No);
         for length in 0..OPEN.len() {
             assert_eq!(ask_udp(&DEFINITION, &OPEN[..length], 50_000, 5094), Probe::No, "{length}");
         }

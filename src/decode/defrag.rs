@@ -1,4 +1,5 @@
-//! Fragments of IP packets, put together (RFC 791 section 3.2, RFC 8200 section 4.5).
+//! Fragments of IP packets, put together (RFC 791 section 3.2, RFC 8200 section 4.5), and of what CAPWAP carries (RFC 5415
+//! section 3.4), which are cut in the same way.
 //!
 //! Where fragments overlap, the byte that was captured first stays, and so does the end that a last fragment said first,
 //! with nothing behind it; that a later one differs is counted. A packet whose
@@ -11,14 +12,16 @@ use std::time::Duration;
 
 use super::Layer;
 use super::network::{Around, Ip};
-use crate::model::Timestamp;
 use crate::model::evidence::Seen;
 use crate::model::packet::{Link, Outer};
 use crate::model::stats::{SkipReason, Stats};
+use crate::model::{Packet, Timestamp};
 
-/// A fragment of an IP packet.
+/// A fragment of an IP packet, or of what one carries.
 #[derive(Debug, Clone, Copy)]
 pub struct Fragment<'a> {
+    /// What it is one of.
+    pub(super) cut: Cut,
     /// What tells the packet from others between the same two ends.
     pub(super) id: u32,
     /// The protocol, in IPv4; in IPv6 later fragments may get it wrong (RFC 8200 section 4.5), so it is zero.
@@ -31,20 +34,34 @@ pub struct Fragment<'a> {
     pub(super) ip: Ip<'a>,
 }
 
+/// What was cut into fragments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Cut {
+    /// An IP packet.
+    Ip,
+    /// What CAPWAP carries between these ports: its form is where IP has its protocol.
+    Capwap {
+        /// Of the sender and the receiver.
+        ports: [u16; 2],
+    },
+}
+
 /// What the fragments of a packet have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct FragmentKey {
     src: IpAddr,
     dst: IpAddr,
+    cut: Cut,
     id: u32,
     number: u8,
     vlan: Option<u16>,
     outer: Outer,
 }
 
-/// A packet put together, behind its IP header. It was seen where its last missing fragment was.
+/// A packet put together or unpacked, behind its IP header. It was seen where its last missing fragment was.
 #[derive(Debug)]
 pub struct Whole {
+    cut: Cut,
     link: Link,
     outer: Outer,
     seen: Seen,
@@ -59,6 +76,27 @@ pub struct Whole {
 }
 
 impl Whole {
+    /// What was unpacked from `packet`, and which protocol that is.
+    pub(super) fn inside(packet: &Packet<'_>, outer: Outer, number: u8, payload: Vec<u8>) -> Self {
+        Self {
+            cut: Cut::Ip,
+            link: packet.link,
+            outer,
+            seen: packet.seen,
+            src: packet.src,
+            dst: packet.dst,
+            hop_limit: packet.hop_limit,
+            id: packet.ip_id,
+            number,
+            len: packet.ip_len as usize,
+            payload,
+        }
+    }
+
+    pub(super) fn cut(&self) -> Cut {
+        self.cut
+    }
+
     pub(super) fn ip(&self) -> Ip<'_> {
         Ip {
             around: Around { link: self.link, outer: self.outer, seen: self.seen },
@@ -118,9 +156,9 @@ impl Defragmenter {
     /// Takes the next fragment of the capture; `stats` has counted its frame, but not yet what became of it. Gives the packet
     /// that it completes.
     pub fn add(&mut self, fragment: &Fragment<'_>, stats: &mut Stats) -> Option<Whole> {
-        let Fragment { id, number, offset, more, ip } = *fragment;
+        let Fragment { cut, id, number, offset, more, ip } = *fragment;
         let (vlan, outer) = (ip.around.link.vlan, ip.around.outer);
-        let key = FragmentKey { src: ip.src, dst: ip.dst, id, number, vlan, outer };
+        let key = FragmentKey { src: ip.src, dst: ip.dst, cut, id, number, vlan, outer };
         let now = ip.around.seen.at;
         self.give_up(now, stats);
         let bytes = ip.payload.bytes;
@@ -157,7 +195,7 @@ impl Defragmenter {
         let (added, freed, differs) = waiting.add(offset, bytes, more);
         self.bytes = self.bytes.saturating_add(added).saturating_sub(freed);
         stats.fragments.conflicts = stats.fragments.conflicts.saturating_add(u64::from(differs));
-        let whole = waiting.finish(&ip);
+        let whole = waiting.finish(cut, &ip);
         if let Some(whole) = &whole {
             self.bytes = self.bytes.saturating_sub(waiting.held());
             waiting.pieces.clear();
@@ -290,12 +328,13 @@ impl Waiting {
     }
 
     /// The whole packet, if nothing is missing. `last` is the fragment at hand.
-    fn finish(&self, last: &Ip<'_>) -> Option<Whole> {
+    fn finish(&self, cut: Cut, last: &Ip<'_>) -> Option<Whole> {
         // Pieces neither overlap nor go beyond the end.
         let end = self.end.filter(|end| self.have >= *end)?;
         let mut payload = Vec::with_capacity(end);
         self.pieces.values().for_each(|piece| payload.extend_from_slice(piece));
         Some(Whole {
+            cut,
             link: self.link,
             outer: last.around.outer,
             seen: last.around.seen,

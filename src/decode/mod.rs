@@ -11,7 +11,8 @@
 //!
 //! Tunnels are followed to the innermost packet, which keeps what was around it ([`Outer`]).
 //! Where nothing makes sense inside, the packet is the one around. Fragments of IP packets are given as such;
-//! [`Defragmenter`] puts them together, in the order of the capture, and [`whole`] goes on from there.
+//! [`Defragmenter`] puts them together, in the order of the capture, and [`whole`] goes on from there; so it does with what
+//! [`unpacked`] finds in a packet that is compressed.
 
 #![warn(clippy::arithmetic_side_effects)]
 #![cfg_attr(
@@ -19,7 +20,9 @@
     allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")
 )]
 
+mod capwap;
 mod defrag;
+mod ipcomp;
 mod link;
 mod lldp;
 mod neighbour;
@@ -30,12 +33,16 @@ mod tunnel;
 mod usual;
 mod wireless;
 
+use std::net::IpAddr;
+
 use crate::model::Packet;
 use crate::model::evidence::Seen;
 use crate::model::frame::Frame;
 use crate::model::packet::{Link, Lldp, Neighbour, Outer};
 use crate::model::stats::{Fate, SkipReason};
+use defrag::Cut;
 pub use defrag::{Defragmenter, Fragment, Whole};
+pub use ipcomp::{is_compressed, unpacked};
 pub use lldp::chassis_text;
 pub use neighbour::{neighbour, resolvers};
 pub use transport::quoted;
@@ -45,7 +52,7 @@ pub use transport::quoted;
 pub enum Decoded<'a> {
     /// An IP packet; it may make a statement about a neighbour too, see [`neighbour()`].
     Packet(Packet<'a>),
-    /// A fragment of an IP packet.
+    /// A fragment of an IP packet, or of what one carries.
     Fragment(Fragment<'a>),
     /// ARP: an address is at a MAC address.
     Neighbour(Neighbour),
@@ -82,12 +89,13 @@ fn layer_by_layer<'a>(frame: &Frame<'a>) -> Decoded<'a> {
     decoded.map_or_else(Decoded::Skipped, innermost)
 }
 
-/// Decodes what fragments were put together to; that may be a fragment of something larger.
+/// Decodes what fragments were put together to, or what was unpacked; that may be a fragment of something larger.
 pub fn whole(whole: &Whole) -> Decoded<'_> {
     let ip = whole.ip();
-    let decoded = match ip.src {
-        std::net::IpAddr::V4(_) => network::behind_authentication(ip),
-        std::net::IpAddr::V6(_) => network::behind_extensions(ip),
+    let decoded = match (whole.cut(), ip.src) {
+        (Cut::Capwap { .. }, _) => capwap::whole(ip).and_then(|frame| network::read(frame, ip.around.seen)),
+        (Cut::Ip, IpAddr::V4(_)) => network::behind_authentication(ip),
+        (Cut::Ip, IpAddr::V6(_)) => network::behind_extensions(ip),
     };
     decoded.map_or_else(Decoded::Skipped, innermost)
 }
@@ -100,7 +108,10 @@ fn innermost(mut decoded: Decoded<'_>) -> Decoded<'_> {
     {
         decoded = inside;
     }
-    decoded
+    match decoded {
+        Decoded::Packet(packet) => capwap::fragment(&packet).map_or(decoded, Decoded::Fragment),
+        other => other,
+    }
 }
 
 impl Decoded<'_> {

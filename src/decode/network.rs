@@ -4,7 +4,7 @@ use etherparse::err::ipv4;
 use etherparse::{ArpHardwareId, ArpPacketSlice, EtherType, Ipv4HeaderSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::defrag::Fragment;
+use super::defrag::{Cut, Fragment};
 use super::{Decoded, Layer, Network, Protocol, lldp, transport};
 use crate::model::evidence::Seen;
 use crate::model::packet::{Link, Neighbour, Outer};
@@ -94,6 +94,7 @@ fn ipv4(layer: Layer<'_>, around: Around) -> Result<Decoded<'_>> {
     };
     if header.is_fragmenting_payload() {
         return Ok(Decoded::Fragment(Fragment {
+            cut: Cut::Ip,
             id: u32::from(header.identification()),
             number,
             offset: usize::from(header.fragments_offset().value()).saturating_mul(8),
@@ -163,6 +164,7 @@ pub(super) fn behind_extensions(mut ip: Ip<'_>) -> Result<Decoded<'_>> {
                 // More fragments, or not the first; else it is whole (RFC 6946).
                 if word & 0xfff9 != 0 {
                     return Ok(Decoded::Fragment(Fragment {
+                        cut: Cut::Ip,
                         id: u32::from_be_bytes([*i0, *i1, *i2, *i3]),
                         number: 0,
                         offset: usize::from(word & 0xfff8),

@@ -1,12 +1,12 @@
 //! What wraps frames and packets on their way through a network, and what span ports send them in across routers:
-//! MPLS, GRE with all that it carries, VXLAN and its like, GTP-U, Teredo, TZSP.
+//! MPLS, GRE with all that it carries, VXLAN and its like, GTP-U, Teredo, TZSP, and CAPWAP from next door.
 //!
 //! A tunnel over UDP is looked for on its registered port only, and followed only where its header makes sense and a
 //! packet is inside; else the datagram is what it says it is. What is inside a packet that the snap length cut is
 //! followed as far as it goes.
 
 use super::link::{self, IPV4, IPV6, MPLS, MPLS_UPSTREAM, NSH, by_ether_type, ethernet};
-use super::{Layer, Network, Protocol, ppp, wireless};
+use super::{Layer, Network, Protocol, capwap, ppp, wireless};
 use crate::model::packet::{Link, Outer, Segment, WrapKind};
 use crate::model::stats::SkipReason;
 use crate::model::{LinkType, Packet};
@@ -15,8 +15,12 @@ type Result<T> = std::result::Result<T, SkipReason>;
 
 /// Whether a datagram on one of these ports may be a tunnel: what is usual is not asked any further.
 pub(super) fn may_be(src_port: u16, dst_port: u16) -> bool {
-    let is_tunnel =
-        |port| matches!(port, VXLAN | VXLAN_LINUX | VXLAN_GPE | GENEVE | GTP_U | TEREDO | TZSP | LISP | L2TP);
+    let is_tunnel = |port| {
+        matches!(
+            port,
+            VXLAN | VXLAN_LINUX | VXLAN_GPE | GENEVE | GTP_U | TEREDO | TZSP | LISP | L2TP | capwap::PORT
+        )
+    };
     is_tunnel(dst_port) || is_tunnel(src_port)
 }
 
@@ -63,6 +67,7 @@ fn by_port(src_port: u16, dst_port: u16, layer: Layer<'_>, outer: Outer) -> Resu
             GTP_U => gtp_u(layer, outer),
             TEREDO => teredo(layer, outer),
             L2TP => l2tp(layer, outer),
+            capwap::PORT => capwap::read(layer, outer),
             _ => return None,
         })
     };
@@ -367,7 +372,7 @@ fn is_whole_ip(layer: Layer<'_>) -> bool {
 }
 
 /// Length that an IP header says.
-fn ip_len(bytes: &[u8]) -> Option<usize> {
+pub(super) fn ip_len(bytes: &[u8]) -> Option<usize> {
     match bytes {
         [0x45..=0x4f, _, a, b, ..] => Some(usize::from(u16::from_be_bytes([*a, *b]))),
         [0x60..=0x6f, _, _, _, a, b, ..] => {
@@ -377,7 +382,7 @@ fn ip_len(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-const TOO_DEEP: SkipReason = SkipReason::Tunnel("too many others");
+pub(super) const TOO_DEEP: SkipReason = SkipReason::Tunnel("too many others");
 
 const BOTTOM_OF_STACK: u32 = 0x100;
 

@@ -79,10 +79,28 @@ pub(super) fn frame(layer: Layer<'_>, outer: Outer) -> Result<Network<'_>> {
     data(layer, false, outer)
 }
 
+/// The same whose frame control may have its two bytes exchanged: read as they are, and read the other way round.
+pub(super) fn in_either_order(layer: Layer<'_>, outer: Outer) -> [Result<Network<'_>>; 2] {
+    match layer.header::<2>("802.11 header") {
+        Ok(([a, b], _)) => [[*a, *b], [*b, *a]].map(|control| with_control(control, layer, false, outer)),
+        Err(reason) => [Err(reason), Err(reason)],
+    }
+}
+
 /// IEEE 802.11-2020 section 9.2: frame control, duration, three addresses, sequence control, then what the frame
 /// control says: a fourth address, QoS control, HT control.
 fn data(layer: Layer<'_>, padded: bool, outer: Outer) -> Result<Network<'_>> {
-    let ([control, flags], _) = layer.header::<2>("802.11 header")?;
+    let (control, _) = layer.header::<2>("802.11 header")?;
+    with_control(*control, layer, padded, outer)
+}
+
+/// The same, whatever the first two bytes are.
+fn with_control(
+    [control, flags]: [u8; 2],
+    layer: Layer<'_>,
+    padded: bool,
+    outer: Outer,
+) -> Result<Network<'_>> {
     if control & 0x0f != DATA {
         // Version 0 and type data: all else is management, control or an extension.
         return Err(match control & 0x03 {

@@ -54,6 +54,14 @@ fn over_udp(port: u16, header: &[u8], payload: &[u8]) -> Vec<u8> {
     ethernet(OUTER_MAC, 0x0800, &ipv4(17, 1, &udp(50_000, port, &[header, payload].concat())))
 }
 
+/// A frame of a station to its access point.
+fn wlan(control: [u8; 2], rest: &[u8], payload: &[u8]) -> Vec<u8> {
+    let ether_type: &[u8] = if payload[0] >> 4 == 4 { &[8, 0] } else { &[0x86, 0xdd] };
+    let llc = [&[0xaa, 0xaa, 3, 0, 0, 0], ether_type].concat();
+    [&control[..], &[0, 0], &OUTER_MAC, &INNER_MAC, &[2, 0, 0, 0, 0, 3], &[0, 0], rest, &llc, payload]
+        .concat()
+}
+
 /// What it is called, the frame, and who sends it at the link layer, if the packet inside says so.
 type Wrapped = (&'static str, Vec<u8>, Option<[u8; 6]>);
 
@@ -133,6 +141,20 @@ fn wrapped() -> Vec<Wrapped> {
         ("L2TP 5", over_udp(1701, &[0, 2, 0, 1, 0, 5, 0xff, 3, 0, 0x21], &ip), None),
         ("L2TP 5", over_udp(1701, &[0x42, 2, 0, 58, 0, 1, 0, 5, 0, 0, 0xff, 3, 0, 0x21], &ip), None),
         ("TZSP", over_udp(37008, &[1, 0, 0, 1, 10, 1, 0xaa, 0, 1], &framed), own),
+        // 802.3; 802.11 as it is, with its first two bytes exchanged, and with QoS; with a radio's address and reception.
+        ("CAPWAP", over_udp(5247, &[0, 0x10, 0x42, 0, 0, 0, 0, 0], &framed), own),
+        ("CAPWAP", over_udp(5247, &[0, 0x10, 0x43, 0, 0, 0, 0, 0], &wlan([0x08, 0x01], &[], &ip)), own),
+        ("CAPWAP", over_udp(5247, &[0, 0x10, 0x43, 0, 0, 0, 0, 0], &wlan([0x01, 0x08], &[], &ip)), own),
+        ("CAPWAP", over_udp(5247, &[0, 0x10, 0x41, 0, 0, 0, 0, 0], &wlan([0x01, 0x88], &[0, 0], &ip6)), own),
+        (
+            "CAPWAP",
+            over_udp(
+                5247,
+                &[0, 0x30, 0x43, 0x30, 0, 0, 0, 0, 6, 1, 2, 3, 4, 5, 6, 0, 4, 0xed, 0x4d, 0, 0, 0, 0, 0],
+                &wlan([0x01, 0x08], &[], &ip),
+            ),
+            own,
+        ),
     ]
 }
 
@@ -177,6 +199,21 @@ fn what_makes_no_sense_inside_leaves_the_packet_around() {
         (over_udp(3544, &[], &ipv6(17, &udp(40_000, 53, b"inside"))), 17),
         (over_udp(4341, &[0x60; 8], &[0x60; 80]), 17),
         (over_udp(2152, &[0x30, 255, 0, 80, 0, 0, 0, 9], &[0x45; 80]), 17),
+        // DTLS; a keep-alive; management; a header longer than it says; another binding; an IP packet that is longer.
+        (over_udp(5247, &[1, 0, 0, 0, 23, 254, 253, 0], &inner_frame()), 17),
+        (over_udp(5247, &[0, 0x10, 0x42, 8, 0, 0, 0, 0], &inner_frame()), 17),
+        (over_udp(5247, &[0, 0x10, 0x43, 0, 0, 0, 0, 0], &wlan([0x80, 0], &[], &inner())), 17),
+        (over_udp(5247, &[0, 0x10, 0x43, 0, 0, 0, 0, 0], &wlan([0x08, 0x41], &[], &inner())), 17),
+        (
+            over_udp(
+                5247,
+                &[0, 0x10, 0x43, 0x20, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0],
+                &wlan([8, 1], &[], &inner()),
+            ),
+            17,
+        ),
+        (over_udp(5247, &[0, 0x10, 0x45, 0, 0, 0, 0, 0], &wlan([8, 1], &[], &inner())), 17),
+        (over_udp(5247, &[0, 0x10, 0x43, 0, 0, 0, 0, 0], &wlan([8, 1], &[], &inner()[..30])), 17),
     ] {
         let frame = frame(LinkType::ETHERNET, &bytes, bytes.len());
         let Decoded::Packet(packet) = decode(&frame) else { panic!("{:?}", decode(&frame)) };
@@ -197,7 +234,7 @@ fn depth_is_bounded() {
     let frame = frame(LinkType::RAW, &ip, ip.len());
     let Decoded::Packet(packet) = decode(&frame) else { panic!("{:?}", decode(&frame)) };
     assert_eq!(packet.outer.iter().count(), Outer::MAX);
-    assert_eq!(packet.src, std::net::IpAddr::from([192, 0, 2, 34]));
+    assert_eq!(packet.src, IpAddr::from([192, 0, 2, 34]));
     let labels = [&[0, 1, 0, 64].repeat(300)[..], &[0, 1, 0x11, 64], &inner()].concat();
     let bytes = ethernet(OUTER_MAC, 0x8847, &labels);
     let Decoded::Packet(packet) = decode(&self::frame(LinkType::ETHERNET, &bytes, bytes.len())) else {
@@ -276,5 +313,146 @@ fn wireless_frames_without_a_readable_packet_say_why() {
         let bytes = [&[control, flags][..], &body].concat();
         let decoded = decode(&frame(LinkType::IEEE802_11, &bytes, bytes.len()));
         assert!(matches!(decoded, Decoded::Skipped(found) if found == reason), "{decoded:?}");
+    }
+}
+
+fn fragment_of(bytes: &[u8]) -> Fragment<'_> {
+    let Decoded::Fragment(fragment) = decode(&frame(LinkType::ETHERNET, bytes, bytes.len())) else {
+        panic!("{:?}", decode(&frame(LinkType::ETHERNET, bytes, bytes.len())))
+    };
+    fragment
+}
+
+#[test]
+fn fragments_of_what_capwap_carries_are_put_together() {
+    let content = wlan([0x01, 0x08], &[], &inner());
+    let (first, rest) = content.split_at(32);
+    // Flags: a fragment, and the last one; identifier 9; the offset in units of eight bytes.
+    let part = |flags, offset: u16, payload: &[u8]| {
+        let [hi, lo] = (offset << 3).to_be_bytes();
+        over_udp(5247, &[0, 0x10, 0x43, flags, 0, 9, hi, lo], payload)
+    };
+    let parts = [part(0x80, 0, first), part(0xc0, 4, rest)];
+    for order in [[0, 1], [1, 0]] {
+        let (mut defragmenter, mut stats) = (Defragmenter::default(), crate::model::stats::Stats::default());
+        assert!(defragmenter.add(&fragment_of(&parts[order[0]]), &mut stats).is_none());
+        let joined = defragmenter.add(&fragment_of(&parts[order[1]]), &mut stats).unwrap();
+        let Decoded::Packet(packet) = whole(&joined) else { panic!("{:?}", whole(&joined)) };
+        assert_eq!((packet.payload, packet.outer.to_string().as_str()), (&b"inside"[..], "CAPWAP"));
+        assert_eq!(packet.link.src, Some(MacAddr(INNER_MAC)));
+        assert_eq!((stats.analysed, stats.fragments.packets), (2, 1));
+    }
+    // The two ends may use the same number for something else: another port, or a fragment of IP.
+    let (mut defragmenter, mut stats) = (Defragmenter::default(), crate::model::stats::Stats::default());
+    let mut other = parts[1].clone();
+    other[34] ^= 1;
+    assert!(defragmenter.add(&fragment_of(&parts[0]), &mut stats).is_none());
+    assert!(defragmenter.add(&fragment_of(&other), &mut stats).is_none());
+    // What is no part of anything is a datagram.
+    for odd in [part(0x80, 0, &first[..31]), part(0xc0, 0, rest), part(0xc0, 4, &[]), part(0x40, 0, first)] {
+        let decoded = decode(&frame(LinkType::ETHERNET, &odd, odd.len()));
+        assert!(matches!(decoded, Decoded::Packet(packet) if packet.outer.is_empty()), "{decoded:?}");
+    }
+}
+
+fn compressed(number: u8, cpi: u16, content: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    packer.write_all(content).unwrap();
+    let packed = packer.finish().unwrap();
+    [&[number, 0][..], &cpi.to_be_bytes(), &packed].concat()
+}
+
+#[test]
+fn what_ipcomp_compresses_is_unpacked() {
+    let udp = udp(40_000, 53, b"inside");
+    for (bytes, around) in [
+        (ethernet(OUTER_MAC, 0x0800, &ipv4(108, 77, &compressed(17, 2, &udp))), "IPComp"),
+        (ethernet(OUTER_MAC, 0x86dd, &ipv6(108, &compressed(17, 2, &udp))), "IPComp"),
+        (ethernet(OUTER_MAC, 0x0800, &ipv4(108, 1, &compressed(4, 0xeed1, &inner()))), "IPComp / IP-in-IP"),
+    ] {
+        let Decoded::Packet(packet) = decode(&frame(LinkType::ETHERNET, &bytes, bytes.len())) else {
+            panic!()
+        };
+        assert!(is_compressed(&packet) && packet.outer.is_empty());
+        let inside = unpacked(&packet).unwrap();
+        let Decoded::Packet(inner) = whole(&inside) else { panic!("{:?}", whole(&inside)) };
+        assert_eq!((inner.payload, inner.outer.to_string().as_str()), (&b"inside"[..], around));
+        assert!(unpacked(&inner).is_none());
+        for cut in 0..bytes.len() {
+            if let Decoded::Packet(packet) = decode(&frame(LinkType::ETHERNET, &bytes[..cut], bytes.len())) {
+                assert!(unpacked(&packet).is_none(), "cut at {cut}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_does_not_unpack_to_a_packet_stays_compressed() {
+    let good = compressed(17, 2, &udp(40_000, 53, b"inside"));
+    let mut longer = good.clone();
+    longer.push(0);
+    for odd in [
+        compressed(17, 3, &udp(40_000, 53, b"inside")),
+        compressed(17, 2, b"short"),
+        compressed(17, 2, &vec![0; 70_000]),
+        compressed(6, 2, &[0; 40]),
+        good[..good.len() - 1].to_vec(),
+        longer,
+        vec![17, 0, 0, 2],
+        vec![17, 0],
+    ] {
+        let bytes = ipv4(108, 1, &odd);
+        let Decoded::Packet(packet) = decode(&frame(LinkType::RAW, &bytes, bytes.len())) else { panic!() };
+        assert!(unpacked(&packet).is_none(), "{odd:02x?}");
+    }
+    // As often as there is room to say so, and no more often.
+    let mut content = udp(40_000, 53, b"inside");
+    let mut number = 17;
+    for _ in 0..20 {
+        content = compressed(number, 2, &content);
+        number = 108;
+    }
+    let bytes = ipv4(108, 1, &content);
+    let Decoded::Packet(packet) = decode(&frame(LinkType::RAW, &bytes, bytes.len())) else { panic!() };
+    let mut inside = unpacked(&packet).unwrap();
+    let mut turns = 1;
+    while let Decoded::Packet(packet) = whole(&inside)
+        && let Some(next) = unpacked(&packet)
+    {
+        inside = next;
+        turns += 1;
+    }
+    assert_eq!(turns, Outer::MAX);
+}
+
+/// Whatever comes behind the headers: a packet, a fragment or a reason, and no panic.
+#[test]
+fn noise_in_capwap_and_in_ipcomp_does_no_harm() {
+    let mut noise = 0x2545_f491_u32;
+    let mut next = || {
+        noise ^= noise << 13;
+        noise ^= noise >> 17;
+        noise ^= noise << 5;
+        noise.to_le_bytes()
+    };
+    let (mut defragmenter, mut stats) = (Defragmenter::default(), crate::model::stats::Stats::default());
+    for turn in 0..20_000_usize {
+        let mut body: Vec<u8> = (0..turn % 23).flat_map(|_| next()).collect();
+        for (at, byte) in [(0, 0), (1, 0x10), (2, 0x43)].into_iter().take(turn % 4) {
+            if let Some(place) = body.get_mut(at) {
+                *place = byte;
+            }
+        }
+        let bytes = if turn % 2 == 0 {
+            over_udp(5247, &body, &[])
+        } else {
+            ethernet(OUTER_MAC, 0x0800, &ipv4(108, 1, &[&[4, 0, 0, 2][..], &body].concat()))
+        };
+        match decode(&frame(LinkType::ETHERNET, &bytes, bytes.len())) {
+            Decoded::Packet(packet) => drop(unpacked(&packet)),
+            Decoded::Fragment(fragment) => drop(defragmenter.add(&fragment, &mut stats)),
+            _ => {}
+        }
     }
 }

@@ -205,6 +205,10 @@ pub enum WrapKind {
     Lisp,
     /// TZSP, what access points and routers send captured frames in.
     Tzsp,
+    /// CAPWAP (RFC 5415), between access points and their controller.
+    Capwap,
+    /// IPComp (RFC 3173): compressed.
+    IpComp,
 }
 
 impl WrapKind {
@@ -236,6 +240,8 @@ impl WrapKind {
             Self::GtpU => "GTP-U",
             Self::Lisp => "LISP",
             Self::Tzsp => "TZSP",
+            Self::Capwap => "CAPWAP",
+            Self::IpComp => "IPComp",
         }
     }
 
@@ -257,6 +263,8 @@ impl WrapKind {
                 | Self::Erspan1
                 | Self::EtherIp
                 | Self::Tzsp
+                | Self::Capwap
+                | Self::IpComp
         )
     }
 }

@@ -1,9 +1,9 @@
 //! The layers of a session: who takes the bytes of each, and what waits until that is known.
 
 use crate::analyzers::{self, Analyzer};
-use crate::model::Direction;
 use crate::model::evidence::Seen;
 use crate::model::flow::Basis;
+use crate::model::{Direction, Transport};
 
 /// Layers in a chain; an HTTP CONNECT inside an HTTP CONNECT inside … ends here.
 pub(super) const MAX_LAYERS: usize = 5;
@@ -132,6 +132,13 @@ impl Layer {
         held.bytes = held.bytes.saturating_add(bytes.len());
         held.chunks.push((from, seen, bytes.to_vec()));
         true
+    }
+
+    /// Whether its analyzer only knows streams, which another protocol has made of datagrams then.
+    pub(super) fn takes_streams(&self) -> bool {
+        let definition = analyzers::REGISTRY.get(usize::from(self.number));
+        self.stage == Stage::Active
+            && definition.is_some_and(|definition| !definition.transports.contains(&Transport::Udp))
     }
 
     /// What its analyzer is called.

@@ -161,9 +161,13 @@ impl Session {
     ) -> bool {
         let Some(mut run) = self.run(flow, from, seen, tools, listener) else { return false };
         run.datagram(0, from, bytes, missed, seen);
-        // What the outer one leaves to others is a datagram too.
+        // What the outer one leaves to others is a datagram too, unless they only know streams.
         while let Some(Work { layer, from, seen, bytes }) = run.tools.queue.pop_front() {
-            run.datagram(layer, from, &bytes, 0, seen);
+            if run.layers.get(layer).is_some_and(Layer::takes_streams) {
+                run.feed(layer, from, &bytes, seen);
+            } else {
+                run.datagram(layer, from, &bytes, 0, seen);
+            }
         }
         self.rest(flow, seen, tools, listener)
     }

@@ -39,9 +39,9 @@ pub struct Sorted {
     jobs: Vec<Job>,
     /// Where the jobs of each shard end.
     ends: [usize; SHARDS],
-    /// Frames that are fragments, until [`Self::join`].
+    /// Frames that are fragments, or are compressed, until [`Self::join`].
     fragments: Vec<u32>,
-    /// Packets put together, by the frame that completed them.
+    /// Packets put together or unpacked, by the frame that completed them.
     wholes: Vec<(u32, Whole)>,
 }
 
@@ -61,6 +61,7 @@ impl Sorted {
             let decoded = decode::unusual(&frame);
             stats.frame(&frame, decoded.fate());
             match decoded {
+                Decoded::Packet(packet) if decode::is_compressed(&packet) => fragments.push(at),
                 Decoded::Packet(packet) => sorter.packet(at, &packet),
                 Decoded::Fragment(_) => fragments.push(at),
                 Decoded::Neighbour(neighbour) => sorter.neighbour(at, neighbour.mac),
@@ -72,7 +73,7 @@ impl Sorted {
         Self { batch, jobs, ends, fragments, wholes: Vec::new() }
     }
 
-    /// Puts fragments together, to be called for one batch after the other.
+    /// Puts fragments together and unpacks what is compressed, to be called for one batch after the other.
     pub fn join(&mut self, defragmenter: &mut Defragmenter, hasher: &KeyHasher, stats: &mut Stats) {
         if self.fragments.is_empty() {
             return;
@@ -80,11 +81,27 @@ impl Sorted {
         let mut sorter = Sorter { hasher, jobs: std::mem::take(&mut self.jobs), counts: [0; SHARDS] };
         for at in std::mem::take(&mut self.fragments) {
             let Some(frame) = self.batch.frame(at as usize) else { continue };
-            let Decoded::Fragment(fragment) = decode::unusual(&frame) else { continue };
-            let mut whole = defragmenter.add(&fragment, stats);
+            let mut whole = match decode::unusual(&frame) {
+                Decoded::Fragment(fragment) => defragmenter.add(&fragment, stats),
+                Decoded::Packet(packet) => {
+                    let inside = decode::unpacked(&packet);
+                    if inside.is_none() {
+                        sorter.packet(at, &packet);
+                    }
+                    inside
+                }
+                _ => continue,
+            };
             while let Some(packet) = whole.take() {
                 match decode::whole(&packet) {
-                    Decoded::Packet(inner) => sorter.packet(at, &inner),
+                    Decoded::Packet(inner) => {
+                        // Each time there is one more around it, for which there is little room.
+                        whole = decode::unpacked(&inner);
+                        if whole.is_some() {
+                            continue;
+                        }
+                        sorter.packet(at, &inner);
+                    }
                     // In a tunnel, whose packets were fragments themselves: the fate of the frame is still open.
                     Decoded::Fragment(fragment) => {
                         stats.analysed = stats.analysed.saturating_sub(1);

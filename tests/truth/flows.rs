@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wireclaim::capture::{Input, Options};
-use wireclaim::decode::{Decoded, decode};
+use wireclaim::decode::{Decoded, decode, unpacked, whole};
 use wireclaim::model::Transport;
 
 use super::case::{Case, Ends, ends_of_flow, ends_of_row};
@@ -101,6 +101,11 @@ fn around_packets(case: &Case) -> BTreeMap<Ends, [u64; 2]> {
     while let Ok(Some(batch)) = input.next_batch() {
         for frame in batch.frames() {
             let Decoded::Packet(packet) = decode(&frame) else { continue };
+            let inside = unpacked(&packet);
+            let packet = match inside.as_ref().map(whole) {
+                Some(Decoded::Packet(inside)) => inside,
+                _ => packet,
+            };
             let key = packet.key();
             if !matches!(key.transport, Transport::Tcp | Transport::Udp) {
                 continue;

@@ -40,7 +40,7 @@ pub static DEFINITION: Definition = Definition {
 };
 
 /// CoAP, LwM2M, syslog, SIP, STUN, RADIUS, CAPWAP, VPNs over DTLS (IANA), and where they are tried out.
-const PORTS: &[u16] = &[443, 2083, 3391, 4433, 5061, 5246, 5349, 5684, 5686, 6514, 8883, 10161];
+const PORTS: &[u16] = &[443, 2083, 3391, 4433, 5061, 5246, 5247, 5349, 5684, 5686, 6514, 8883, 10161];
 
 fn start(_: &Context) -> Box<dyn Analyzer> {
     Box::new(connection::Connection::new())
