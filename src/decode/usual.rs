@@ -15,11 +15,17 @@ use crate::model::{LinkType, Packet};
 /// The packet of a usual frame with TCP or UDP.
 #[inline(always)]
 pub(super) fn read<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
-    packet_in(frame, |ip| match ip.number {
+    packet_in(frame, tcp_or_udp)
+}
+
+// No closure: those are not inlined wherever this is.
+#[inline(always)]
+fn tcp_or_udp<'a>(ip: &Ip<'a>) -> Read<'a> {
+    match ip.number {
         transport::TCP => tcp(ip.payload),
         transport::UDP => udp(ip.payload),
         _ => None,
-    })
+    }
 }
 
 /// The packet of a usual frame with ICMP. In IPv6, reports of group membership come behind an option for routers.
