@@ -1,5 +1,34 @@
 //! Cuts a stream into messages that tell their own length.
 
+use super::Role;
+
+/// Both directions of a connection.
+#[derive(Debug)]
+pub(crate) struct Cutters {
+    client: Cutter,
+    server: Cutter,
+}
+
+impl Cutters {
+    /// Each as [`Cutter::new`] has it.
+    pub(crate) fn new(header: usize, keep: usize) -> Self {
+        Self { client: Cutter::new(header, keep), server: Cutter::new(header, keep) }
+    }
+
+    /// What this end sends.
+    pub(crate) fn of(&mut self, role: Role) -> &mut Cutter {
+        match role {
+            Role::Client => &mut self.client,
+            Role::Server => &mut self.server,
+        }
+    }
+
+    /// What they take beside themselves.
+    pub(crate) fn held(&self) -> usize {
+        self.client.held().saturating_add(self.server.held())
+    }
+}
+
 /// One direction. Only the front of a message is kept.
 #[derive(Debug)]
 pub(crate) struct Cutter {

@@ -3,7 +3,7 @@
 //! Read: link frames whose checksum is right, and the function code of the first transport segment of every message.
 //! Recognised by such a frame: two start bytes, a length and a checksum over them. Not read: objects, later segments.
 
-use super::cutter::Cutter;
+use super::cutter::{Cutter, Cutters};
 use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Transport, Value};
 
@@ -74,21 +74,18 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
 }
 
 fn start(_: &Context) -> Box<dyn Analyzer> {
-    Box::new(Dnp3 { client: Cutter::new(HEADER, KEPT), server: Cutter::new(HEADER, KEPT) })
+    Box::new(Dnp3(Cutters::new(HEADER, KEPT)))
 }
 
-struct Dnp3 {
-    client: Cutter,
-    server: Cutter,
-}
+struct Dnp3(Cutters);
 
 impl Analyzer for Dnp3 {
     fn held(&self) -> usize {
-        self.client.held().saturating_add(self.server.held())
+        self.0.held()
     }
 
     fn data(&mut self, role: Role, mut bytes: &[u8], sink: &mut Sink) {
-        let cutter = if role == Role::Client { &mut self.client } else { &mut self.server };
+        let cutter = self.0.of(role);
         while let Some(frame) = cutter.next(&mut bytes, length) {
             let Ok(frame) = frame else {
                 sink.broken(&ANOMALY, "header");

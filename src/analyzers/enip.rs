@@ -4,7 +4,7 @@
 //! which length, options and what a command demands agree; input and output by its two items, whose lengths must add
 //! up. Not read: CIP inside.
 
-use super::cutter::Cutter;
+use super::cutter::Cutters;
 use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink, text};
 use crate::model::{Transport, Value};
 
@@ -104,21 +104,18 @@ fn is_io(bytes: &[u8]) -> bool {
 }
 
 fn start(_: &Context) -> Box<dyn Analyzer> {
-    Box::new(Enip { client: Cutter::new(HEADER, KEPT), server: Cutter::new(HEADER, KEPT) })
+    Box::new(Enip(Cutters::new(HEADER, KEPT)))
 }
 
-struct Enip {
-    client: Cutter,
-    server: Cutter,
-}
+struct Enip(Cutters);
 
 impl Analyzer for Enip {
     fn held(&self) -> usize {
-        self.client.held().saturating_add(self.server.held())
+        self.0.held()
     }
 
     fn data(&mut self, role: Role, mut bytes: &[u8], sink: &mut Sink) {
-        let cutter = if role == Role::Client { &mut self.client } else { &mut self.server };
+        let cutter = self.0.of(role);
         let whole = |bytes: &[u8]| header(bytes).map(|(_, length, ..)| length.saturating_add(HEADER));
         while let Some(message) = cutter.next(&mut bytes, whole) {
             let Ok(message) = message else {

@@ -5,7 +5,7 @@
 //! answer from another port, on which the session goes on: there it must begin with a datagram that opens one, of which but
 //! the sequence number and the time are given. Not read: HART commands.
 
-use super::cutter::Cutter;
+use super::cutter::Cutters;
 use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Transport, Value};
 
@@ -86,21 +86,18 @@ fn opens(datagram: &[u8]) -> bool {
 }
 
 fn start(_: &Context) -> Box<dyn Analyzer> {
-    Box::new(HartIp { client: Cutter::new(HEADER, HEADER), server: Cutter::new(HEADER, HEADER) })
+    Box::new(HartIp(Cutters::new(HEADER, HEADER)))
 }
 
-struct HartIp {
-    client: Cutter,
-    server: Cutter,
-}
+struct HartIp(Cutters);
 
 impl Analyzer for HartIp {
     fn held(&self) -> usize {
-        self.client.held().saturating_add(self.server.held())
+        self.0.held()
     }
 
     fn data(&mut self, role: Role, mut bytes: &[u8], sink: &mut Sink) {
-        let cutter = if role == Role::Client { &mut self.client } else { &mut self.server };
+        let cutter = self.0.of(role);
         while let Some(message) = cutter.next(&mut bytes, |bytes| header(bytes).map(|message| message.length))
         {
             let Ok(message) = message else { return sink.give_up() };

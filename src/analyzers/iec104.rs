@@ -4,7 +4,7 @@
 //! of six bytes where a stream begins, or on its port by a run of messages whose lengths and control fields are right.
 //! Not read: addresses, values.
 
-use super::cutter::Cutter;
+use super::cutter::Cutters;
 use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Transport, Value};
 
@@ -95,21 +95,18 @@ fn is_known(message: &[u8], kind: Kind) -> bool {
 }
 
 fn start(_: &Context) -> Box<dyn Analyzer> {
-    Box::new(Iec104 { client: Cutter::new(HEADER, KEPT), server: Cutter::new(HEADER, KEPT) })
+    Box::new(Iec104(Cutters::new(HEADER, KEPT)))
 }
 
-struct Iec104 {
-    client: Cutter,
-    server: Cutter,
-}
+struct Iec104(Cutters);
 
 impl Analyzer for Iec104 {
     fn held(&self) -> usize {
-        self.client.held().saturating_add(self.server.held())
+        self.0.held()
     }
 
     fn data(&mut self, role: Role, mut bytes: &[u8], sink: &mut Sink) {
-        let cutter = if role == Role::Client { &mut self.client } else { &mut self.server };
+        let cutter = self.0.of(role);
         while let Some(message) = cutter.next(&mut bytes, |bytes| header(bytes).map(|(_, length)| length)) {
             let Ok(message) = message else {
                 sink.broken(&ANOMALY, "header");

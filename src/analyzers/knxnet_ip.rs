@@ -3,7 +3,7 @@
 //! Read: services, and the name that a device gives of itself. Recognised by its header of six bytes: two fixed ones, a
 //! service that exists, and a length that is the datagram's. Not read: group telegrams.
 
-use super::cutter::Cutter;
+use super::cutter::Cutters;
 use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink, text};
 use crate::model::{Transport, Value};
 
@@ -108,21 +108,18 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
 }
 
 fn start(_: &Context) -> Box<dyn Analyzer> {
-    Box::new(Knx { client: Cutter::new(HEADER, KEPT), server: Cutter::new(HEADER, KEPT) })
+    Box::new(Knx(Cutters::new(HEADER, KEPT)))
 }
 
-struct Knx {
-    client: Cutter,
-    server: Cutter,
-}
+struct Knx(Cutters);
 
 impl Analyzer for Knx {
     fn held(&self) -> usize {
-        self.client.held().saturating_add(self.server.held())
+        self.0.held()
     }
 
     fn data(&mut self, role: Role, mut bytes: &[u8], sink: &mut Sink) {
-        let cutter = if role == Role::Client { &mut self.client } else { &mut self.server };
+        let cutter = self.0.of(role);
         while let Some(message) = cutter.next(&mut bytes, |bytes| header(bytes).map(|(.., length)| length)) {
             let Ok(message) = message else { return sink.give_up() };
             observe(&message, sink);

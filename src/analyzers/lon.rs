@@ -6,7 +6,7 @@
 //! elsewhere it may be. LON/IP has a header of two bytes with next to no shape, so its datagrams are believed on its
 //! port only, and even there only may be. Not read: what devices say to each other.
 
-use super::cutter::Cutter;
+use super::cutter::Cutters;
 use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Transport, Value};
 
@@ -113,21 +113,18 @@ fn probe_852(input: &ProbeInput<'_>) -> Probe {
 }
 
 fn start_852(_: &Context) -> Box<dyn Analyzer> {
-    Box::new(Tunnel { client: Cutter::new(HEADER, HEADER), server: Cutter::new(HEADER, HEADER) })
+    Box::new(Tunnel(Cutters::new(HEADER, HEADER)))
 }
 
-struct Tunnel {
-    client: Cutter,
-    server: Cutter,
-}
+struct Tunnel(Cutters);
 
 impl Analyzer for Tunnel {
     fn held(&self) -> usize {
-        self.client.held().saturating_add(self.server.held())
+        self.0.held()
     }
 
     fn data(&mut self, role: Role, mut bytes: &[u8], sink: &mut Sink) {
-        let cutter = if role == Role::Client { &mut self.client } else { &mut self.server };
+        let cutter = self.0.of(role);
         while let Some(message) = cutter.next(&mut bytes, |bytes| packet(bytes).map(|(.., length)| length)) {
             let Ok(message) = message else { return sink.give_up() };
             observe(&message, sink);

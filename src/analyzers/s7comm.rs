@@ -5,7 +5,7 @@
 //! (0x72), of which nothing else is read. Recognised by the first message inside the transport: its connection request
 //! looks like that of RDP and MMS. Not read: addresses, values, user data, messages spread over several transport ones.
 
-use super::cutter::Cutter;
+use super::cutter::Cutters;
 use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Transport, Value};
 
@@ -105,21 +105,18 @@ fn judge(data: &[u8], whole: bool, input: &ProbeInput<'_>) -> Probe {
 }
 
 fn start(_: &Context) -> Box<dyn Analyzer> {
-    Box::new(S7 { client: Cutter::new(HEADER, KEPT), server: Cutter::new(HEADER, KEPT) })
+    Box::new(S7(Cutters::new(HEADER, KEPT)))
 }
 
-struct S7 {
-    client: Cutter,
-    server: Cutter,
-}
+struct S7(Cutters);
 
 impl Analyzer for S7 {
     fn held(&self) -> usize {
-        self.client.held().saturating_add(self.server.held())
+        self.0.held()
     }
 
     fn data(&mut self, role: Role, mut bytes: &[u8], sink: &mut Sink) {
-        let cutter = if role == Role::Client { &mut self.client } else { &mut self.server };
+        let cutter = self.0.of(role);
         while let Some(message) = cutter.next(&mut bytes, length) {
             let Ok(message) = message else {
                 sink.broken(&ANOMALY, "header");

@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::cutter::Cutter;
+use super::cutter::Cutters;
 use super::{Analyzer, Class, Context, Definition, Next, Probe, ProbeInput, Role, Sink, text};
 use crate::model::{Endpoint, Transport, Value};
 
@@ -113,21 +113,18 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
 }
 
 fn start(_: &Context) -> Box<dyn Analyzer> {
-    Box::new(Stun { client: Cutter::new(HEADER, KEPT), server: Cutter::new(HEADER, KEPT) })
+    Box::new(Stun(Cutters::new(HEADER, KEPT)))
 }
 
-struct Stun {
-    client: Cutter,
-    server: Cutter,
-}
+struct Stun(Cutters);
 
 impl Analyzer for Stun {
     fn held(&self) -> usize {
-        self.client.held().saturating_add(self.server.held())
+        self.0.held()
     }
 
     fn data(&mut self, role: Role, mut bytes: &[u8], sink: &mut Sink) {
-        let cutter = if role == Role::Client { &mut self.client } else { &mut self.server };
+        let cutter = self.0.of(role);
         while let Some(message) = cutter.next(&mut bytes, |bytes| header(bytes).map(|(.., length)| length)) {
             // What TURN relays follows its messages.
             let Ok(message) = message else { return sink.give_up() };

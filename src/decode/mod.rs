@@ -66,7 +66,12 @@ pub enum Decoded<'a> {
 
 /// Decodes a frame as far as its transport header.
 pub fn decode<'a>(frame: &Frame<'a>) -> Decoded<'a> {
-    usual::read(frame).map_or_else(|| layer_by_layer(frame), Decoded::Packet)
+    usual::read(frame).map_or_else(|| unusual(frame), Decoded::Packet)
+}
+
+/// Decodes a frame of which [`usual()`] makes nothing.
+pub fn unusual<'a>(frame: &Frame<'a>) -> Decoded<'a> {
+    usual::icmp(frame).map_or_else(|| layer_by_layer(frame), Decoded::Packet)
 }
 
 /// The packet of a usual frame, as nearly every one is; `None` says that [`decode`] may know more.

@@ -188,7 +188,7 @@ pub(super) fn behind_extensions(mut ip: Ip<'_>) -> Result<Decoded<'_>> {
     }
 }
 
-const HOP_BY_HOP: u8 = 0;
+pub(super) const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;

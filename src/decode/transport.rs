@@ -74,7 +74,7 @@ fn udp(layer: Layer<'_>) -> Result<(Segment, Layer<'_>)> {
     Ok((segment, datagram.skip(UDP_HEADER)))
 }
 
-fn icmp(layer: Layer<'_>, is_ipv4: bool) -> Result<(Segment, Layer<'_>)> {
+pub(super) fn icmp(layer: Layer<'_>, is_ipv4: bool) -> Result<(Segment, Layer<'_>)> {
     let ([kind, code, _, _, a, b, _, _], body) = layer.header::<8>("ICMP header")?;
     let echo = if is_ipv4 { matches!(kind, 0 | 8) } else { matches!(kind, 128 | 129) };
     let id = if echo { u16::from_be_bytes([*a, *b]) } else { 0 };
@@ -144,10 +144,10 @@ fn key(src: IpAddr, dst: IpAddr, number: u8, payload: &[u8]) -> Option<FlowKey> 
     })
 }
 
-const ICMP: u8 = 1;
+pub(super) const ICMP: u8 = 1;
 pub(super) const TCP: u8 = 6;
 pub(super) const UDP: u8 = 17;
-const ICMPV6: u8 = 58;
+pub(super) const ICMPV6: u8 = 58;
 const TCP_MIN_HEADER: usize = 20;
 const TCP_MAX_HEADER: usize = 60;
 const UDP_HEADER: usize = 8;

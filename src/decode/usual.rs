@@ -1,19 +1,54 @@
 //! The usual frame, read in one go: Ethernet with at most one VLAN tag, IPv4 without options or IPv6 without
-//! extensions, TCP or UDP, nothing odd. For all else there is the way layer by layer, which gives the same where both apply.
+//! extensions, TCP or UDP, nothing odd; and the like with ICMP, which networks that speak IPv6 are full of. For all else there
+//! is the way layer by layer, which gives the same where both apply.
 
 #![expect(clippy::inline_always, reason = "who only wants the 5-tuple pays for no more")]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Layer, link, transport, tunnel};
+use super::{Layer, link, network, transport, tunnel};
 use crate::model::evidence::Seen;
 use crate::model::frame::Frame;
 use crate::model::packet::{Link, Outer, Segment, TcpFlags, TcpHeader};
 use crate::model::{LinkType, Packet};
 
-/// The packet of a usual frame.
+/// The packet of a usual frame with TCP or UDP.
 #[inline(always)]
 pub(super) fn read<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
+    packet_in(frame, tcp_or_udp)
+}
+
+// No closure: those are not inlined wherever this is.
+#[inline(always)]
+fn tcp_or_udp<'a>(ip: &Ip<'a>) -> Read<'a> {
+    match ip.number {
+        transport::TCP => tcp(ip.payload),
+        transport::UDP => udp(ip.payload),
+        _ => None,
+    }
+}
+
+/// The packet of a usual frame with ICMP. In IPv6, reports of group membership come behind an option for routers.
+#[inline(never)]
+pub(super) fn icmp<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
+    packet_in(frame, |ip| {
+        let (number, payload) = match (ip.number, ip.payload.bytes) {
+            (network::HOP_BY_HOP, [next, 0, _, _, _, _, _, _, ..]) if ip.src.is_ipv6() => {
+                (*next, ip.payload.skip(8)?)
+            }
+            _ => (ip.number, ip.payload),
+        };
+        let layer = Layer { bytes: payload.bytes, wire: payload.wire };
+        let is_icmp = number == if ip.src.is_ipv4() { transport::ICMP } else { transport::ICMPV6 };
+        let (segment, Layer { bytes, wire }) =
+            transport::icmp(layer, ip.src.is_ipv4()).ok().filter(|_| is_icmp)?;
+        Some((segment, Found { bytes, wire }))
+    })
+}
+
+/// The packet of a usual frame, with what `transport` reads of a segment.
+#[inline(always)]
+fn packet_in<'a>(frame: &Frame<'a>, transport: impl Fn(&Ip<'a>) -> Read<'a>) -> Option<Packet<'a>> {
     if frame.link_type != LinkType::ETHERNET {
         return None;
     }
@@ -36,11 +71,14 @@ pub(super) fn read<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
     }
     let seen = Seen { at: frame.time, frame: frame.at };
     match ether_type {
-        link::IPV4 => ipv4(found, link, seen),
-        link::IPV6 => ipv6(found, link, seen),
+        link::IPV4 => packet(&ipv4(found)?, link, seen, transport),
+        link::IPV6 => packet(&ipv6(found)?, link, seen, transport),
         _ => None,
     }
 }
+
+/// A transport header with what is behind it.
+type Read<'a> = Option<(Segment, Found<'a>)>;
 
 /// What is left of a frame: captured, and on the wire.
 #[derive(Clone, Copy)]
@@ -53,6 +91,11 @@ impl Found<'_> {
     /// No more than the first `len` bytes.
     fn limit(self, len: usize) -> Self {
         Self { bytes: self.bytes.get(..len).unwrap_or(self.bytes), wire: self.wire.min(len) }
+    }
+
+    /// What is behind the first `len` bytes, which must be there.
+    fn skip(self, len: usize) -> Option<Self> {
+        Some(Self { bytes: self.bytes.get(len..)?, wire: self.wire.checked_sub(len)? })
     }
 }
 
@@ -68,7 +111,7 @@ struct Ip<'a> {
 }
 
 #[inline(always)]
-fn ipv4(found: Found<'_>, link: Link, seen: Seen) -> Option<Packet<'_>> {
+fn ipv4(found: Found<'_>) -> Option<Ip<'_>> {
     let header = found.bytes.first_chunk::<20>()?;
     let [0x45, _, l0, l1, i0, i1, f0, f1, hop_limit, number, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = *header
     else {
@@ -80,14 +123,13 @@ fn ipv4(found: Found<'_>, link: Link, seen: Seen) -> Option<Packet<'_>> {
         return None;
     }
     let ip = found.limit(len);
-    let payload = Found { bytes: ip.bytes.get(20..)?, wire: ip.wire.checked_sub(20)? };
     let (src, dst) = (Ipv4Addr::new(s0, s1, s2, s3).into(), Ipv4Addr::new(d0, d1, d2, d3).into());
     let id = Some(u16::from_be_bytes([i0, i1]));
-    packet(&Ip { src, dst, hop_limit, id, number, len: ip.wire, payload }, link, seen)
+    Some(Ip { src, dst, hop_limit, id, number, len: ip.wire, payload: ip.skip(20)? })
 }
 
 #[inline(always)]
-fn ipv6(found: Found<'_>, link: Link, seen: Seen) -> Option<Packet<'_>> {
+fn ipv6(found: Found<'_>) -> Option<Ip<'_>> {
     let (header, _) = found.bytes.split_first_chunk::<40>()?;
     let ([v, _, _, _, l0, l1, number, hop_limit], addresses) = header.split_first_chunk::<8>()?;
     let len = usize::from(u16::from_be_bytes([*l0, *l1]));
@@ -97,22 +139,19 @@ fn ipv6(found: Found<'_>, link: Link, seen: Seen) -> Option<Packet<'_>> {
     let (src, dst) = addresses.split_first_chunk::<16>()?;
     let dst = dst.first_chunk::<16>()?;
     let ip = found.limit(len.saturating_add(40));
-    let payload = Found { bytes: ip.bytes.get(40..)?, wire: ip.wire.checked_sub(40)? };
     let (src, dst) = (Ipv6Addr::from(*src).into(), Ipv6Addr::from(*dst).into());
-    packet(
-        &Ip { src, dst, hop_limit: *hop_limit, id: None, number: *number, len: ip.wire, payload },
-        link,
-        seen,
-    )
+    let (hop_limit, number) = (*hop_limit, *number);
+    Some(Ip { src, dst, hop_limit, id: None, number, len: ip.wire, payload: ip.skip(40)? })
 }
 
 #[inline(always)]
-fn packet<'a>(ip: &Ip<'a>, link: Link, seen: Seen) -> Option<Packet<'a>> {
-    let (segment, payload) = match ip.number {
-        transport::TCP => tcp(ip.payload)?,
-        transport::UDP => udp(ip.payload)?,
-        _ => return None,
-    };
+fn packet<'a>(
+    ip: &Ip<'a>,
+    link: Link,
+    seen: Seen,
+    transport: impl Fn(&Ip<'a>) -> Read<'a>,
+) -> Option<Packet<'a>> {
+    let (segment, payload) = transport(ip)?;
     Some(Packet {
         seen,
         link,
@@ -129,7 +168,7 @@ fn packet<'a>(ip: &Ip<'a>, link: Link, seen: Seen) -> Option<Packet<'a>> {
 }
 
 #[inline(always)]
-fn tcp(found: Found<'_>) -> Option<(Segment, Found<'_>)> {
+fn tcp(found: Found<'_>) -> Read<'_> {
     let header = found.bytes.first_chunk::<20>()?;
     let [s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, w0, w1, ..] = *header;
     let len = usize::from(offset >> 4).saturating_mul(4);
@@ -148,7 +187,7 @@ fn tcp(found: Found<'_>) -> Option<(Segment, Found<'_>)> {
         window: u16::from_be_bytes([w0, w1]),
         has_timestamp,
     });
-    Some((segment, Found { bytes: found.bytes.get(len..)?, wire: found.wire.checked_sub(len)? }))
+    Some((segment, found.skip(len)?))
 }
 
 /// Whether there is a timestamp among the options of a SYN or of a segment that acknowledges selectively, if they are usual.
@@ -167,7 +206,7 @@ fn timestamp(mut options: &[u8]) -> Option<bool> {
 }
 
 #[inline(always)]
-fn udp(found: Found<'_>) -> Option<(Segment, Found<'_>)> {
+fn udp(found: Found<'_>) -> Read<'_> {
     let [s0, s1, d0, d1, l0, l1, _, _] = *found.bytes.first_chunk::<8>()?;
     let len = usize::from(u16::from_be_bytes([l0, l1]));
     if len < 8 {
@@ -179,7 +218,7 @@ fn udp(found: Found<'_>) -> Option<(Segment, Found<'_>)> {
         return None;
     }
     let segment = Segment::Udp { src_port, dst_port };
-    Some((segment, Found { bytes: datagram.bytes.get(8..)?, wire: datagram.wire.checked_sub(8)? }))
+    Some((segment, datagram.skip(8)?))
 }
 
 #[cfg(test)]
@@ -208,7 +247,7 @@ mod tests {
     fn both(link_type: LinkType, data: &[u8], orig_len: u32) -> bool {
         let at = FrameRef::new(CaptureId(0), FrameNo(1));
         let frame = Frame { at, time: Timestamp::default(), link_type, orig_len, data };
-        let usual = read(&frame);
+        let usual = read(&frame).or_else(|| icmp(&frame));
         if let Some(packet) = &usual {
             let general = layer_by_layer(&frame);
             assert_eq!(format!("{general:?}"), format!("{:?}", Decoded::Packet(*packet)), "{data:02x?}");

@@ -2,7 +2,7 @@
 
 use super::ends::Ends;
 use super::tcp::Connection;
-use super::{FlowHead, roles};
+use super::{FlowHead, Handler, roles};
 use crate::model::evidence::Seen;
 use crate::model::flow::{IcmpError, MAX_ICMP_ERRORS, RoleBasis};
 use crate::model::packet::{Link, Network};
@@ -65,6 +65,11 @@ impl<S: Default> Entry<S> {
             wanted: key.transport == Transport::Udp,
             reversed: false,
         }
+    }
+
+    /// Reads a little of the state.
+    pub(super) fn touch<H: Handler<State = S>>(&self) -> u64 {
+        self.state.as_deref().map_or(0, H::touch)
     }
 
     pub(super) fn key(&self) -> FlowKey {

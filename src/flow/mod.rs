@@ -101,6 +101,12 @@ pub trait Handler {
         let (_, _) = (state, from);
     }
 
+    /// Reads a little of a state that will be told something soon, so that it is near by then.
+    fn touch(state: &Self::State) -> u64 {
+        let _ = state;
+        0
+    }
+
     /// About how many bytes the handler keeps, of living flows and of others.
     fn bytes(&self) -> usize {
         0

@@ -11,8 +11,8 @@
 
 use std::hash::{BuildHasher, Hash, Hasher};
 
-use crate::model::Packet;
-use crate::model::packet::{Segment, TcpFlags, TcpHeader, WrapKind};
+use crate::model::packet::{Outer, Segment, TcpFlags, TcpHeader, WrapKind};
+use crate::model::{Direction, Packet};
 
 /// How far apart two copies of a frame can be. Less than any retransmission timer.
 const WITHIN_MICROS: u32 = 5_000;
@@ -45,10 +45,10 @@ impl<const N: usize> Default for Repeats<N> {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Print {
-    /// Of what the packet says (24 bits, never all zero), and its hop limit.
+    /// Of what the packet says; zero in an empty slot only.
     hash: u32,
-    /// Packet time in microseconds, modulo 71 minutes.
-    micros: u32,
+    /// Packet time in microseconds, modulo 17 seconds, above the hop limit.
+    at: u32,
 }
 
 /// An earlier packet that says the same.
@@ -74,14 +74,16 @@ impl<const N: usize> Repeats<N> {
     }
 
     /// Takes note of a packet that is no segment.
-    pub(super) fn note_datagram(&mut self, packet: &Packet<'_>) -> Repeat {
+    pub(super) fn note_datagram(&mut self, packet: &Packet<'_>, from: Direction) -> Repeat {
         // Of ICMP and others not everything that tells packets apart is looked at.
-        self.note_print(Print::of_datagram(packet), packet, || matches!(packet.segment, Segment::Udp { .. }))
+        self.note_print(Print::of_datagram(packet, from), packet, || {
+            matches!(packet.segment, Segment::Udp { .. })
+        })
     }
 
     /// Whether a packet that is no segment is the same as a recent one.
-    pub(super) fn holds_datagram(&self, packet: &Packet<'_>) -> bool {
-        self.same(Print::of_datagram(packet)).is_some()
+    pub(super) fn holds_datagram(&self, packet: &Packet<'_>, from: Direction) -> bool {
+        self.same(Print::of_datagram(packet, from)).is_some()
     }
 
     /// Whether a segment is the same as a recent one.
@@ -109,9 +111,11 @@ impl<const N: usize> Repeats<N> {
     /// What is known of the same packet, if it came not long ago.
     #[inline]
     fn same(&self, print: Print) -> Option<Same> {
-        let same = self.recent.iter().filter(|old| (old.hash ^ print.hash) >> HOP_BITS == 0);
-        let same =
-            same.map(|old| Same { age: print.micros.wrapping_sub(old.micros), hops: old.hash != print.hash });
+        let same = self.recent.iter().filter(|old| old.hash == print.hash);
+        let same = same.map(|old| Same {
+            age: (print.at >> HOP_BITS).wrapping_sub(old.at >> HOP_BITS) & (u32::MAX >> HOP_BITS),
+            hops: (old.at ^ print.at) as u8 != 0,
+        });
         same.into_iter().find(|same| same.age < WITHIN_MICROS)
     }
 }
@@ -133,16 +137,17 @@ impl Print {
         Self::new(hasher, packet)
     }
 
-    fn of_datagram(packet: &Packet<'_>) -> Self {
+    #[inline]
+    fn of_datagram(packet: &Packet<'_>, from: Direction) -> Self {
         let mut hasher = foldhash::fast::FixedState::default().build_hasher();
-        hasher.write_u64((u64::from(packet.payload_len) << 32) | u64::from(id(packet)));
+        let kind = match packet.segment {
+            Segment::Icmp(icmp) => u16::from_be_bytes([icmp.kind, icmp.code]),
+            _ => 0,
+        };
+        let header = [u64::from(packet.payload_len) << 32, u64::from(id(packet)) << 16, u64::from(kind)];
+        let header = header.iter().fold(0, |all, part| all | part);
         // Both ends have their packets here.
-        let key = packet.key();
-        hasher.write_u32(u32::from(key.orig.port) << 16 | u32::from(key.resp.port));
-        hasher.write_u8(u8::from(key.orig.ip < key.resp.ip));
-        if let Segment::Icmp(icmp) = packet.segment {
-            hasher.write_u16(u16::from_be_bytes([icmp.kind, icmp.code]));
-        }
+        hasher.write_u128((u128::from(from == Direction::RespToOrig) << 64) | u128::from(header));
         // As much as tells messages apart.
         hasher.write(packet.payload.get(..FRONT).unwrap_or(packet.payload));
         Self::new(hasher, packet)
@@ -152,21 +157,21 @@ impl Print {
     fn new(mut hasher: impl Hasher, packet: &Packet<'_>) -> Self {
         // What comes in two tunnels is of two networks; a tag may come and go on the way.
         if !packet.outer.is_empty() {
-            packet
-                .outer
-                .iter()
-                .filter(|wrap| wrap.kind != WrapKind::Qinq)
-                .for_each(|wrap| wrap.hash(&mut hasher));
+            hash_tunnels(&packet.outer, &mut hasher);
         }
         // Never the value of an empty slot.
-        let said = hasher.finish() as u32 | 1 << HOP_BITS;
-        let hash = said & !((1 << HOP_BITS) - 1) | u32::from(packet.hop_limit);
-        Self { hash, micros: (packet.seen.at.nanos() / 1_000) as u32 }
+        let micros = (packet.seen.at.nanos() / 1_000) as u32;
+        Self { hash: hasher.finish() as u32 | 1, at: micros << HOP_BITS | u32::from(packet.hop_limit) }
     }
 }
 
-/// Bits of the hop limit in a print.
+/// Bits of the hop limit beside the time in a print.
 const HOP_BITS: u32 = 8;
+
+#[cold]
+fn hash_tunnels(outer: &Outer, hasher: &mut impl Hasher) {
+    outer.iter().filter(|wrap| wrap.kind != WrapKind::Qinq).for_each(|wrap| wrap.hash(hasher));
+}
 
 /// How much of a datagram is compared.
 const FRONT: usize = 128;

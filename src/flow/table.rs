@@ -110,25 +110,40 @@ impl<H: Handler> FlowTable<H> {
 
     /// The flow with these ends, and which way a packet with `key` travels in it.
     fn find(&self, key: &FlowKey, hash: u32) -> Option<(Place, Direction)> {
-        let mut from = None;
+        self.find_with(key, hash, |_, _| ()).map(|(place, from, ())| (place, from))
+    }
+
+    /// The same, with what `look` sees there.
+    #[inline]
+    fn find_with<T>(
+        &self,
+        key: &FlowKey,
+        hash: u32,
+        look: impl Fn(&Entry<H::State>, Direction) -> T,
+    ) -> Option<(Place, Direction, T)> {
+        let mut found = None;
         let is_it = |place: &Place| {
-            if place.hash == hash {
-                from = self.entry(*place).and_then(|entry| entry.direction(key));
+            if place.hash == hash
+                && let Some(entry) = self.entry(*place)
+                && let Some(from) = entry.direction(key)
+            {
+                found = Some((from, look(entry, from)));
+                return true;
             }
-            place.hash == hash && from.is_some()
+            false
         };
-        self.open.find(Place::spread(hash), is_it).copied().zip(from)
+        let place = *self.open.find(Place::spread(hash), is_it)?;
+        found.map(|(from, seen)| (place, from, seen))
     }
 
     /// The flow of a packet, which way it travels in it, and the hash to find it by, or to open it with. As a rule, that is
     /// the hash of the 5-tuple.
     #[inline]
     fn locate(&mut self, packet: &Packet<'_>, key: &FlowKey, hash: u32) -> (Option<(Place, Direction)>, u32) {
-        let first = self.find(key, hash);
-        let is_it = match first {
-            Some((place, from)) => self.is_in(place, from, packet.network()),
-            None => !self.apart,
-        };
+        let network = packet.network();
+        let first = self.find_with(key, hash, |entry, from| entry.is_in(from, network));
+        let is_it = first.map_or(!self.apart, |(_, _, is_in)| is_in);
+        let first = first.map(|(place, from, _)| (place, from));
         if is_it { (first, hash) } else { self.locate_apart(packet, key, hash, first) }
     }
 
@@ -179,7 +194,7 @@ impl<H: Handler> FlowTable<H> {
                 None => is_first,
             }
         } else {
-            let is_copy = |other: &OtherEntry<_>| other.repeats.holds_datagram(packet);
+            let is_copy = |other: &OtherEntry<_>| other.repeats.holds_datagram(packet, from);
             is_first || vlan && self.other.get(place.index()).is_some_and(is_copy)
         }
     }
@@ -210,9 +225,13 @@ impl<H: Handler> FlowTable<H> {
     fn touch(&self, hash: u32) -> u64 {
         let Some(place) = self.open.find(Place::spread(hash), |place| place.hash == hash) else { return 0 };
         if place.is_tcp() {
-            self.tcp.get(place.index()).map_or(0, |tcp| tcp.connection.touch())
+            self.tcp.get(place.index()).map_or(0, |tcp| {
+                let state = if tcp.connection.wants() { tcp.entry.touch::<H>() } else { 0 };
+                state ^ tcp.connection.touch()
+            })
         } else {
-            self.other.get(place.index()).map_or(0, |other| u64::from(other.entry.wanted))
+            let other = self.other.get(place.index()).filter(|other| other.entry.wanted);
+            other.map_or(0, |other| other.entry.touch::<H>())
         }
     }
 
@@ -222,6 +241,7 @@ impl<H: Handler> FlowTable<H> {
         let key = packet.key();
         let (mut found, hash) = self.locate(packet, &key, hash);
         if let (Some((used, from)), Segment::Tcp(header)) = (found, packet.segment)
+            && header.flags.has(TcpFlags::SYN)
             && let Some(tcp) = self.tcp.get_mut(used.index())
             && tcp.connection.is_new_use(from, packet, &header)
         {
@@ -248,7 +268,9 @@ impl<H: Handler> FlowTable<H> {
             }
             _ => {
                 if let Some(OtherEntry { entry, repeats }) = self.other.get_mut(place.index()) {
-                    if repeats.note_datagram(packet) == Repeat::Sure && self.limits.copies == Copies::Drop {
+                    if repeats.note_datagram(packet, from) == Repeat::Sure
+                        && self.limits.copies == Copies::Drop
+                    {
                         self.copies = self.copies.saturating_add(1);
                         return;
                     }

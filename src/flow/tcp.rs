@@ -75,6 +75,11 @@ impl Connection {
             ^ u64::from(self.syn_count)
     }
 
+    /// Whether bytes are handed out.
+    pub(super) fn wants(&self) -> bool {
+        self.wanted
+    }
+
     /// No SYN was captured.
     pub(super) fn midstream(&self) -> bool {
         self.syn.is_none() && self.syn_ack.is_none()

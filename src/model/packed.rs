@@ -188,6 +188,11 @@ impl Packed {
         self.facts.is_empty()
     }
 
+    /// Reads a little of it.
+    pub fn touch(&self) -> u64 {
+        self.marks
+    }
+
     /// Takes no more room than it needs: nothing will be added soon.
     pub fn shrink(&mut self) {
         fit(&mut self.facts);

@@ -55,8 +55,10 @@ pub struct Link {
 /// What is around a packet: tunnels and stacked tags, the outermost first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord, Hash)]
 pub struct Outer {
-    /// No `None` before a `Some`.
-    wraps: [Option<Wrap>; Self::MAX],
+    /// No `None` before a `Some`. Apart from the numbers, so that an empty one is small: every packet carries one.
+    kinds: [Option<WrapKind>; Self::MAX],
+    /// Of each; zero where there is none.
+    ids: [u32; Self::MAX],
 }
 
 impl Outer {
@@ -65,20 +67,20 @@ impl Outer {
 
     /// Whether there is nothing around it, as with nearly all packets.
     pub fn is_empty(&self) -> bool {
-        matches!(self.wraps, [None, ..])
+        matches!(self.kinds, [None, ..])
     }
 
     /// The same with `kind` further in; `None` if that is too deep.
     #[must_use]
     pub fn with(mut self, kind: WrapKind, id: u32) -> Option<Self> {
-        let free = self.wraps.iter_mut().find(|wrap| wrap.is_none())?;
-        *free = Some(Wrap { kind, id });
+        let (free, number) = self.kinds.iter_mut().zip(&mut self.ids).find(|(free, _)| free.is_none())?;
+        (*free, *number) = (Some(kind), id);
         Some(self)
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = Wrap> {
-        self.wraps.into_iter().flatten()
+        self.kinds.into_iter().zip(self.ids).map_while(|(kind, id)| Some(Wrap { kind: kind?, id }))
     }
 }
 

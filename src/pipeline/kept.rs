@@ -22,13 +22,27 @@ pub(super) struct Kept<T: Keep> {
     /// Who said them; of very many, not all.
     pub(super) losers: BTreeSet<T::Owner>,
     /// Places of the items that are kept once. Hashed with a random key, so that no sender can make items meet.
-    known: HashTable<u32>,
+    known: HashTable<Known>,
     hasher: RandomState,
     /// Bytes that are left, and that there were, as `add` counts them.
     room: usize,
     whole: usize,
     /// Nothing new is kept.
     full: bool,
+}
+
+/// Where an item is, with the hash of its key: growing moves places only.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    hash: u32,
+    place: u32,
+}
+
+impl Known {
+    /// A hash for a table that takes its place from some bits and its tag from others.
+    fn spread(hash: u32) -> u64 {
+        u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
 }
 
 /// Whoever has more than this part of the room has said much, as a divisor.
@@ -123,10 +137,12 @@ impl<T: Keep> Kept<T> {
 
     /// Keeps `item`, unless the same is kept already or there is no room.
     pub(super) fn add(&mut self, item: T) {
-        let hash = self.hasher.hash_one(item.key());
+        let hash = self.hash(&item);
         let items = &self.items;
-        let is_it = |place: &u32| items.get(*place as usize).is_some_and(|kept| kept.key() == item.key());
-        if !item.repeats() && self.known.find(hash, is_it).is_some() {
+        let is_it = |known: &Known| {
+            known.hash == hash && items.get(known.place as usize).is_some_and(|kept| kept.key() == item.key())
+        };
+        if !item.repeats() && self.known.find(Known::spread(hash), is_it).is_some() {
             return;
         }
         if self.room < item.bytes() && !self.full {
@@ -143,10 +159,14 @@ impl<T: Keep> Kept<T> {
         self.items.push(item);
     }
 
-    fn know(&mut self, hash: u64, place: u32) {
-        let Self { items, known, hasher, .. } = self;
-        let rehash = |place: &u32| items.get(*place as usize).map_or(0, |kept| hasher.hash_one(kept.key()));
-        known.insert_unique(hash, place, rehash);
+    fn hash(&self, item: &T) -> u32 {
+        let hash = self.hasher.hash_one(item.key());
+        (hash ^ (hash >> 32)) as u32
+    }
+
+    fn know(&mut self, hash: u32, place: u32) {
+        let known = Known { hash, place };
+        self.known.insert_unique(Known::spread(hash), known, |known| Known::spread(known.hash));
     }
 
     fn lose(&mut self, owner: T::Owner) {
@@ -185,7 +205,7 @@ impl<T: Keep> Kept<T> {
             }
             let place = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
             if !item.repeats() {
-                self.know(self.hasher.hash_one(item.key()), place);
+                self.know(self.hash(&item), place);
             }
             self.items.push(item);
         }

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use flows::Table;
 pub use flows::{FlowAt, Flows};
+use foldhash::fast::RandomState;
 use lanes::{Lanes, Outcome};
 use memory::Shares;
 pub use memory::{DEFAULT_MAX_MEMORY, LEAST_MAX_MEMORY, Room, room_for_secrets, window};
@@ -170,8 +171,11 @@ fn finish(outcome: Outcome) -> Analysis {
 
 /// Keeps the first of equal traits; starts of a host are kept all. The list is in order of time.
 fn first_sightings(traits: &mut Vec<HostTrait>) {
-    let mut known = foldhash::HashSet::default();
-    traits.retain(|item| {
-        matches!(item.kind, TraitKind::Boot) || known.insert((item.mac, item.ip, item.kind.clone()))
-    });
+    let mut known = foldhash::HashSet::with_capacity_and_hasher(traits.len(), RandomState::default());
+    let mut firsts = Vec::with_capacity(traits.len());
+    for HostTrait { mac, ip, kind, .. } in &*traits {
+        firsts.push(*kind == TraitKind::Boot || known.insert((*mac, *ip, kind)));
+    }
+    let mut firsts = firsts.into_iter();
+    traits.retain(|_| firsts.next() == Some(true));
 }

@@ -101,6 +101,11 @@ impl Session {
         self.layers.as_ref().map_or(0, |layers| layers.bytes())
     }
 
+    /// Reads a little of what is at work.
+    pub(crate) fn touch(&self) -> u64 {
+        self.layers.as_ref().map_or(0, |layers| u64::from(layers.payload_wanted(0)))
+    }
+
     /// Identifiers of the protocols recognised, outermost first.
     pub(crate) fn services(&self) -> impl Iterator<Item = &'static str> {
         self.known.services.ids()

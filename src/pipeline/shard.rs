@@ -153,6 +153,10 @@ impl Handler for Collector {
         state.session.lacks(from);
     }
 
+    fn touch(state: &FlowState) -> u64 {
+        state.facts.touch() ^ state.session.touch()
+    }
+
     fn bytes(&self) -> usize {
         self.states.saturating_add(self.dictionary.bytes())
     }

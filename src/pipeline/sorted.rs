@@ -48,7 +48,9 @@ pub struct Sorted {
 impl Sorted {
     /// Decodes a batch and counts its frames.
     pub fn new(batch: Batch, hasher: &KeyHasher, stats: &mut Stats) -> Self {
-        let mut sorter = Sorter { hasher, jobs: Vec::with_capacity(batch.len()), counts: [0; SHARDS] };
+        // Some frames are jobs for two shards.
+        let room = batch.len().saturating_add(batch.len() / 4);
+        let mut sorter = Sorter { hasher, jobs: Vec::with_capacity(room), counts: [0; SHARDS] };
         let mut fragments = Vec::new();
         for (at, frame) in (0_u32..).zip(batch.frames()) {
             if let Some(packet) = decode::usual(&frame) {
@@ -56,7 +58,7 @@ impl Sorted {
                 sorter.flow(at, &packet.key(), Task::Packet);
                 continue;
             }
-            let decoded = decode::decode(&frame);
+            let decoded = decode::unusual(&frame);
             stats.frame(&frame, decoded.fate());
             match decoded {
                 Decoded::Packet(packet) if decode::is_compressed(&packet) => fragments.push(at),
@@ -79,7 +81,7 @@ impl Sorted {
         let mut sorter = Sorter { hasher, jobs: std::mem::take(&mut self.jobs), counts: [0; SHARDS] };
         for at in std::mem::take(&mut self.fragments) {
             let Some(frame) = self.batch.frame(at as usize) else { continue };
-            let mut whole = match decode::decode(&frame) {
+            let mut whole = match decode::unusual(&frame) {
                 Decoded::Fragment(fragment) => defragmenter.add(&fragment, stats),
                 Decoded::Packet(packet) => {
                     let inside = decode::unpacked(&packet);
@@ -122,11 +124,11 @@ impl Sorted {
         self.jobs = sorter.jobs;
     }
 
-    /// Decodes the frame of a job again, or what it completed.
+    /// Decodes the unusual frame of a job again, or what it completed.
     pub(super) fn decode<'a>(&'a self, job: &Job, frame: &Frame<'a>) -> Decoded<'a> {
         match self.wholes.binary_search_by_key(&job.frame, |(at, _)| *at) {
             Ok(found) => self.wholes.get(found).map_or(Decoded::Other, |(_, whole)| decode::whole(whole)),
-            Err(_) => decode::decode(frame),
+            Err(_) => decode::unusual(frame),
         }
     }
 

@@ -194,8 +194,19 @@ pub(super) fn header(bytes: &[u8]) -> Option<Header> {
 /// Reads the question at `at`, and says where the next thing begins.
 pub(super) fn question(message: &[u8], at: usize) -> Result<(Question, usize), Problem> {
     let (name, at) = name::read(message, at)?;
+    let (kind, class, at) = kind_and_class(message, at)?;
+    Ok((Question { name, kind, class }, at))
+}
+
+/// Type and class of the question at `at`, if [`question`] can read it.
+pub(super) fn asked(message: &[u8], at: usize) -> Result<(u16, u16), Problem> {
+    let (kind, class, _) = kind_and_class(message, name::skip(message, at)?)?;
+    Ok((kind, class))
+}
+
+fn kind_and_class(message: &[u8], at: usize) -> Result<(u16, u16, usize), Problem> {
     let (rest, (kind, class)) = fixed((be_u16, be_u16).parse(tail(message, at)))?;
-    Ok((Question { name, kind, class }, message.len().saturating_sub(rest.len())))
+    Ok((kind, class, message.len().saturating_sub(rest.len())))
 }
 
 /// Reads the record at `at`: with it, what is wrong inside its content, and where the next one begins.

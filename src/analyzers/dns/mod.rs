@@ -269,17 +269,20 @@ fn probe_message(message: &[u8], hinted: bool) -> Option<Probe> {
         // Hinted, for otherwise it is not plausible.
         return Some(verdict);
     }
-    let question = match message::question(message, HEADER_LEN) {
-        Ok((question, _)) => question,
+    let (kind, class) = match message::asked(message, HEADER_LEN) {
+        Ok(asked) => asked,
         Err(Problem::Cut) => return None,
         Err(_) => return Some(Probe::No),
     };
-    let known_class = matches!(question.class, 1 | 3 | 4 | 254 | 255);
-    let proven = hinted
-        || question.class == message::IN
-            && question.name.contains('.')
-            && Message::read(message).is_some_and(|message| message.problem.is_none());
-    Some(if known_class && question.kind != 0 && proven { verdict } else { Probe::No })
+    let known_class = matches!(class, 1 | 3 | 4 | 254 | 255);
+    let proven = hinted || class == message::IN && is_ordinary(message);
+    Some(if known_class && kind != 0 && proven { verdict } else { Probe::No })
+}
+
+/// Whether a message asks for a name with a dot and has nothing wrong about it.
+fn is_ordinary(message: &[u8]) -> bool {
+    let asks = message::question(message, HEADER_LEN).is_ok_and(|(question, _)| question.name.contains('.'));
+    asks && Message::read(message).is_some_and(|message| message.problem.is_none())
 }
 
 fn is_plausible(header: Header, hinted: bool) -> bool {

@@ -15,6 +15,29 @@ use super::message::Problem;
 /// section 5.1). Other UTF-8, as multicast DNS uses it, stays.
 pub(in crate::analyzers) fn read(message: &[u8], start: usize) -> Result<(Box<str>, usize), Problem> {
     let mut text = Vec::with_capacity(USUAL);
+    let after = walk(message, start, |label| {
+        if !text.is_empty() {
+            text.push(b'.');
+        }
+        push_label(&mut text, label);
+    })?;
+    if text.is_empty() {
+        text.push(b'.');
+    }
+    text.make_ascii_lowercase();
+    // What is written is UTF-8.
+    let text = String::from_utf8(text).unwrap_or_default();
+    Ok((text.into(), after))
+}
+
+/// Where parsing continues behind the name that begins at `start` of `message`, if [`read`] can read it.
+pub(super) fn skip(message: &[u8], start: usize) -> Result<usize, Problem> {
+    walk(message, start, |_| {})
+}
+
+/// Hands out the labels of the name that begins at `start` of `message`; where parsing continues.
+#[inline]
+fn walk<'a>(message: &'a [u8], start: usize, mut take: impl FnMut(&'a [u8])) -> Result<usize, Problem> {
     let mut at = start;
     // Pointers lead before this.
     let mut bound = start;
@@ -25,15 +48,7 @@ pub(in crate::analyzers) fn read(message: &[u8], start: usize) -> Result<(Box<st
         let length = *message.get(at).ok_or(Problem::Cut)?;
         let body = at.saturating_add(1);
         match length >> 6 {
-            0 if length == 0 => {
-                if text.is_empty() {
-                    text.push(b'.');
-                }
-                text.make_ascii_lowercase();
-                // What is written is UTF-8.
-                let text = String::from_utf8(text).unwrap_or_default();
-                return Ok((text.into(), after.unwrap_or(body)));
-            }
+            0 if length == 0 => return Ok(after.unwrap_or(body)),
             0 => {
                 let end = body.saturating_add(usize::from(length));
                 let label = message.get(body..end).ok_or(Problem::Cut)?;
@@ -41,10 +56,7 @@ pub(in crate::analyzers) fn read(message: &[u8], start: usize) -> Result<(Box<st
                 if octets > MAX_OCTETS {
                     return Err(Problem::LongName);
                 }
-                if !text.is_empty() {
-                    text.push(b'.');
-                }
-                push_label(&mut text, label);
+                take(label);
                 at = end;
             }
             3 => {
