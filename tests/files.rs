@@ -132,7 +132,7 @@ fn what_the_shell_hands_over_is_read() {
     assert_eq!((tables.status, tables.out.lines().count()), (1, 11), "{}", tables.err);
     let endless = shell(&format!("yes 'a: b' | wireclaim check {FAULTS} -q -p /dev/stdin"));
     assert_eq!(endless.status, 2);
-    assert!(endless.err.contains("more than 4 MiB"), "{}", endless.err);
+    assert!(endless.err.contains("more than 32 MiB"), "{}", endless.err);
     let lint = shell("wireclaim profile lint <(cat rules/profiles/smartserver.yaml) --format csv");
     assert_eq!(lint.status, ask("profile lint smartserver --format csv").status, "{}", lint.err);
 }

@@ -74,7 +74,7 @@ devices:
   - name: bot
     match: {mac: 02-00-5E-10-00-01, vlan: [3, '4']}
     profile: farmbot
-    variant: fbos-above-13.0.1
+    set: {fbos: 13.0.2}
     subject: device
   - match: {oui: 02:00:5e, prefix: 10.1.0.0/16, ip: '2001:db8::7', dhcp_host_name: Bot*, dhcp_vendor_class: x*, mud_url: 'https://*'}
     profile: fortrabbit
@@ -111,7 +111,7 @@ fn inventories_are_refused_and_taken_by_both() {
         ("    match: {mac: 02-00-5E-10-00-01, vlan: [3, '4']}\n", ""),
         ("    profile: farmbot\n", ""),
         ("profile: farmbot", "profil: farmbot"),
-        ("variant: fbos-above-13.0.1", "variant: {fbos: above}"),
+        ("set: {fbos: 13.0.2}", "variant: {fbos: above}"),
         ("oui: 02:00:5e", "oui: 02:00:5e:10"),
         ("ip: '2001:db8::7'", "ip: bot.local"),
         ("set: {standard_ports: [22, 443]}", "set: {standard_ports: []}"),

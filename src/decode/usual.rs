@@ -15,40 +15,36 @@ use crate::model::{LinkType, Packet};
 /// The packet of a usual frame with TCP or UDP.
 #[inline(always)]
 pub(super) fn read<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
-    packet_in(frame, tcp_or_udp)
-}
-
-// No closure: those are not inlined wherever this is.
-#[inline(always)]
-fn tcp_or_udp<'a>(ip: &Ip<'a>) -> Read<'a> {
-    match ip.number {
+    let (link, ip) = ip_in(frame)?;
+    let read = match ip.number {
         transport::TCP => tcp(ip.payload),
         transport::UDP => udp(ip.payload),
         _ => None,
-    }
+    };
+    Some(packet(frame, link, &ip, read?))
 }
 
 /// The packet of a usual frame with ICMP. In IPv6, reports of group membership come behind an option for routers.
 #[inline(never)]
 pub(super) fn icmp<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
-    packet_in(frame, |ip| {
-        let (number, payload) = match (ip.number, ip.payload.bytes) {
-            (network::HOP_BY_HOP, [next, 0, _, _, _, _, _, _, ..]) if ip.src.is_ipv6() => {
-                (*next, ip.payload.skip(8)?)
-            }
-            _ => (ip.number, ip.payload),
-        };
-        let layer = Layer { bytes: payload.bytes, wire: payload.wire };
-        let is_icmp = number == if ip.src.is_ipv4() { transport::ICMP } else { transport::ICMPV6 };
-        let (segment, Layer { bytes, wire }) =
-            transport::icmp(layer, ip.src.is_ipv4()).ok().filter(|_| is_icmp)?;
-        Some((segment, Found { bytes, wire }))
-    })
+    let (link, ip) = ip_in(frame)?;
+    let (number, payload) = match (ip.number, ip.payload.bytes) {
+        (network::HOP_BY_HOP, [next, 0, _, _, _, _, _, _, ..]) if ip.src.is_ipv6() => {
+            (*next, ip.payload.skip(8)?)
+        }
+        _ => (ip.number, ip.payload),
+    };
+    if number != if ip.src.is_ipv4() { transport::ICMP } else { transport::ICMPV6 } {
+        return None;
+    }
+    let layer = Layer { bytes: payload.bytes, wire: payload.wire };
+    let (segment, Layer { bytes, wire }) = transport::icmp(layer, ip.src.is_ipv4()).ok()?;
+    Some(packet(frame, link, &ip, (segment, Found { bytes, wire })))
 }
 
-/// The packet of a usual frame, with what `transport` reads of a segment.
+/// The headers before the segment of a usual frame.
 #[inline(always)]
-fn packet_in<'a>(frame: &Frame<'a>, transport: impl Fn(&Ip<'a>) -> Read<'a>) -> Option<Packet<'a>> {
+fn ip_in<'a>(frame: &Frame<'a>) -> Option<(Link, Ip<'a>)> {
     if frame.link_type != LinkType::ETHERNET {
         return None;
     }
@@ -69,12 +65,12 @@ fn packet_in<'a>(frame: &Frame<'a>, transport: impl Fn(&Ip<'a>) -> Read<'a>) -> 
         ether_type = u16::from_be_bytes([*a, *b]);
         found = Found { bytes: rest, wire: found.wire.checked_sub(4)? };
     }
-    let seen = Seen { at: frame.time, frame: frame.at };
-    match ether_type {
-        link::IPV4 => packet(&ipv4(found)?, link, seen, transport),
-        link::IPV6 => packet(&ipv6(found)?, link, seen, transport),
+    let ip = match ether_type {
+        link::IPV4 => ipv4(found),
+        link::IPV6 => ipv6(found),
         _ => None,
-    }
+    };
+    Some((link, ip?))
 }
 
 /// A transport header with what is behind it.
@@ -145,15 +141,10 @@ fn ipv6(found: Found<'_>) -> Option<Ip<'_>> {
 }
 
 #[inline(always)]
-fn packet<'a>(
-    ip: &Ip<'a>,
-    link: Link,
-    seen: Seen,
-    transport: impl Fn(&Ip<'a>) -> Read<'a>,
-) -> Option<Packet<'a>> {
-    let (segment, payload) = transport(ip)?;
-    Some(Packet {
-        seen,
+fn packet<'a>(frame: &Frame<'a>, link: Link, ip: &Ip<'a>, read: (Segment, Found<'a>)) -> Packet<'a> {
+    let (segment, payload) = read;
+    Packet {
+        seen: Seen { at: frame.time, frame: frame.at },
         link,
         outer: Outer::default(),
         src: ip.src,
@@ -164,7 +155,7 @@ fn packet<'a>(
         segment,
         payload: payload.bytes,
         payload_len: u32::try_from(payload.wire).unwrap_or(u32::MAX),
-    })
+    }
 }
 
 #[inline(always)]
