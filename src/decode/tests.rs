@@ -350,7 +350,7 @@ fn echo_messages_have_an_identifier_and_others_do_not() {
     for (kind, id) in [(8, 0x0102), (0, 0x0102), (13, 0)] {
         let bytes = ipv4(1, &[kind, 0, 0, 0, 1, 2, 0, 9, b'x']);
         let packet = packet_of(&raw(&bytes));
-        assert_eq!(icmp(packet.segment), IcmpHeader { kind, code: 0, id });
+        assert_eq!(icmp(packet.segment), IcmpHeader { kind, code: 0, id, rest: 0x0102_0009 });
         assert_eq!(packet.payload, b"x");
     }
     let bytes = ipv6(58, &[129, 0, 0, 0, 1, 2, 0, 9]);

@@ -75,10 +75,11 @@ fn udp(layer: Layer<'_>) -> Result<(Segment, Layer<'_>)> {
 }
 
 pub(super) fn icmp(layer: Layer<'_>, is_ipv4: bool) -> Result<(Segment, Layer<'_>)> {
-    let ([kind, code, _, _, a, b, _, _], body) = layer.header::<8>("ICMP header")?;
+    let ([kind, code, _, _, a, b, c, d], body) = layer.header::<8>("ICMP header")?;
     let echo = if is_ipv4 { matches!(kind, 0 | 8) } else { matches!(kind, 128 | 129) };
     let id = if echo { u16::from_be_bytes([*a, *b]) } else { 0 };
-    Ok((Segment::Icmp(IcmpHeader { kind: *kind, code: *code, id }), body))
+    let rest = u32::from_be_bytes([*a, *b, *c, *d]);
+    Ok((Segment::Icmp(IcmpHeader { kind: *kind, code: *code, id, rest }), body))
 }
 
 /// For an ICMP error: the 5-tuple of the packet that it quotes, in the direction in which that one travelled. Not

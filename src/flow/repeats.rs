@@ -1,14 +1,21 @@
 //! Frames that were captured twice.
 //!
 //! A span of both ports of a path, or a capture on several interfaces, holds the same packet twice within
-//! microseconds. A real retransmission has another IPv4 identification, or comes later. Where packets have no
-//! identification (IPv6, and IPv4 of hosts that leave it at zero), one that says the same is a copy for sure if it has
-//! another hop limit, because a router lies between the two places where it was captured, and else only if it comes
-//! sooner than any peer could have asked for it. Link addresses and tags may differ or not, and tell nothing.
+//! microseconds. A real retransmission has another IPv4 identification, or comes later. Link addresses and tags may
+//! differ or not, and tell nothing.
+//!
+//! Where packets have no identification (IPv6, and IPv4 of hosts that leave it at zero), a segment of TCP or a datagram of
+//! UDP that says the same with a lower hop limit is a copy for sure: a router lies between the two places where it was
+//! captured. That makes one copy of each packet, and only ever lowers the limit. One that says the same with a higher
+//! limit was sent again, as traceroute does with rising ones, and so may be what comes once limits have risen; a copy from
+//! a place before the router whose clock is late is counted as well then. With the same limit it is a copy only if it comes
+//! sooner than any peer could have asked for it. Of ICMP and others not everything that tells packets apart is looked
+//! at, so without an identification none of them is a copy for sure.
 //!
 //! One more reason to say the same at once is that both of two SYNs are answered, which many hosts do without an
 //! identification: of these answers as many count as SYNs were captured before.
 
+use std::cmp::Ordering;
 use std::hash::{BuildHasher, Hash, Hasher};
 
 use crate::model::packet::{Outer, Segment, TcpFlags, TcpHeader, WrapKind};
@@ -51,13 +58,15 @@ struct Print {
     at: u32,
 }
 
-/// An earlier packet that says the same.
-#[derive(Debug, Clone, Copy)]
+/// Earlier packets that say the same.
+#[derive(Debug, Clone, Copy, Default)]
 struct Same {
-    /// How long ago it came, in microseconds.
-    age: u32,
-    /// With another hop limit.
-    hops: bool,
+    /// How long ago the last of them with the same hop limit came, in microseconds.
+    age: Option<u32>,
+    /// How many there are with a higher one of which no copy with this one has come.
+    higher: usize,
+    /// There are some with a lower one.
+    rises: bool,
 }
 
 impl<const N: usize> Repeats<N> {
@@ -75,7 +84,6 @@ impl<const N: usize> Repeats<N> {
 
     /// Takes note of a packet that is no segment.
     pub(super) fn note_datagram(&mut self, packet: &Packet<'_>, from: Direction) -> Repeat {
-        // Of ICMP and others not everything that tells packets apart is looked at.
         self.note_print(Print::of_datagram(packet, from), packet, || {
             matches!(packet.segment, Segment::Udp { .. })
         })
@@ -102,8 +110,12 @@ impl<const N: usize> Repeats<N> {
         match same {
             None => Repeat::No,
             Some(_) if id(packet) != 0 => Repeat::Sure,
-            Some(Same { hops: true, .. }) => Repeat::Sure,
-            Some(Same { age, .. }) if age < WITHOUT_ID_MICROS && tells() => Repeat::Sure,
+            Some(Same { higher: 1.., rises: false, .. })
+                if matches!(packet.segment, Segment::Tcp(_) | Segment::Udp { .. }) =>
+            {
+                Repeat::Sure
+            }
+            Some(Same { age: Some(..WITHOUT_ID_MICROS), .. }) if tells() => Repeat::Sure,
             Some(_) => Repeat::Perhaps,
         }
     }
@@ -111,12 +123,25 @@ impl<const N: usize> Repeats<N> {
     /// What is known of the same packet, if it came not long ago.
     #[inline]
     fn same(&self, print: Print) -> Option<Same> {
-        let same = self.recent.iter().filter(|old| old.hash == print.hash);
-        let same = same.map(|old| Same {
-            age: (print.at >> HOP_BITS).wrapping_sub(old.at >> HOP_BITS) & (u32::MAX >> HOP_BITS),
-            hops: (old.at ^ print.at) as u8 != 0,
-        });
-        same.into_iter().find(|same| same.age < WITHIN_MICROS)
+        let is_known = self.recent.iter().any(|old| old.hash == print.hash);
+        if is_known { self.lately(print) } else { None }
+    }
+
+    #[cold]
+    fn lately(&self, print: Print) -> Option<Same> {
+        let with_age = |old: &Print| {
+            let age = (print.at >> HOP_BITS).wrapping_sub(old.at >> HOP_BITS) & (u32::MAX >> HOP_BITS);
+            (old.hash == print.hash && age < WITHIN_MICROS).then_some((age, old.at as u8))
+        };
+        // The latest last.
+        self.recent.iter().rev().filter_map(with_age).fold(None, |same, (age, hop_limit)| {
+            let same = same.unwrap_or_default();
+            Some(match hop_limit.cmp(&(print.at as u8)) {
+                Ordering::Less => Same { rises: true, ..same },
+                Ordering::Equal => Same { age: Some(age), higher: same.higher.saturating_sub(1), ..same },
+                Ordering::Greater => Same { higher: same.higher.saturating_add(1), ..same },
+            })
+        })
     }
 }
 
@@ -140,14 +165,15 @@ impl Print {
     #[inline]
     fn of_datagram(packet: &Packet<'_>, from: Direction) -> Self {
         let mut hasher = foldhash::fast::FixedState::default().build_hasher();
-        let kind = match packet.segment {
-            Segment::Icmp(icmp) => u16::from_be_bytes([icmp.kind, icmp.code]),
-            _ => 0,
+        let (kind, rest) = match packet.segment {
+            Segment::Icmp(icmp) => (u16::from_be_bytes([icmp.kind, icmp.code]), icmp.rest),
+            _ => (0, 0),
         };
         let header = [u64::from(packet.payload_len) << 32, u64::from(id(packet)) << 16, u64::from(kind)];
         let header = header.iter().fold(0, |all, part| all | part);
         // Both ends have their packets here.
-        hasher.write_u128((u128::from(from == Direction::RespToOrig) << 64) | u128::from(header));
+        let end = u128::from(from == Direction::RespToOrig) << 64;
+        hasher.write_u128((u128::from(rest) << 96) | end | u128::from(header));
         // As much as tells messages apart.
         hasher.write(packet.payload.get(..FRONT).unwrap_or(packet.payload));
         Self::new(hasher, packet)
@@ -215,6 +241,55 @@ mod tests {
                 expected,
                 "{flags} {nanos}"
             );
+        }
+    }
+
+    /// What each of these packets is, sent 200 microseconds apart without an identification, by their hop limits.
+    fn each<const N: usize>(frame: &OwnedFrame, hop_limits: &[u8]) -> Vec<Repeat> {
+        let mut repeats = Repeats::<N>::default();
+        let note = |(number, hop_limit): (i64, &u8)| {
+            let mut frame = frame.clone().at(number * 200_000);
+            (frame.hop_limit, frame.ip_id) = (*hop_limit, None);
+            match frame.segment {
+                Segment::Tcp(tcp) => repeats.note(&frame.packet(), &tcp, false),
+                _ => repeats.note_datagram(&frame.packet(), Direction::OrigToResp),
+            }
+        };
+        (0..).zip(hop_limits).map(note).collect()
+    }
+
+    #[test]
+    fn routers_lower_the_hop_limit_and_traceroute_lets_it_rise() {
+        let (from, to) = (HostPort::v4(1, 1025), HostPort::v4(2, 53));
+        let frames = Frames::default();
+        let (no, perhaps, sure) = (Repeat::No, Repeat::Perhaps, Repeat::Sure);
+        let udp = frames.udp(from, to, b"probe");
+        let ack = frames.tcp(from, to, "A", 1, 1);
+        for series in [&[1, 2, 3, 4, 5, 6][..], &[1, 1, 2, 2, 3, 3], &[1, 3, 2, 5, 4, 6]] {
+            for told in [each::<2>(&udp, series), each::<4>(&ack, series)] {
+                assert_eq!((told[0], told.contains(&sure)), (no, false), "{series:?} {told:?}");
+            }
+        }
+        // Behind two routers, and what asks for the same segment again and again.
+        assert_eq!(each::<2>(&udp, &[64, 63, 62]), [no, sure, sure]);
+        assert_eq!(each::<4>(&ack, &[64, 63, 64, 63, 64, 63]), [no, sure, perhaps, sure, perhaps, sure]);
+        assert_eq!(each::<4>(&ack, &[64, 64, 63, 63, 63]), [no, perhaps, sure, sure, perhaps]);
+    }
+
+    #[test]
+    fn echo_requests_are_told_apart_by_their_numbers() {
+        let (from, to) = (HostPort::v4(1, 0), HostPort::v4(2, 0));
+        let frames = Frames::default();
+        let mut echo = frames.icmp(from, to, 8, 0, 77, None);
+        assert_eq!(each::<2>(&echo, &[1, 2, 3]), [Repeat::No, Repeat::Perhaps, Repeat::Perhaps]);
+        assert_eq!(each::<2>(&echo, &[3, 2]), [Repeat::No, Repeat::Perhaps]);
+        let mut repeats = Repeats::<2>::default();
+        for number in 1..=10 {
+            if let Segment::Icmp(icmp) = &mut echo.segment {
+                icmp.rest = 77 << 16 | number;
+            }
+            echo.hop_limit = number as u8;
+            assert_eq!(repeats.note_datagram(&echo.packet(), Direction::OrigToResp), Repeat::No);
         }
     }
 

@@ -111,7 +111,8 @@ impl Frames {
         id: u16,
         quoted: Option<FlowKey>,
     ) -> OwnedFrame {
-        let frame = self.frame(from, to, Segment::Icmp(IcmpHeader { kind, code, id }), b"quoted");
+        let header = IcmpHeader { kind, code, id, rest: u32::from(id) << 16 };
+        let frame = self.frame(from, to, Segment::Icmp(header), b"quoted");
         OwnedFrame { quoted, ..frame }
     }
 }

@@ -337,6 +337,8 @@ pub struct IcmpHeader {
     pub code: u8,
     /// Identifier of echo messages, else zero.
     pub id: u16,
+    /// What follows the checksum, as it is: of echo messages identifier and sequence number.
+    pub rest: u32,
 }
 
 impl Packet<'_> {
