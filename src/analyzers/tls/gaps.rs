@@ -22,7 +22,7 @@ const MAX_ALERT: u16 = 400;
 /// Looks for a record after a gap.
 #[derive(Debug, Default)]
 pub(super) struct Search {
-    /// Bytes since the gap that were looked at.
+    /// Bytes since the first gap that were looked at.
     at: u64,
     /// Where records end whose headers were seen, counted likewise; zero is none.
     ends: [u64; CANDIDATES],
@@ -116,7 +116,9 @@ impl Connection {
         }
         self.misses(role, sink);
         let side = self.side(role);
-        side.search = Some(Box::default());
+        // A further gap: what was seen before it bears out nothing behind it.
+        let at = side.search.as_ref().map_or(0, |search| search.at);
+        side.search = Some(Box::new(Search { at, ..Search::default() }));
         self.lose_inside(role, sink);
     }
 
@@ -139,6 +141,10 @@ impl Connection {
     /// Passes over bytes that are within the body of the record at hand; whether they are.
     fn gap_in_body(&mut self, role: Role, missed: u64, sink: &mut Sink) -> bool {
         let side = self.side(role);
+        // The record known last lies before an earlier gap.
+        if side.search.is_some() {
+            return false;
+        }
         let Some(record) = side.records.current() else { return false };
         if matches!(record.content, Content::Ssl2(_)) || !side.records.skip(missed) {
             return false;

@@ -229,6 +229,19 @@ fn an_alert_after_a_gap_is_told() {
 }
 
 #[test]
+fn a_second_gap_does_not_end_the_record_before_the_first() {
+    let talk: Talk = recording!("tls12_mutual")[..5].to_vec();
+    let begun = [&[21, 3, 3, 0, 100][..], &[0xaa; 20]].concat();
+    let mut gaps = events(&talk);
+    gaps.extend([Event::Data(C, &begun), Event::Gap(C, 500), Event::Data(C, &[0x5a; 50]), Event::Gap(C, 80)]);
+    assert!(!observe(true, RECORDED, &gaps).has(&f::CLOSING_ALERT));
+    // What is left of the record in the first is passed over.
+    let at = gaps.len() - 3;
+    gaps[at] = Event::Gap(C, 80);
+    assert!(observe(true, RECORDED, &gaps).has(&f::CLOSING_ALERT));
+}
+
+#[test]
 fn what_comes_in_the_clear_after_a_gap_is_read() {
     let talk = recording!("tls12_mutual");
     // The first record of the server's flight is its hello.
