@@ -284,7 +284,7 @@ impl Shard {
                 {
                     self.table.packet(&packet, job.hash, &mut self.collected);
                 } else {
-                    self.take_unusual(job, sorted.decode(job, &frame));
+                    sorted.decode(job, &frame, |decoded| self.take_unusual(job, decoded));
                 }
             }
         }

@@ -41,7 +41,8 @@ pub struct Sorted {
     ends: [usize; SHARDS],
     /// Frames that are fragments, or are compressed, until [`Self::join`].
     fragments: Vec<u32>,
-    /// Packets put together or unpacked, by the frame that completed them.
+    /// Packets put together, by the frame that completed them. What is compressed is unpacked again where it is needed: it may
+    /// take a thousand times what the frame does.
     wholes: Vec<(u32, Whole)>,
 }
 
@@ -73,7 +74,7 @@ impl Sorted {
         Self { batch, jobs, ends, fragments, wholes: Vec::new() }
     }
 
-    /// Puts fragments together and unpacks what is compressed, to be called for one batch after the other.
+    /// Puts fragments together and looks into what is compressed, to be called for one batch after the other.
     pub fn join(&mut self, defragmenter: &mut Defragmenter, hasher: &KeyHasher, stats: &mut Stats) {
         if self.fragments.is_empty() {
             return;
@@ -82,40 +83,37 @@ impl Sorted {
         for at in std::mem::take(&mut self.fragments) {
             let Some(frame) = self.batch.frame(at as usize) else { continue };
             let mut whole = match decode::unusual(&frame) {
-                Decoded::Fragment(fragment) => defragmenter.add(&fragment, stats),
-                Decoded::Packet(packet) => {
-                    let inside = decode::unpacked(&packet);
-                    if inside.is_none() {
-                        sorter.packet(at, &packet);
-                    }
-                    inside
-                }
-                _ => continue,
+                Decoded::Fragment(fragment) => match defragmenter.add(&fragment, stats) {
+                    None => continue,
+                    whole => whole,
+                },
+                _ => None,
             };
-            while let Some(packet) = whole.take() {
-                match decode::whole(&packet) {
-                    Decoded::Packet(inner) => {
-                        // Each time there is one more around it, for which there is little room.
-                        whole = decode::unpacked(&inner);
-                        if whole.is_some() {
-                            continue;
-                        }
-                        sorter.packet(at, &inner);
+            loop {
+                let decoded = whole.as_ref().map_or_else(|| decode::unusual(&frame), decode::whole);
+                let next = innermost(decoded, |inner| match inner {
+                    Decoded::Packet(packet) => {
+                        sorter.packet(at, &packet);
+                        None
                     }
                     // In a tunnel, whose packets were fragments themselves: the fate of the frame is still open.
                     Decoded::Fragment(fragment) => {
                         stats.analysed = stats.analysed.saturating_sub(1);
-                        whole = defragmenter.add(&fragment, stats);
-                        continue;
+                        defragmenter.add(&fragment, stats)
                     }
                     Decoded::Skipped(reason) => {
                         stats.analysed = stats.analysed.saturating_sub(1);
                         stats.skip(reason);
+                        None
                     }
-                    Decoded::Neighbour(_) | Decoded::Lldp(_) | Decoded::Other => {}
+                    Decoded::Neighbour(_) | Decoded::Lldp(_) | Decoded::Other => None,
+                });
+                if next.is_none() {
+                    break;
                 }
-                self.wholes.push((at, packet));
+                whole = next;
             }
+            self.wholes.extend(whole.map(|whole| (at, whole)));
         }
         sorter.jobs.sort_by_key(|job| (job.shard, job.frame));
         for (shard, end) in (0_u8..).zip(&mut self.ends) {
@@ -124,12 +122,11 @@ impl Sorted {
         self.jobs = sorter.jobs;
     }
 
-    /// Decodes the unusual frame of a job again, or what it completed.
-    pub(super) fn decode<'a>(&'a self, job: &Job, frame: &Frame<'a>) -> Decoded<'a> {
-        match self.wholes.binary_search_by_key(&job.frame, |(at, _)| *at) {
-            Ok(found) => self.wholes.get(found).map_or(Decoded::Other, |(_, whole)| decode::whole(whole)),
-            Err(_) => decode::unusual(frame),
-        }
+    /// Decodes the unusual frame of a job again, or what it completed, and what is compressed in that.
+    pub(super) fn decode<T>(&self, job: &Job, frame: &Frame<'_>, take: impl FnOnce(Decoded<'_>) -> T) -> T {
+        let found = self.wholes.binary_search_by_key(&job.frame, |(at, _)| *at).ok();
+        let whole = found.and_then(|found| self.wholes.get(found));
+        innermost(whole.map_or_else(|| decode::unusual(frame), |(_, whole)| decode::whole(whole)), take)
     }
 
     /// How many jobs there are, for all shards.
@@ -148,6 +145,20 @@ impl Sorted {
         let start = shard.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         self.jobs.get(start..end).unwrap_or_default()
     }
+}
+
+/// Hands on what is inside all that is compressed, or what there is if nothing is.
+fn innermost<T>(decoded: Decoded<'_>, take: impl FnOnce(Decoded<'_>) -> T) -> T {
+    let unpacked = |decoded: &Decoded<'_>| match decoded {
+        Decoded::Packet(packet) => decode::unpacked(packet),
+        _ => None,
+    };
+    let Some(mut inside) = unpacked(&decoded) else { return take(decoded) };
+    // Each time there is one more around it, for which there is little room.
+    while let Some(next) = unpacked(&decode::whole(&inside)) {
+        inside = next;
+    }
+    take(decode::whole(&inside))
 }
 
 struct Sorter<'a> {
@@ -206,5 +217,57 @@ impl Sorter<'_> {
             }
         }
         (sorted, places)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::capture::{Input, Options};
+
+    /// A capture of raw IP in which IPComp has packed 60,000 bytes into few, often.
+    fn packed(frames: u32) -> Vec<u8> {
+        let datagram = [&[0x9c, 0x40, 0, 9, 0xea, 0x68, 0, 0][..], &vec![0; 60_000]].concat();
+        let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+        packer.write_all(&datagram).unwrap();
+        let body = [&[17, 0, 0, 2][..], &packer.finish().unwrap()].concat();
+        let length = (20 + body.len()) as u16;
+        let mut packet = vec![0x45, 0];
+        packet.extend(length.to_be_bytes());
+        packet.extend([0, 0, 0, 0, 64, 108, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2]);
+        packet.extend(body);
+        let mut capture = Vec::new();
+        for word in [0xa1b2_c3d4, 0x0004_0002, 0, 0, 0xffff, 101_u32] {
+            capture.extend(word.to_le_bytes());
+        }
+        for time in 0..frames {
+            for word in [time, 0, u32::from(length), u32::from(length)] {
+                capture.extend(word.to_le_bytes());
+            }
+            capture.extend(&packet);
+        }
+        capture
+    }
+
+    #[test]
+    fn what_was_unpacked_is_not_kept() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&packed(50)).unwrap();
+        let mut input = Input::open(&[file.path()], Options::default()).unwrap();
+        let (hasher, mut stats) = (KeyHasher::default(), Stats::default());
+        let mut sorted = Sorted::new(input.next_batch().unwrap().unwrap(), &hasher, &mut stats);
+        sorted.join(&mut Defragmenter::default(), &hasher, &mut stats);
+        assert_eq!((sorted.len(), sorted.wholes.len()), (50, 0));
+        for job in &sorted.jobs {
+            let frame = sorted.batch.frame(job.frame as usize).unwrap();
+            sorted.decode(job, &frame, |inside| match inside {
+                Decoded::Packet(packet) => {
+                    assert_eq!((packet.key().resp.port, packet.payload.len()), (9, 60_000));
+                }
+                other => panic!("{other:?}"),
+            });
+        }
     }
 }
