@@ -71,7 +71,7 @@ fn message(layer: Layer<'_>) -> Result<Message<'_>> {
     if part.is_some() && place & 0x07 != 0 {
         return Err(NOT_FOLLOWED);
     }
-    // One bit of the radio's number stands above the binding, and the form below it.
+    // Two bits of the radio's number stand above the binding, and the form below it.
     let content = Content(((binding >> 1) & BINDING) | if binding & 1 == 1 { NATIVE } else { 0 });
     Ok(Message { content, part, body: layer.skip(length) })
 }
