@@ -7,6 +7,8 @@ use crate::analyzers::Role;
 /// Opcode in the five upper bits of the first byte, key in the lower three.
 pub(super) const CLIENT: u8 = 7 << 3;
 pub(super) const SERVER: u8 = 8 << 3;
+/// Of a client with `tls-crypt-v2`, which brings its key along, wrapped.
+pub(super) const CLIENT_V3: u8 = 10 << 3;
 /// P_CONTROL_V1 of the first key: those of later ones are of another handshake.
 const CONTROL: u8 = 4 << 3;
 /// Opcodes that there are; in older versions the first two reset.
@@ -19,6 +21,12 @@ pub(super) type Session = [u8; 8];
 const REPLAY: usize = 8;
 /// What goes before a body that `tls-crypt` encrypts: that, and a code.
 const SEALED: usize = REPLAY + 32;
+/// With `tls-crypt-v2` the server may say of itself, in a type, a length and flags, that it wants the key once more.
+const FLAGS: usize = 6;
+/// A wrapped key: a code, the key and a length, and what its server wrote into it.
+const WRAPPED: std::ops::RangeInclusive<usize> = 32 + 256 + 2..=1024;
+/// How many messages a side may have sent when it resets: it asks again until it is answered, and counts each.
+const ATTEMPTS: u8 = 16;
 
 /// What is done to messages of this channel beside what TLS does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +35,7 @@ pub(super) enum Guard {
     None,
     /// `tls-auth`: a code of so many bytes, and replay protection, go before the body.
     Signed(usize),
-    /// `tls-crypt`: the body is encrypted.
+    /// `tls-crypt` and `tls-crypt-v2`: the body is encrypted.
     Sealed,
 }
 
@@ -42,7 +50,7 @@ pub(super) struct Reset {
 /// Who resets with this message, as far as can be told.
 pub(super) fn reset(bytes: &[u8]) -> Option<Reset> {
     let (by, body) = match *bytes.first()? {
-        CLIENT => (Role::Client, 5_usize),
+        CLIENT | CLIENT_V3 => (Role::Client, 5_usize),
         // It acknowledges the client's one message, and names its session.
         SERVER => (Role::Server, 17),
         _ => return None,
@@ -57,14 +65,29 @@ pub(super) fn reset(bytes: &[u8]) -> Option<Reset> {
         (Role::Server, [1, 0, 0, 0, 0, peer @ .., 0, 0, 0, 0]) => peer.len() == 8 && peer != [0; 8],
         _ => false,
     };
-    let is_first = |replay: &[u8]| matches!(replay, [0, 0, 0, 1, time @ ..] if time != [0; 4]);
+    let is_v3 = bytes.starts_with(&[CLIENT_V3]);
+    // A client with a wrapped key may say in the first byte that it understands what the server says of itself.
+    let is_first = |replay: &[u8]| match replay {
+        [start, 0, 0, 1..=ATTEMPTS, time @ ..] => (*start == 0 || is_v3 && *start == 0x0f) && time != [0; 4],
+        _ => false,
+    };
     // Of one of the usual hashes.
     let signed = [16, 20, 32, 48, 64].into_iter().find(|code| {
         let parts = rest.get(*code..).and_then(|behind| behind.split_at_checked(REPLAY));
         parts.is_some_and(|(replay, behind)| is_first(replay) && plain(behind))
     });
-    let sealed = rest.len() == body.saturating_add(SEALED) && rest.get(..REPLAY).is_some_and(is_first);
+    let fits = match rest.len().checked_sub(body.saturating_add(SEALED)) {
+        // The wrapped key ends with its length.
+        Some(more) if is_v3 => {
+            let said = rest.last_chunk::<2>().map(|length| usize::from(u16::from_be_bytes(*length)));
+            WRAPPED.contains(&more) && said == Some(more)
+        }
+        Some(more) => more == 0 || by == Role::Server && more == FLAGS,
+        None => false,
+    };
+    let sealed = fits && rest.get(..REPLAY).is_some_and(is_first);
     let guard = match signed {
+        _ if is_v3 => sealed.then_some(Guard::Sealed)?,
         _ if plain(rest) => Guard::None,
         Some(code) => Guard::Signed(code),
         None if sealed => Guard::Sealed,

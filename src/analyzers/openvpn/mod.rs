@@ -2,10 +2,11 @@
 //!
 //! Read: that a session was asked for and answered; then, in its control channel, the TLS handshake of the first key, which
 //! goes to that analyzer. It has no signature: recognised is the message that resets a session, the
-//! first of each side, where its length is one of those that it can have (in the clear, with `tls-auth`, with `tls-crypt`)
-//! and what is in the clear of it is what a first message has. Even then it only may be one.
+//! first of each side, where its length is one of those that it can have (in the clear, with `tls-auth`, with `tls-crypt`,
+//! with `tls-crypt-v2` and its wrapped key) and what is in the clear of it is what a first message has; of attempts
+//! with numbers against replay, one of the first 16. Even then it only may be one.
 //!
-//! Assumed: codes and numbers against replay are not verified. Not read: what `tls-crypt` encrypts, handshakes for later keys
+//! Assumed: codes and numbers against replay are not verified. Not read: what `tls-crypt` and `tls-crypt-v2` encrypt, handshakes for later keys
 //! and of later sessions between the same ports, acknowledgements, the data channel.
 //!
 //! Memory per flow: of each direction 16 messages of at most 4 KiB that came before another, and over TCP one more.

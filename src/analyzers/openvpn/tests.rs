@@ -1,4 +1,4 @@
-use super::control::{CLIENT, SERVER};
+use super::control::{CLIENT, CLIENT_V3, SERVER};
 use super::*;
 use crate::analyzers::talk::{
     ask, ask_udp, play, recording, run, run_datagrams, run_with, steady, steady_datagrams,
@@ -30,6 +30,32 @@ fn both_sides_begin() {
     assert_eq!(facts.count(&RESET), 2);
 }
 
+/// The reset of `tls-crypt-v2`.
+fn with_key(start: u8, number: u8) -> Vec<u8> {
+    let replay = [start, 0, 0, number, 9, 9, 9, 9];
+    [&[CLIENT_V3][..], &[7; 8], &replay, &[3; 37], &[4; 300], &302_u16.to_be_bytes()].concat()
+}
+
+#[test]
+fn a_client_with_a_wrapped_key_or_that_asks_again_is_known() {
+    for (start, number, expected) in [
+        (0, 1, Probe::Perhaps(C)),
+        (0, 16, Probe::Perhaps(C)),
+        (0x0f, 1, Probe::Perhaps(C)),
+        (0, 0, Probe::No),
+        (0, 17, Probe::No),
+        (1, 1, Probe::No),
+    ] {
+        let whole = with_key(start, number);
+        assert_eq!(ask_udp(&DEFINITION, &whole, 50_000, 1194), expected, "{start} {number}");
+        let auth = [&[CLIENT][..], &[7; 8], &[3; 20], &[start, 0, 0, number, 9, 9, 9, 9], &[0; 5]].concat();
+        let expected = if start == 0 { expected } else { Probe::No };
+        assert_eq!(ask_udp(&DEFINITION, &auth, 50_000, 1194), expected, "{start} {number}");
+    }
+    let facts = run_datagrams(&DEFINITION, &[(C, &with_key(0x0f, 1)), (C, &[0x20; 100])]);
+    assert_eq!(facts.count(&RESET), 1);
+}
+
 #[test]
 fn resets_may_be_one_and_nothing_else() {
     assert_eq!(ask_udp(&DEFINITION, &client(), 50_000, 1194), Probe::Perhaps(C));
@@ -39,7 +65,9 @@ fn resets_may_be_one_and_nothing_else() {
     assert_eq!(ask_udp(&DEFINITION, &auth, 50_000, 1194), Probe::Perhaps(C));
     let crypt = [&[CLIENT][..], &[7; 8], &[0, 0, 0, 1, 9, 9, 9, 9], &[3; 37]].concat();
     assert_eq!(ask_udp(&DEFINITION, &crypt, 50_000, 1194), Probe::Perhaps(C));
-    for whole in [client(), server(), auth, crypt] {
+    let flags = [&[SERVER][..], &[8; 8], &[0, 0, 0, 1, 9, 9, 9, 9], &[3; 32 + 17 + 6]].concat();
+    assert_eq!(ask_udp(&DEFINITION, &flags, 1194, 50_000), Probe::Perhaps(S));
+    for whole in [client(), server(), auth, crypt, with_key(0, 1), with_key(0x0f, 16)] {
         for length in 0..whole.len() {
             assert_eq!(ask_udp(&DEFINITION, &whole[..length], 50_000, 1194), Probe::No, "{length}");
         }
