@@ -87,6 +87,19 @@ pub(super) fn by_ether_type(
                 (ether_type, layer) = (u16::from_be_bytes([*a, *b]), rest);
                 continue;
             }
+            // IEC 62439-3 section 5.7, rings whose frames go both ways: path and length, number, the next EtherType.
+            REDUNDANCY_TAG => {
+                let ([.., a, b], rest) = layer.header::<6>("HSR tag")?;
+                (ether_type, layer) = (u16::from_be_bytes([*a, *b]), rest);
+                continue;
+            }
+            // Cisco's metadata (draft-smith-kandula-sxp): version 1, with one option, the group of the sender.
+            CISCO_METADATA => {
+                let (header, rest) = layer.header::<8>("Cisco metadata")?;
+                let [1, 1, .., a, b] = *header else { return Err(SkipReason::EtherType(CISCO_METADATA)) };
+                (ether_type, layer) = (u16::from_be_bytes([a, b]), rest);
+                continue;
+            }
             // IEEE 802.1AE section 9: a tag, 14 bytes with and 6 without the sender's identifier; then, if it is only protected
             // against change, what it protects, with a check value behind it.
             MACSEC => {
@@ -203,7 +216,9 @@ const OLDER_SERVICE_VLAN: u16 = 0x9200;
 /// LLC in a frame that is longer than a length can say.
 const JUMBO_LLC: u16 = 0x8870;
 const MACSEC: u16 = 0x88e5;
+const CISCO_METADATA: u16 = 0x8909;
 const VN_TAG: u16 = 0x8926;
+const REDUNDANCY_TAG: u16 = 0x892f;
 const E_TAG: u16 = 0x893f;
 pub(super) const MPLS: u16 = 0x8847;
 pub(super) const MPLS_UPSTREAM: u16 = 0x8848;

@@ -125,6 +125,25 @@ fn vlan_tags_are_followed_and_the_outermost_is_kept() {
 }
 
 #[test]
+fn tags_of_switches_and_rings_are_followed() {
+    let inner = ipv4(17, &udp(b"x"));
+    for (ether_type, tag) in [
+        (0x8909, &[1, 1, 0, 1, 0, 5, 0x08, 0x00][..]),
+        (0x892f, &[0x10, 0x2c, 0, 9, 0x08, 0x00]),
+        (0x8926, &[0, 1, 0, 0, 0x08, 0x00]),
+        (0x893f, &[0, 0, 0, 1, 0, 0, 0x08, 0x00]),
+        (0x8100, &[0, 5, 0x89, 0x09, 1, 1, 0, 1, 0, 5, 0x08, 0x00]),
+    ] {
+        let bytes = ethernet(ether_type, &[tag, &inner].concat());
+        assert_eq!(packet_of(&frame(LinkType::ETHERNET, &bytes)).payload, b"x", "{ether_type:x}");
+    }
+    // Another version may be laid out otherwise.
+    let bytes = ethernet(0x8909, &[&[2, 1, 0, 1, 0, 5, 0x08, 0x00][..], &inner].concat());
+    let skipped = decode(&frame(LinkType::ETHERNET, &bytes));
+    assert!(matches!(skipped, Decoded::Skipped(SkipReason::EtherType(0x8909))), "{skipped:?}");
+}
+
+#[test]
 fn every_link_type_gives_the_same_packet() {
     let ip = ipv4(17, &udp(b"ping"));
     let ip6 = ipv6(17, &udp(b"ping"));
