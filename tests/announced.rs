@@ -48,6 +48,8 @@ fn data_connections_of_ftp_have_its_name() {
     for port in [50_002, 50_003] {
         pcap.talk((SERVER, 20), (CLIENT, port), &[(true, b"total 0\r\n".to_vec())]);
     }
+    // The announcement was for one connection.
+    pcap.talk((CLIENT, 40_011), (SERVER, 50_001), &content);
     // Nobody announced these: another port, another host.
     pcap.talk((CLIENT, 40_020), (SERVER, 50_009), &content);
     pcap.talk((CLIENT, 40_021), (OTHER, 50_001), &content);
@@ -73,6 +75,7 @@ fn data_connections_of_ftp_have_its_name() {
             "50001 ftp-data",
             "50002 ftp-data",
             "50003 ftp-data",
+            "50001 -",
             "50009 -",
             "50001 -",
         ]

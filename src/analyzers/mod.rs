@@ -115,6 +115,14 @@ impl Role {
             Self::Server => Self::Client,
         }
     }
+
+    /// What facts call it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
 }
 
 /// Some of the two sides.

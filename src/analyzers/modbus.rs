@@ -254,6 +254,11 @@ impl Modbus {
 }
 
 impl Analyzer for Modbus {
+    fn held(&self) -> usize {
+        let waiting = self.waiting.capacity().saturating_mul(size_of::<Waiting>());
+        waiting.saturating_add(self.unmatched.capacity().saturating_mul(size_of::<(Seen, u8)>()))
+    }
+
     fn data(&mut self, role: Role, mut bytes: &[u8], sink: &mut Sink) {
         loop {
             let side = if role == Role::Client { &mut self.client } else { &mut self.server };
@@ -297,6 +302,18 @@ mod tests {
     /// Write single coil, refused with illegal data address.
     const WRITE: &[u8] = &[0, 2, 0, 0, 0, 6, 1, 5, 0, 9, 0xff, 0];
     const REFUSAL: &[u8] = &[0, 2, 0, 0, 0, 3, 1, 0x85, 2];
+
+    #[test]
+    fn what_waits_for_the_end_is_counted() {
+        let end = |port| crate::model::Endpoint { ip: [192, 0, 2, 1].into(), port };
+        let transport = Transport::Tcp;
+        let context =
+            Context { transport, client: end(50_000), server: end(502), from_start: true, secrets: None };
+        let mut modbus = start(&context);
+        let at = Seen { at: Timestamp::new(0, 0), frame: FrameRef::default() };
+        modbus.data(S, &ANSWER.repeat(100), &mut Sink::new(at));
+        assert!(modbus.held() >= MAX_WAITING * size_of::<(Seen, u8)>(), "{}", modbus.held());
+    }
 
     #[test]
     fn responses_are_matched_to_requests_however_they_are_cut() {

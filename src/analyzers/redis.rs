@@ -86,35 +86,38 @@ fn pong(bytes: &[u8]) -> Probe {
     if rest.starts_with(b"+PONG\r\n") { Probe::Certainly(Role::Server) } else { Probe::No }
 }
 
-/// Commands whose names no other protocol of lines has.
-const OWN: &[&[u8]] = &[
-    b"BGSAVE",
-    b"CONFIG",
-    b"DBSIZE",
-    b"EVAL",
-    b"EVALSHA",
-    b"FLUSHALL",
-    b"FLUSHDB",
-    b"HGETALL",
-    b"HSET",
-    b"LPUSH",
-    b"LRANGE",
-    b"PSUBSCRIBE",
-    b"REPLICAOF",
-    b"RPUSH",
-    b"SADD",
-    b"SLAVEOF",
-    b"SMEMBERS",
-    b"ZADD",
-    b"ZRANGE",
+/// Commands whose names no other protocol of lines has, with how many words follow at least.
+const OWN: &[(&[u8], usize)] = &[
+    (b"BGSAVE", 0),
+    (b"CONFIG", 1),
+    (b"DBSIZE", 0),
+    (b"EVALSHA", 2),
+    (b"FLUSHALL", 0),
+    (b"FLUSHDB", 0),
+    (b"HGETALL", 1),
+    (b"HSET", 3),
+    (b"LPUSH", 2),
+    (b"LRANGE", 3),
+    (b"PSUBSCRIBE", 1),
+    (b"REPLICAOF", 2),
+    (b"RPUSH", 2),
+    (b"SADD", 2),
+    (b"SLAVEOF", 2),
+    (b"SMEMBERS", 1),
+    (b"ZADD", 3),
+    (b"ZRANGE", 3),
 ];
+/// What may follow CONFIG, which much else has too.
+const CONFIG: &[&[u8]] = &[b"GET", b"SET", b"RESETSTAT", b"REWRITE"];
 /// Those that others may have too.
 const COMMON: &[&[u8]] = &[
     b"AUTH",
     b"CLIENT",
     b"COMMAND",
+    b"CONFIG",
     b"DEL",
     b"ECHO",
+    b"EVAL",
     b"EXISTS",
     b"EXPIRE",
     b"GET",
@@ -139,25 +142,37 @@ const COMMON: &[&[u8]] = &[
     b"TYPE",
 ];
 
-/// A command as a line of its own.
+/// A command as a line of its own; servers greet with such words too.
 fn inline(input: &ProbeInput<'_>) -> Probe {
-    if !input.at_start {
+    if !input.at_start || input.role_by_port(DEFINITION.ports) == Role::Server {
         return Probe::No;
     }
     let line = input.bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let is_whole = line.len() < input.bytes.len();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let word = line.split(|byte| *byte == b' ').next().unwrap_or_default().to_ascii_uppercase();
+    let upper = line.to_ascii_uppercase();
+    let mut words = upper.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    let name = words.next().unwrap_or_default();
     let hinted = DEFINITION.ports.contains(&input.dst_port);
-    let names = || OWN.iter().chain(if hinted { COMMON } else { &[] });
+    let names = || OWN.iter().map(|(name, _)| *name).chain(COMMON.iter().copied().filter(|_| hinted));
     if !line.iter().all(|byte| matches!(byte, b' '..=b'~')) || line.len() > MAX_LINE {
         Probe::No
     } else if is_whole {
-        if names().any(|name| **name == word) { Probe::Certainly(Role::Client) } else { Probe::No }
-    } else if names().any(|name| **name == word || (word.len() == line.len() && name.starts_with(&word))) {
+        let common = hinted && COMMON.contains(&name);
+        if common || is_own(name, words) { Probe::Certainly(Role::Client) } else { Probe::No }
+    } else if names().any(|known| known == name || (name.len() == line.len() && known.starts_with(name))) {
         Probe::More
     } else {
         Probe::No
+    }
+}
+
+/// Whether nobody else says this, with these words behind it.
+fn is_own<'a>(name: &[u8], mut rest: impl Iterator<Item = &'a [u8]>) -> bool {
+    match OWN.iter().find(|(own, _)| *own == name) {
+        Some((b"CONFIG", _)) => rest.next().is_some_and(|word| CONFIG.contains(&word)),
+        Some((_, least)) => rest.count() >= *least,
+        None => false,
     }
 }
 
@@ -359,13 +374,44 @@ mod tests {
         for end in 1..6 {
             assert_eq!(on_port(&b"PING\r\n"[..end]), Probe::More, "{end}");
         }
-        for other in [&b"PINGER\r\n"[..], b"EHLO x\r\n", b"GET / HTTP/1.1\xff\r\n", b"QUITE"] {
+        for other in [&b"PINGER\r\n"[..], b"EHLO x\r\n", b"QUITE"] {
             assert_eq!(on_port(other), Probe::No);
         }
-        assert_eq!(told(&DEFINITION, b"CONFIG GET *\r\n"), Probe::Certainly(C));
-        assert_eq!(told(&DEFINITION, b"AUTH x\r\n"), Probe::No, "others have it too");
+        for own in [&b"CONFIG GET *\r\n"[..], b"config resetstat\n", b"DBSIZE\r\n", b"LRANGE k 0 -1\r\n"] {
+            assert_eq!(ask(&DEFINITION, own, 50_000, 9999), Probe::Certainly(C));
+            assert_eq!(ask(&DEFINITION, own, 9999, 50_000), Probe::No, "no server says that");
+        }
         assert_eq!(ask(&DEFINITION, b"+OK\r\n+PONG\r\n", 50_001, 50_002), Probe::Certainly(S));
         assert_eq!(told(&DEFINITION, b"+OK ready\r\n"), Probe::No);
+    }
+
+    #[test]
+    fn lines_of_other_protocols_are_no_commands() {
+        for other in [
+            "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
+            "get key\r\n",
+            "set key 0 60 5\r\nhello\r\n",
+            "incr key 1\r\n",
+            "flush_all\r\n",
+            "EHLO mail.example\r\n",
+            "AUTH PLAIN AGEAYg==\r\n",
+            "QUIT\r\n",
+            "PING :irc.example\r\n",
+            "INFO\r\n",
+            "TYPE I\r\n",
+            "USER x\r\n",
+            "/docs/file.txt\r\n",
+            "config interface eth0 up\r\n",
+            "CONFIG v1 ready\r\n",
+            "configure terminal\r\n",
+            "config\r\n",
+            "show running-config\r\n",
+            "eval 1 + 1\r\n",
+            "HSET 25\r\n",
+            "SUBSCRIBE a.b 1\r\n",
+        ] {
+            assert_eq!(ask(&DEFINITION, other.as_bytes(), 50_000, 9999), Probe::No, "{other}");
+        }
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub(super) fn facts(analysis: &Analysis) -> Summary {
         .chain(hurried(analysis.stats.shed.streams))
         .chain(dropped(analysis.names_dropped, "names of addresses"))
         .chain(dropped(analysis.hosts_dropped, "traits of hosts"))
+        .chain(dropped(analysis.announced_dropped, "announced connections"))
         .chain(secrets(analysis))
         .chain(analysis.internal_errors.iter().map(|error| {
             format!(

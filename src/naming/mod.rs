@@ -2,7 +2,8 @@
 //!
 //! Names come only from the capture and from the user, never from a look-up of ours. What a device itself
 //! resolved holds for the whole capture: clients keep an address long past its time to live. Where it looked one address
-//! up under several names, the last look-up before a flow names its peer, and any of them may be meant.
+//! up under several names, the last look-up before a flow names its peer where the capture tells which that was, else the
+//! first answer does; any of them may be meant.
 
 pub mod encrypted;
 pub mod hosts;
@@ -363,6 +364,38 @@ mod tests {
         }
         let all = [25, 35, 45, 55, 65].map(|then| called(&mut resolver, then));
         assert_eq!(all, ["b", "a", "b", "a", "a"].map(|label| format!("{label}.example")));
+    }
+
+    #[test]
+    fn look_ups_in_between_are_not_guessed_at() {
+        let told = |name: &str, at| NameBinding {
+            seen: Some(seen(at)),
+            aliases: Vec::new(),
+            ..binding(name, "203.0.113.1", NameSource::Dns, Some("192.0.2.7"))
+        };
+        let called = |asked: &[(&str, i64)], at: &[i64]| {
+            let bindings = [told("a.example", 10), told("b.example", 20)];
+            let names = Names::new(&bindings);
+            let mut resolver = Resolver::new(&names, &BTreeSet::from(["192.0.2.7".parse().unwrap()]));
+            let mut flow = encrypted::tests::flow(&["dns"], "192.0.2.1:53", &[]);
+            flow.facts = crate::model::Facts::default();
+            for (query, at) in asked {
+                let name = crate::model::Value::text(query.as_bytes());
+                flow.facts.add(&crate::analyzers::dns::QUERY, name, seen(*at));
+            }
+            resolver.note(&flow);
+            let mut name =
+                |then: &i64| resolver.resolved("203.0.113.1".parse().unwrap(), seen(*then)).name.unwrap();
+            at.iter().map(&mut name).collect::<Vec<_>>()
+        };
+        let (a, b) = ("a.example", "b.example");
+        // One socket for all: of the three of a, only the first and the last are known.
+        let asked = [(a, 10), (b, 20), (a, 30), (b, 40), (a, 50)];
+        assert_eq!(called(&asked, &[15, 25, 35, 45, 55]), [a, a, a, a, a], "up to 50 what was told first");
+        // Twice is first and last.
+        assert_eq!(called(&asked[..4], &[15, 25, 35, 45]), [a, b, a, b]);
+        // That b was asked for oftener says nothing against it.
+        assert_eq!(called(&[(a, 10), (b, 20), (b, 30), (b, 50)], &[25, 35, 55]), [b, b, b]);
     }
 
     #[test]

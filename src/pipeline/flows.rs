@@ -22,8 +22,8 @@ pub struct Flows {
     tables: Vec<Table>,
     /// Flows that come from no capture.
     made: Vec<Flow>,
-    /// Flows that others have announced, by who opens them and to where: when, the earliest first, and as what.
-    coming: BTreeMap<(IpAddr, SocketAddr), Vec<(Seen, &'static str)>>,
+    /// As what others have announced them.
+    announced: BTreeMap<FlowAt, &'static str>,
     by_transport: BTreeMap<Transport, u64>,
     span: (Timestamp, Timestamp),
     /// Threads that look through them.
@@ -65,14 +65,10 @@ struct Counts {
 impl Flows {
     /// Of these closed tables, with what their flows have announced, to be looked through by `jobs` threads (one, if
     /// zero).
-    pub(super) fn new(tables: Vec<Table>, mut announced: Vec<Coming>, jobs: usize) -> Self {
-        announced.sort_unstable();
-        let mut coming: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for Coming { orig, resp, service, seen } in announced {
-            coming.entry((orig, resp)).or_default().push((seen, service));
-        }
-        coming.values_mut().for_each(|announced| announced.sort_unstable());
-        Self { tables, coming, jobs, ..Self::default() }.counted()
+    pub(super) fn new(tables: Vec<Table>, announced: &[Coming], jobs: usize) -> Self {
+        let mut flows = Self { tables, jobs, ..Self::default() }.counted();
+        flows.announced = flows.match_announced(announced);
+        flows
     }
 
     /// Of flows made up, as for measuring what judging many costs.
@@ -169,23 +165,43 @@ impl Flows {
         if let Some(state) = state {
             state.complete(dictionary, &mut flow);
         }
-        self.name_announced(&mut flow);
-        Some(flow)
-    }
-
-    /// A connection that nobody has recognised is what another one had announced.
-    fn name_announced(&self, flow: &mut Flow) {
-        let FlowKey { transport, orig, resp, .. } = flow.key;
-        if transport != Transport::Tcp || !flow.service.is_empty() || self.coming.is_empty() {
-            return;
-        }
-        let announced = self.coming.get(&(orig.ip, SocketAddr::new(resp.ip, resp.port)));
-        let latest = announced.and_then(|all| all.iter().rfind(|(seen, _)| *seen < flow.first));
-        if let Some((_, service)) = latest.filter(|(seen, _)| flow.first.at.since(seen.at) < ANNOUNCED_BEFORE)
+        // A connection that nobody has recognised is what another one had announced.
+        if flow.service.is_empty()
+            && let Some(service) = self.announced.get(&at)
         {
             flow.service.push(service);
             flow.recognised.push(Basis::Handshake);
         }
+        Some(flow)
+    }
+
+    /// What each announcement names: the first connection from there to there after it that was answered and carried
+    /// something.
+    fn match_announced(&self, announced: &[Coming]) -> BTreeMap<FlowAt, &'static str> {
+        let mut by_ends: BTreeMap<_, Vec<(Seen, FlowAt)>> =
+            announced.iter().map(|coming| ((coming.orig, coming.resp), Vec::new())).collect();
+        if by_ends.is_empty() {
+            return BTreeMap::new();
+        }
+        let parts = self.fold(Vec::new, |places, at, outline| {
+            let ends = ends(outline.key);
+            if outline.key.transport == Transport::Tcp && by_ends.contains_key(&ends) {
+                places.push((ends, outline.first, at));
+            }
+        });
+        for (ends, first, at) in parts.concat() {
+            let carried = |flow: &Flow| flow.answered() && flow.bytes.orig.max(flow.bytes.resp) > 0;
+            if self.flow(at).is_some_and(|flow| carried(&flow)) {
+                by_ends.entry(ends).or_default().push((first, at));
+            }
+        }
+        by_ends.values_mut().for_each(|flows| flows.sort_unstable());
+        let named = announced.iter().filter_map(|Coming { orig, resp, service, seen }| {
+            let flows = by_ends.get(&(*orig, *resp))?;
+            let (first, at) = flows.get(flows.partition_point(|(first, _)| first <= seen))?;
+            (first.at.since(seen.at) < ANNOUNCED_BEFORE).then_some((*at, *service))
+        });
+        named.collect()
     }
 
     /// Of the flows at such places the `most` that tell most of the host with `addresses`, and what was left out.
@@ -236,6 +252,11 @@ impl Flows {
     pub fn all(&self) -> Vec<Flow> {
         self.select(|_| true)
     }
+}
+
+/// Who opened it, and to where.
+fn ends(key: FlowKey) -> (IpAddr, SocketAddr) {
+    (key.orig.ip, SocketAddr::new(key.resp.ip, key.resp.port))
 }
 
 fn order(flow: &Flow) -> impl Ord + use<> {

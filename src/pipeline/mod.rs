@@ -51,6 +51,8 @@ pub struct Analysis {
     pub hosts: Vec<HostTrait>,
     /// Sightings of such traits that there was no room to keep.
     pub hosts_dropped: u64,
+    /// Announcements of connections that were not kept, because there were too many.
+    pub announced_dropped: u64,
     /// Counts.
     pub stats: Stats,
     /// The captures.
@@ -152,6 +154,7 @@ fn finish(outcome: Outcome) -> Analysis {
         analysis.stats.copies = analysis.stats.copies.saturating_add(flows.copies());
         closed.push(Table { flows, dictionary: part.dictionary });
         coming.extend(part.coming);
+        analysis.announced_dropped = analysis.announced_dropped.saturating_add(part.coming_dropped);
         analysis.names_dropped = analysis.names_dropped.saturating_add(part.names.dropped);
         analysis.stats.shed.names(part.names.dropped, part.names.losers);
         analysis.names.extend(part.names.items);
@@ -159,7 +162,7 @@ fn finish(outcome: Outcome) -> Analysis {
         analysis.hosts_dropped = analysis.hosts_dropped.saturating_add(part.hosts.dropped);
         analysis.internal_errors.extend(part.failures);
     }
-    analysis.flows = Flows::new(closed, coming, rayon::current_num_threads());
+    analysis.flows = Flows::new(closed, &coming, rayon::current_num_threads());
     analysis.names.sort_by(|a, b| {
         (a.seen, &a.name, a.address, a.asked_by).cmp(&(b.seen, &b.name, b.address, b.asked_by))
     });

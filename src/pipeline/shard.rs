@@ -47,6 +47,8 @@ pub(crate) struct Collector {
     pub(crate) failures: Vec<InternalError>,
     /// Flows that others have announced, at most [`MAX_COMING`].
     pub(super) coming: Vec<Coming>,
+    /// How many more were announced.
+    pub(super) coming_dropped: u64,
     /// About what the states of all flows take, and how many there are.
     states: usize,
     living: usize,
@@ -71,6 +73,7 @@ struct Sorter<'a> {
     dictionary: &'a mut Dictionary,
     failures: &'a mut Vec<InternalError>,
     coming: &'a mut Vec<Coming>,
+    coming_dropped: &'a mut u64,
     facts: &'a mut Packed,
 }
 
@@ -82,7 +85,7 @@ impl Listener for Sorter<'_> {
                 Observation::Name(binding) => self.names.add(*binding),
                 Observation::Host(host) => self.hosts.add(*host),
                 Observation::Coming(coming) if self.coming.len() < MAX_COMING => self.coming.push(*coming),
-                Observation::Coming(_) => {}
+                Observation::Coming(_) => *self.coming_dropped = self.coming_dropped.saturating_add(1),
             }
         }
     }
@@ -222,9 +225,10 @@ impl Collector {
         state: &mut FlowState,
         tell: impl FnOnce(&mut Session, &mut Tools, &mut Sorter<'_>) -> T,
     ) -> T {
-        let Self { names, hosts, dictionary, failures, coming, states, living, tools } = self;
+        let Self { names, hosts, dictionary, failures, coming, coming_dropped, states, living, tools } = self;
         let FlowState { session, facts, .. } = state;
-        let result = tell(session, tools, &mut Sorter { names, hosts, dictionary, failures, coming, facts });
+        let mut sorter = Sorter { names, hosts, dictionary, failures, coming, coming_dropped, facts };
+        let result = tell(session, tools, &mut sorter);
         let bytes = u32::try_from(state.bytes()).unwrap_or(u32::MAX);
         *living = living.saturating_add(usize::from(state.counted == 0));
         *states = states.saturating_sub(state.counted as usize).saturating_add(bytes as usize);
@@ -265,6 +269,7 @@ impl Shard {
             dictionary: Dictionary::default(),
             failures: Vec::new(),
             coming: Vec::new(),
+            coming_dropped: 0,
             states: 0,
             living: 0,
             tools: Tools::new(secrets),

@@ -238,8 +238,7 @@ impl Amqp {
     fn tell_closed(&mut self, sink: &mut Sink) {
         if let Some((role, seen)) = self.closed_first.filter(|_| !self.told_closed) {
             self.told_closed = true;
-            let by = if role == Role::Client { "client" } else { "server" };
-            sink.fact_at(seen, &CLOSED_BY, Value::Word(by));
+            sink.fact_at(seen, &CLOSED_BY, Value::Word(role.word()));
         }
     }
 

@@ -304,6 +304,9 @@ fn is_plausible(header: Header, hinted: bool) -> bool {
     idle && questions == 1 && (if is_query { ordinary } else { hinted })
 }
 
+/// What is so if nothing of one side is missing.
+type Doubt = (Seen, Role, &'static Field, Value);
+
 struct Dns {
     client: IpAddr,
     server: IpAddr,
@@ -314,7 +317,9 @@ struct Dns {
     blind: bool,
     /// Over TCP what is wrong with an exchange depends on whether bytes are missing, which is known at the end; at most
     /// [`MAX_DOUBTFUL`].
-    doubtful: Option<Vec<(Seen, Role, &'static Field, Value)>>,
+    doubtful: Option<Vec<Doubt>>,
+    /// Bytes of texts among them.
+    doubtful_texts: usize,
 }
 
 impl Dns {
@@ -326,6 +331,7 @@ impl Dns {
             streams: [StreamBuffer::new(MAX_BUFFERED), StreamBuffer::new(MAX_BUFFERED)],
             blind: false,
             doubtful: (context.transport == Transport::Tcp).then(Vec::new),
+            doubtful_texts: 0,
         }
     }
 
@@ -437,7 +443,12 @@ impl Dns {
     fn doubt_at(&mut self, seen: Seen, role: Role, field: &'static Field, value: Value, sink: &mut Sink) {
         match &mut self.doubtful {
             None => sink.fact_at(seen, field, value),
-            Some(list) if list.len() < MAX_DOUBTFUL => list.push((seen, role, field, value)),
+            Some(list) if list.len() < MAX_DOUBTFUL => {
+                if let Value::Text(text) = &value {
+                    self.doubtful_texts = self.doubtful_texts.saturating_add(text.len());
+                }
+                list.push((seen, role, field, value));
+            }
             Some(_) => {}
         }
     }
@@ -513,7 +524,10 @@ fn report(problem: Option<Problem>, missed: u32, sink: &mut Sink) {
 impl Analyzer for Dns {
     fn held(&self) -> usize {
         let [client, server] = &self.streams;
-        [self.exchanges.held(), client.held(), server.held()].into_iter().fold(0, usize::saturating_add)
+        let doubtful = self.doubtful.as_ref().map_or(0, Vec::capacity).saturating_mul(size_of::<Doubt>());
+        [self.exchanges.held(), client.held(), server.held(), doubtful, self.doubtful_texts]
+            .into_iter()
+            .fold(0, usize::saturating_add)
     }
 
     fn data(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
@@ -543,6 +557,7 @@ impl Analyzer for Dns {
     }
 
     fn end(&mut self, sink: &mut Sink) {
+        self.doubtful_texts = 0;
         for (seen, role, field, value) in self.doubtful.take().unwrap_or_default() {
             if !self.blind && sink.has_all_of(role) {
                 sink.fact_at(seen, field, value);

@@ -507,3 +507,21 @@ fn over_tcp_what_has_no_counterpart_may_have_it_among_missing_bytes() {
         assert!(!has(&[steps, vec![Step::Lacks(missing)]].concat(), field), "{field}");
     }
 }
+
+#[test]
+fn what_waits_for_the_end_of_a_stream_is_counted() {
+    let name = |number: u16| format!("{number:03}{}.example", "x".repeat(50));
+    let grown = |from: Role, stream: Vec<u8>| {
+        let mut dns = analyzer(Transport::Tcp);
+        let before = dns.held();
+        dns.data(from, &stream, &mut Sink::new(seen(1)));
+        dns.held().saturating_sub(before)
+    };
+    // Answers to nothing, and queries with one number, each of which displaces the one before.
+    let answers =
+        (0..300).flat_map(|at| Build::response(1, 0x8180).question(&name(at), A).framed()).collect();
+    let queries = (0..300).flat_map(|at| Build::query(1, &name(at), A).framed()).collect();
+    let doubts = 200 * size_of::<Doubt>();
+    assert!(grown(Role::Server, answers) >= doubts);
+    assert!(grown(Role::Client, queries) >= doubts + 200 * name(0).len());
+}

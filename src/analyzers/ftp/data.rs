@@ -34,6 +34,20 @@ impl Analyzer for Data {
     }
 }
 
+/// Whether `ip` means nothing outside of its own network, so that a router puts another one in its place.
+pub(super) fn is_inside(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            let is_shared = a == 100 && (b & 0xc0) == 64;
+            v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || is_shared
+        }
+        IpAddr::V6(v6) => {
+            v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback() || v6.is_unspecified()
+        }
+    }
+}
+
 /// Address and port as six numbers with commas, wherever in the text they begin (RFC 1123 section 4.1.2.6).
 pub(super) fn six_numbers(text: &[u8]) -> Option<(Option<IpAddr>, u16)> {
     let start = text.iter().position(u8::is_ascii_digit)?;
@@ -74,6 +88,17 @@ pub(super) mod tests {
             _ => None,
         });
         shown.collect()
+    }
+
+    #[test]
+    fn addresses_that_are_translated_are_told_from_others() {
+        for inside in ["10.0.0.1", "192.168.1.1", "100.64.0.1", "127.0.0.1", "0.0.0.0", "fd00::1", "fe80::1"]
+        {
+            assert!(is_inside(inside.parse().unwrap()), "{inside}");
+        }
+        for outside in ["100.128.0.1", "198.51.100.66", "203.0.113.9", "2001:db8::1"] {
+            assert!(!is_inside(outside.parse().unwrap()), "{outside}");
+        }
     }
 
     #[test]

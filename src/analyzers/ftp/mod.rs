@@ -134,19 +134,20 @@ struct Ftp {
 const MAX_DATA: u16 = 4096;
 
 impl Ftp {
-    /// The end `listener` waits for a data connection there; an address that a router translated is not the one of its
-    /// packets, so that its own counts too.
+    /// The end `listener` waits for a data connection there, which only counts for itself: else a server could name any
+    /// connection of the client's. An address that a router has still to translate is its own, too.
     fn listens(&mut self, listener: Role, at: Option<(Option<IpAddr>, u16)>, sink: &mut Sink) -> Step {
         let Some((ip, port)) = at else { return Step::Line };
         let (own, orig) = match listener {
             Role::Client => (self.client, self.server),
             Role::Server => (self.server, self.client),
         };
-        for ip in std::iter::once(own).chain(ip.filter(|ip| *ip != own)) {
-            let resp = SocketAddr::new(ip, port);
-            let coming = Coming { orig, resp, service: data::DEFINITION.id, seen: sink.seen };
-            sink.observe(Observation::Coming(Box::new(coming)));
+        if ip.is_some_and(|ip| ip != own && (!data::is_inside(ip) || data::is_inside(own))) {
+            return Step::Line;
         }
+        let resp = SocketAddr::new(own, port);
+        let coming = Coming { orig, resp, service: data::DEFINITION.id, seen: sink.seen };
+        sink.observe(Observation::Coming(Box::new(coming)));
         self.data = self.data.saturating_add(1);
         if self.data < MAX_DATA { Step::Line } else { Step::Finish }
     }
@@ -277,19 +278,15 @@ mod tests {
             (C, b"PORT 192,0,2,1,4,3\r\n"),
             (C, b"EPRT |2|2001:db8::1|1028|\r\n"),
             (C, b"PORT 192,0,2,1,4,999\r\n"),
+            // Somebody else's.
+            (S, b"227 x (198,51,100,66,17,92)\r\n"),
+            (C, b"PORT 198,51,100,66,17,92\r\n"),
         ];
         let coming = data::tests::announced(talk);
         // The stand-in has the same address at both ends.
         assert_eq!(
             coming,
-            [
-                "192.0.2.1 > 192.0.2.1:1025",
-                "192.0.2.1 > 10.0.0.9:1025",
-                "192.0.2.1 > 192.0.2.1:1026",
-                "192.0.2.1 > 192.0.2.1:1027",
-                "192.0.2.1 > 192.0.2.1:1028",
-                "192.0.2.1 > [2001:db8::1]:1028",
-            ]
+            ["192.0.2.1 > 192.0.2.1:1025", "192.0.2.1 > 192.0.2.1:1026", "192.0.2.1 > 192.0.2.1:1027",]
         );
     }
 

@@ -187,9 +187,6 @@ impl Analyzer for Http {
         // tunnel is for.
         while self.held.as_ref().is_some_and(|held| !held.unread().is_empty()) {
             let never = self.paired && sink.has_all_of(Role::Server);
-            if never {
-                self.tell_unanswered(sink);
-            }
             self.answer_is_missing(&[], if never { Answer::Never } else { Answer::Missing }, sink);
             if self.switched {
                 return;
@@ -339,8 +336,10 @@ impl Http {
         let held =
             self.held.as_ref().map(StreamBuffer::unread).filter(|held| !held.is_empty()).unwrap_or(next);
         if probe::begins(Role::Client, held) == Probe::Certainly(Role::Client) {
-            self.paired = false;
-            self.exchanges.clear();
+            if let Answer::Missing = answer {
+                self.paired = false;
+                self.exchanges.clear();
+            }
             self.release(sink);
         } else {
             self.use_ungranted(answer, sink);
@@ -350,7 +349,10 @@ impl Http {
     /// The client uses what it asked for, without a captured answer.
     fn use_ungranted(&mut self, answer: Answer, sink: &mut Sink) {
         match answer {
-            Answer::Never => sink.fact(&ANOMALY, Value::Word("unanswered-switch")),
+            Answer::Never => {
+                self.tell_unanswered(sink);
+                sink.fact(&ANOMALY, Value::Word("unanswered-switch"));
+            }
             // Where in the server's bytes the new protocol begins is not known.
             Answer::Missing => sink.forward_gap(Role::Server),
         }

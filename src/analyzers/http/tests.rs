@@ -243,6 +243,21 @@ fn held_requests_without_an_answer_are_requests() {
 }
 
 #[test]
+fn all_requests_that_nobody_answers_are_counted_behind_an_upgrade_too() {
+    let get = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
+    for (sent, unanswered) in [
+        (get.repeat(3), "3"),
+        (format!("{HANDSHAKE}{}", get.repeat(3)), "4"),
+        (format!("{get}{HANDSHAKE}{get}{HANDSHAKE}{get}"), "5"),
+        (format!("{get}{HANDSHAKE}\u{1}\u{2}"), "2"),
+    ] {
+        let session = run(&[client(&sent)]);
+        assert_eq!(pairs(&session, "http.requests"), one(unanswered));
+        assert_eq!(pairs(&session, "http.unanswered"), one(unanswered));
+    }
+}
+
+#[test]
 fn an_upgrade_to_http2_is_observed_and_followed() {
     let session = run(&[
         client(

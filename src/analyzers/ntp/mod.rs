@@ -479,10 +479,7 @@ fn nts_word(kind: u16) -> Option<&'static str> {
 }
 
 fn who(role: Role) -> Value {
-    Value::Word(match role {
-        Role::Client => "client",
-        Role::Server => "server",
-    })
+    Value::Word(role.word())
 }
 
 fn mode_word(mode: u8) -> &'static str {

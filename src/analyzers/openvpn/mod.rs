@@ -159,7 +159,7 @@ impl OpenVpn {
 
     fn message(&mut self, role: Role, bytes: &[u8], sink: &mut Sink) {
         if let Some(reset) = control::reset(bytes).filter(|reset| reset.by == role) {
-            sink.fact(&RESET, Value::Word(if role == Role::Client { "client" } else { "server" }));
+            sink.fact(&RESET, Value::Word(role.word()));
             // It is sent again until it is answered.
             let is_other = self.side(role).session.is_some_and(|session| session != reset.session);
             self.is_over |= is_other && self.has_tls;

@@ -22,7 +22,7 @@ impl Connection {
         } else if side.protection == Protection::Clear {
             sink.fact(&f::ANOMALY, Value::Word("alert-length"));
         } else {
-            sink.fact(&f::CLOSING_ALERT, Value::Word(role_word(role)));
+            sink.fact(&f::CLOSING_ALERT, Value::Word(role.word()));
             self.renegotiation.alert();
             // Where only one side was captured, the handshake may well have been completed.
             let both = self.client.records.begun() && self.server.records.begun();
@@ -64,7 +64,7 @@ impl Connection {
         let payload = u16::from_be_bytes([hi, lo]);
         let clear = side.protection == Protection::Clear && side.have == 3 && !side.cut;
         if clear && payload.saturating_add(3 + 16) > record.length {
-            sink.fact(&f::HEARTBEAT_OVERREAD, Value::Word(role_word(role)));
+            sink.fact(&f::HEARTBEAT_OVERREAD, Value::Word(role.word()));
         }
     }
 
@@ -88,17 +88,10 @@ impl Connection {
             let (field, value) = if role == Role::Server && refused {
                 (&f::PROBABLE_REJECTION, Value::Yes)
             } else {
-                (&f::PROBABLE_CLOSE_NOTIFY, Value::Word(role_word(role)))
+                (&f::PROBABLE_CLOSE_NOTIFY, Value::Word(role.word()))
             };
             sink.fact_at(seen, field, value);
         }
-    }
-}
-
-pub(super) fn role_word(role: Role) -> &'static str {
-    match role {
-        Role::Client => "client",
-        Role::Server => "server",
     }
 }
 

@@ -5,7 +5,6 @@
 //! is the same as over TCP. Nothing that is inferred from the number or the size of records is inferred here.
 
 use super::MAX_MESSAGE;
-use super::alert;
 use super::connection::Connection;
 use super::fields as f;
 use super::fingerprint::Over;
@@ -121,7 +120,7 @@ impl Handshake {
     /// An alert before TLS 1.3 that cannot be read.
     pub(crate) fn encrypted_alert(&mut self, role: Role, sink: &mut Sink) {
         self.hear(role);
-        sink.fact(&f::CLOSING_ALERT, Value::Word(alert::role_word(role)));
+        sink.fact(&f::CLOSING_ALERT, Value::Word(role.word()));
         if self.heard == [true; 2] && !self.connection.application_data {
             self.failed(
                 if role == Role::Client { "client-encrypted-alert" } else { "server-encrypted-alert" },

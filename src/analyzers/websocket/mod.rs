@@ -157,7 +157,7 @@ impl Analyzer for WebSocket {
             if let Some(ping) = side.waits_since.take()
                 && sink.has_all_of(role.peer())
             {
-                sink.fact_at(ping, &PING_UNANSWERED, Value::Word(word(role)));
+                sink.fact_at(ping, &PING_UNANSWERED, Value::Word(role.word()));
             }
         }
     }
@@ -217,7 +217,7 @@ impl WebSocket {
         if peer.closed || (!peer.lost && sink.has_all_of(role.peer())) {
             self.told_closed = true;
             sink.fact_at(seen, &CLOSED, Value::Time(seen.at));
-            sink.fact_at(seen, &CLOSED_BY, Value::Word(word(role)));
+            sink.fact_at(seen, &CLOSED_BY, Value::Word(role.word()));
         }
     }
 
@@ -270,7 +270,7 @@ impl WebSocket {
         side.frame = None;
         side.pings.interrupt();
         self.side(role.peer()).waits_since = None;
-        sink.fact(&INCOMPLETE, Value::Word(word(role)));
+        sink.fact(&INCOMPLETE, Value::Word(role.word()));
         sink.forward_gap(role);
         if self.client.lost && self.server.lost {
             self.end(sink);
@@ -283,13 +283,6 @@ impl WebSocket {
             Role::Client => &mut self.client,
             Role::Server => &mut self.server,
         }
-    }
-}
-
-fn word(role: Role) -> &'static str {
-    match role {
-        Role::Client => "client",
-        Role::Server => "server",
     }
 }
 
@@ -307,7 +300,7 @@ impl Side {
                     sink.fact(&ANOMALY, Value::Word("interrupted-message"));
                 }
                 if header.rsv1 {
-                    sink.fact(&COMPRESSED, Value::Word(word(role)));
+                    sink.fact(&COMPRESSED, Value::Word(role.word()));
                 }
                 Message { compressed: header.rsv1 }
             }
