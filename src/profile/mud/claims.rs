@@ -8,7 +8,7 @@ use super::classes::{Classes, NTP, Taken};
 use super::groups::{Group, Row, families, united};
 use super::json::Json;
 use super::lints::{self, Lints, shown};
-use super::order::Shadowing;
+use super::order::{Left, Order};
 use super::says::{Becomes, DYNAMIC, FIRST_USUAL, Who, becomes, is_group, own_id};
 use super::{Class, Kept, Rest, Side, titles};
 use crate::model::Transport;
@@ -46,15 +46,16 @@ pub(super) fn make(entries: &[Entry], lints: &mut Lints) -> Made {
     let mut rows: Vec<Row> = Vec::new();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     let mut baseline: BTreeMap<Baseline, Vec<usize>> = BTreeMap::new();
-    let shadowing = Shadowing::new(entries);
+    let mut order = Order::new(entries);
     for (at, entry) in entries.iter().enumerate() {
         lints.entry = Some(at);
-        match becomes(entry, &mut classes, lints) {
+        let left = order.left(entry, at);
+        let reached = if let Left::Ports(narrowed) = &left { narrowed } else { entry };
+        match becomes(reached, &mut classes, lints) {
             Becomes::Baseline(item) => baseline.entry(item).or_default().push(at),
             Becomes::Statement(title, reason) => rows.push(Row::Statement(at, title, reason)),
             Becomes::Claim(says) => {
-                if let Some(other) = shadowing.of(entry, at, lints) {
-                    let reason = format!("{other} decides before it");
+                if let Some(reason) = left.told(entry, lints) {
                     rows.push(Row::Statement(at, format!("the entry {}", shown(&entry.name, 80)), reason));
                     continue;
                 }
