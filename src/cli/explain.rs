@@ -9,9 +9,9 @@ use super::{Exit, explain_tls};
 use crate::checks::{self, Code};
 use crate::error::{Error, Result};
 use crate::model::finding::Status;
+use crate::model::text::counted;
 use crate::profile::{lint, mud};
 use crate::report::read::{self, Row};
-use crate::report::summary::counted;
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {

@@ -8,10 +8,10 @@ use crate::checks;
 use crate::error::{Error, Result};
 use crate::model::stats::CaptureInfo;
 use crate::model::text::printable;
+use crate::model::text::{counted, grouped};
 use crate::model::{Date, Finding};
 use crate::pipeline::waive::Use;
 use crate::profile::waivers::{self, Codes, Waiver};
-use crate::report::summary::{counted, grouped};
 use crate::report::{View, draft};
 
 /// The codes that a waiver may name.
