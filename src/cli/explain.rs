@@ -1,4 +1,5 @@
-//! `wireclaim explain`: what a code of a finding or a lint means, or what one row of a table says; of TLS names see `explain_tls`.
+//! `wireclaim explain`: what a code of a finding or a lint means, or what one row of a table says;
+//! of TLS names see `explain_tls`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -126,20 +126,7 @@ impl Made {
         }
         let first = group.entries.first().and_then(|at| entries.get(*at));
         let line = first.map_or(0, |entry| entry.place.line);
-        let mut peers = Vec::new();
-        for who in &group.whos {
-            peers.extend(match who {
-                Who::Anyone => None,
-                Who::Name(name) => Some(Peer::Name(name.clone())),
-                Who::Network(network) => Some(Peer::Network(*network)),
-                Who::Local => Some(Peer::Local),
-                Who::Class(name) => {
-                    let (claim, parameter) = (self.claims.len(), name.clone());
-                    self.slots.push(Slot { claim, part: SlotPart::Peers, parameter });
-                    Some(Peer::List(nothing(name.clone())))
-                }
-            });
-        }
+        let peers = group.whos.iter().filter_map(|who| self.peer(who)).collect();
         let says = group.says;
         let tls = (!says.tls.is_empty()).then(|| TlsRule { offers: says.tls, ..TlsRule::default() });
         let rule = FlowRule {
@@ -185,6 +172,21 @@ impl Made {
             source,
             line,
         });
+    }
+
+    /// A peer of the next claim, with a slot where the site says who it is; nothing for anyone.
+    fn peer(&mut self, who: &Who) -> Option<Peer> {
+        Some(match who {
+            Who::Anyone => return None,
+            Who::Name(name) => Peer::Name(name.clone()),
+            Who::Network(network) => Peer::Network(*network),
+            Who::Local => Peer::Local,
+            Who::Class(name) => {
+                let (claim, parameter) = (self.claims.len(), name.clone());
+                self.slots.push(Slot { claim, part: SlotPart::Peers, parameter });
+                Peer::List(nothing(name.clone()))
+            }
+        })
     }
 
     fn statement(&mut self, id: String, at: usize, title: String, reason: String, entries: &[Entry]) {

@@ -126,7 +126,7 @@ impl<'e> Order<'e> {
     fn of_denied(&self, entry: &'e Entry) -> Left<'e> {
         // What comes after an entry that denies all of it makes no difference.
         let mut denied = None;
-        let mut taken: Option<(End, Vec<(u16, u16)>, &'e Entry)> = None;
+        let (mut taken, mut ranges) = (None, Vec::new());
         for (at, other) in self.before(entry, false, true) {
             if apart(&other.parts, &entry.parts) {
                 continue;
@@ -138,18 +138,16 @@ impl<'e> Order<'e> {
             if covers(&other.parts, &entry.parts) {
                 return Left::Nothing(other);
             }
-            match (End::that_differs(&other.parts, &entry.parts), &mut taken) {
-                (Some(end), None) => taken = Some((end, end.ranges(&other.parts), other)),
-                (Some(end), Some((known, ranges, _))) if end == *known => {
-                    ranges.extend(end.ranges(&other.parts));
-                }
-                _ => return Left::Part(other),
+            let Some(end) = End::that_differs(&other.parts, &entry.parts) else { return Left::Part(other) };
+            if taken.get_or_insert((end, other)).0 != end {
+                return Left::Part(other);
             }
+            ranges.extend(end.ranges(&other.parts));
         }
         if self.looks.get() == 0 {
             return Left::Unknown;
         }
-        let Some((end, ranges, first)) = taken else { return Left::Whole };
+        let Some((end, first)) = taken else { return Left::Whole };
         match without(end.ports(&entry.parts), ranges) {
             Some(ports) => {
                 let mut entry = entry.clone();
@@ -266,7 +264,7 @@ fn without(ports: Option<&Ports>, taken: Vec<(u16, u16)>) -> Option<Ports> {
 /// Whether no packet of IP matches both, as far as that is certain. What a name, an address and a class stand for is
 /// known to the site alone: these may all be one peer.
 fn apart(one: &Parts, other: &Parts) -> bool {
-    fn differ<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+    fn differ<T: PartialEq + Copy>(one: Option<T>, other: Option<T>) -> bool {
         one.is_some() && other.is_some() && one != other
     }
     let no_ip = |parts: &Parts| !parts.ip && parts.ethertype.is_some_and(|t| !matches!(t, 0x0800 | 0x86dd));

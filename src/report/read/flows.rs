@@ -79,7 +79,7 @@ pub fn conversations(old: &[FlowLine], new: &[FlowLine]) -> (Vec<Row>, Vec<Row>)
 /// MAC addresses that stand for many: for addresses of more networks than a device has. Of one network it may have had
 /// several addresses, one lease after the other.
 fn routers(lines: &[FlowLine]) -> BTreeSet<&str> {
-    let mut behind: BTreeMap<&str, (BTreeSet<[u8; 3]>, BTreeSet<[u16; 4]>)> = BTreeMap::new();
+    let mut behind: BTreeMap<&str, Networks> = BTreeMap::new();
     for (mac, ip) in lines.iter().flat_map(FlowLine::ends).filter(|(mac, _)| !mac.is_empty()) {
         let (v4, v6) = behind.entry(mac).or_default();
         match ip.parse::<IpAddr>() {
@@ -94,9 +94,12 @@ fn routers(lines: &[FlowLine]) -> BTreeSet<&str> {
             _ => {}
         }
     }
-    let many = |(v4, v6): &(BTreeSet<_>, BTreeSet<_>)| v4.len() > 1 || v6.len() > MOST_NETWORKS;
+    let many = |(v4, v6): &Networks| v4.len() > 1 || v6.len() > MOST_NETWORKS;
     behind.into_iter().filter(|(_, known)| many(known)).map(|(mac, _)| mac).collect()
 }
+
+/// Networks of IPv4 (/24) and IPv6 (/64).
+type Networks = (BTreeSet<[u8; 3]>, BTreeSet<[u16; 4]>);
 
 /// So many IPv6 networks may one device have: a unique local and a global one.
 const MOST_NETWORKS: usize = 2;
