@@ -209,7 +209,7 @@ fn broken_texts() -> Vec<Vec<u8>> {
     ];
     let mut all: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
     all.push(format!("x: {}{}\n", "[".repeat(60), "]".repeat(60)).into_bytes());
-    all.push(format!("x: [{}]\n", "a,".repeat(210_000)).into_bytes());
+    all.push(format!("x: [{}]\n", "a,".repeat(510_000)).into_bytes());
     all.push(b"x: \xff\n".to_vec());
     all.push("x: y\n".encode_utf16().flat_map(u16::to_le_bytes).collect());
     let bomb = (1..9).map(|n| format!("a{n}: &a{n} [{}]\n", format!("*a{},", n - 1).repeat(10)));

@@ -1,5 +1,5 @@
-//! A shipped capture says the same inside a tunnel, in fragments, compressed, and captured twice; connections with the same addresses
-//! and ports in two networks are two.
+//! A shipped capture says the same inside a tunnel, in fragments, compressed, and captured twice;
+//! connections with the same addresses and ports in two networks are two.
 
 #![allow(
     dead_code,

@@ -1,7 +1,8 @@
 //! RADIUS (RFC 2865, RFC 2866, RFC 5176): who may use a network.
 //!
-//! Read: message types. Recognised on its ports only, and even there it only may be: by a type that exists, a length that
-//! fits in the datagram (what is behind it is padding), and attributes that fill it. Not read: attributes; never kept: user names and what goes with them.
+//! Read: message types. Recognised on its ports only, and even there it only may be: by a type that
+//! exists, a length that fits in the datagram (what is behind it is padding), and attributes that
+//! fill it. Not read: attributes; never kept: user names and what goes with them.
 
 use super::{Analyzer, Class, Context, Definition, Probe, ProbeInput, Role, Sink};
 use crate::model::{Transport, Value};

@@ -12,6 +12,7 @@ use super::waivers;
 use crate::error::Result;
 use crate::model::finding::{Confidence, Severity};
 use crate::model::stats::CaptureInfo;
+use crate::model::text::counted;
 use crate::model::{Date, Finding};
 use crate::pipeline::Analysis;
 use crate::pipeline::fleet::Roll;
@@ -20,7 +21,7 @@ use crate::pipeline::waive::{self, Use, Waived};
 use crate::profile::bind;
 use crate::profile::tls_policy::PolicyRef;
 use crate::profile::waivers::Waiver;
-use crate::report::summary::{Coverage, Summary, counted};
+use crate::report::summary::{Coverage, Summary};
 use crate::report::{self, Content};
 
 pub(super) fn run(args: &CheckArgs) -> Result<Exit> {

@@ -13,10 +13,10 @@ use super::settings::Target;
 use crate::error::{Error, Result};
 use crate::model::finding::Severity;
 use crate::model::text::printable;
+use crate::model::text::{counted, grouped};
 use crate::pipeline::judge::Show;
 use crate::report::diff::{Change, Fate, diff};
 use crate::report::read::{self, Held, Looks, Row, conversations};
-use crate::report::summary::{counted, grouped};
 use crate::report::{self, Content};
 
 /// The options of `check`, with which captures are judged, and its gate.

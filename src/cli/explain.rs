@@ -1,4 +1,5 @@
-//! `wireclaim explain`: what a code of a finding or a lint means, or what one row of a table says; of TLS names see `explain_tls`.
+//! `wireclaim explain`: what a code of a finding or a lint means, or what one row of a table says;
+//! of TLS names see `explain_tls`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,9 +10,9 @@ use super::{Exit, explain_tls};
 use crate::checks::{self, Code};
 use crate::error::{Error, Result};
 use crate::model::finding::Status;
+use crate::model::text::counted;
 use crate::profile::{lint, mud};
 use crate::report::read::{self, Row};
-use crate::report::summary::counted;
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {

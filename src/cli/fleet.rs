@@ -1,7 +1,7 @@
 //! What `wireclaim check --inventory` tells people of the inventory: who was there, who was not, and who else.
 
+use crate::model::text::counted;
 use crate::pipeline::fleet::Roll;
-use crate::report::summary::counted;
 
 /// Names shown of entries that match nobody.
 const FEW: usize = 10;

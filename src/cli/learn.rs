@@ -12,13 +12,14 @@ use super::settings;
 use crate::checks::devices::Selector;
 use crate::error::{Error, Result};
 use crate::learn::{self, Learnt};
+use crate::model::text::counted;
 use crate::model::text::printable;
 use crate::pipeline::judge::{Scene, Task};
 use crate::pipeline::learn::{Start, learn};
 use crate::profile::tls_policy::{self, Policies, PolicyRef};
 use crate::profile::{append, bind, builtin, load, write};
 use crate::report::Output;
-use crate::report::summary::{Summary, counted};
+use crate::report::summary::Summary;
 
 #[derive(Debug, Args)]
 pub(super) struct LearnArgs {

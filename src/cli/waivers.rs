@@ -8,10 +8,10 @@ use crate::checks;
 use crate::error::{Error, Result};
 use crate::model::stats::CaptureInfo;
 use crate::model::text::printable;
+use crate::model::text::{counted, grouped};
 use crate::model::{Date, Finding};
 use crate::pipeline::waive::Use;
 use crate::profile::waivers::{self, Codes, Waiver};
-use crate::report::summary::{counted, grouped};
 use crate::report::{View, draft};
 
 /// The codes that a waiver may name.
@@ -73,7 +73,8 @@ const MAX_TOLD: usize = 20;
 pub(super) struct Draft<'p>(&'p Path);
 
 impl<'p> Draft<'p> {
-    /// Refuses a file that is there, and one in a folder that is not, before the analysis: what people have filled in is not written over.
+    /// Refuses a file that is there, and one in a folder that is not, before the analysis: what people
+    /// have filled in is not written over.
     pub(super) fn to(path: &'p Path) -> Result<Self> {
         let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
         if !folder.is_dir() {

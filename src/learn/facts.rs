@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use super::cadence::Cadence;
 use super::draft::{Draft, Section};
-use super::words::{counted, span_text};
+use super::words::span_text;
 use crate::analyzers::mqtt::fields as mqtt;
 use crate::analyzers::tls;
 use crate::analyzers::websocket::fields as websocket;
 use crate::checks::{Subject, View, equivalent_version, outcome};
 use crate::model::Field;
 use crate::model::flow::End;
+use crate::model::text::counted;
 use crate::profile::tls_policy::{self, Tier, TlsPolicy};
 use crate::profile::{FlowRule, Level, LifetimeRule, Peer, Rule, TlsRule};
 
@@ -107,7 +108,7 @@ pub(super) fn without_certificate(views: &[&View<'_>]) -> Option<String> {
         Some((why, count)) if *count == missing => (*why).to_owned(),
         _ => reasons.iter().map(|(why, count)| format!("{count} {why}")).collect::<Vec<_>>().join(", "),
     };
-    let of = counted(views.len(), "TLS connection");
+    let of = counted(views.len() as u64, "TLS connection");
     (missing > 0).then(|| format!("the certificate in {missing} of {of}: {why}"))
 }
 
@@ -133,7 +134,7 @@ fn versions(policy: &TlsPolicy, views: &[&View<'_>], remarks: &mut Vec<String>) 
         return None;
     }
     if views.iter().any(|view| !view.by_device) && shown.len() < ENOUGH {
-        let shown = counted(shown.len(), "connection");
+        let shown = counted(shown.len() as u64, "connection");
         remarks.push(format!(
             "{name} was agreed on in {shown}, too few to declare that the device accepts no less"
         ));

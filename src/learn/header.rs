@@ -8,13 +8,13 @@ use std::time::Duration;
 use super::facts::without_certificate;
 use super::settle::Found;
 use super::sort::Why;
-use super::words::{counted, frames, joined, moment, some, span_text, wrapped};
+use super::words::{frames, joined, moment, some, span_text, wrapped};
 use super::{Material, identify, is_about_capture};
 use crate::analyzers::{dns, tls};
 use crate::checks::{Subject, View};
 use crate::model::Transport;
 use crate::model::stats::SkipReason;
-use crate::model::text::printable;
+use crate::model::text::{counted, printable};
 use crate::profile::Identify;
 
 /// What the header is about.
@@ -108,11 +108,11 @@ fn origin(context: &Context<'_>) -> Vec<String> {
         },
         format!(
             "{} of all hosts, {} to {} ({}); {} of the device.",
-            counted(usize::try_from(frames).unwrap_or(usize::MAX), "frame"),
+            counted(frames, "frame"),
             moment(first),
             moment(last),
             span_text(last.since(first)),
-            counted(subject.views.iter().filter(|view| !view.through_proxy).count(), "flow")
+            counted(subject.views.iter().filter(|view| !view.through_proxy).count() as u64, "flow")
         ),
         format!("Device: {}, {}.", names.join(", "), context.material.why),
     ];
@@ -153,14 +153,14 @@ fn hidden(context: &Context<'_>) -> Vec<String> {
     out.extend(without_certificate(&with_tls));
     let covered = with_tls.iter().filter(|view| view.flow.facts.has(&tls::ECH)).count();
     if covered > 0 {
-        let those = counted(covered, "TLS connection");
+        let those = counted(covered as u64, "TLS connection");
         out.push(format!("whether the name is the true one of {those} with an encrypted hello"));
     }
     let midstream =
         subject.views.iter().filter(|view| view.flow.tcp.as_deref().is_some_and(|tcp| tcp.midstream));
     let midstream = midstream.count();
     if midstream > 0 {
-        let those = counted(midstream, "connection");
+        let those = counted(midstream as u64, "connection");
         let them = if midstream == 1 { "it" } else { "them" };
         out.push(format!("the beginning of {those}: at most ports and content tell who opened {them}"));
     }
@@ -178,7 +178,6 @@ fn hidden(context: &Context<'_>) -> Vec<String> {
         .map(|(_, count)| count)
         .sum();
     if skipped > 0 {
-        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
         out.push(format!("{} that could not be analysed", counted(skipped, "frame")));
     }
     out.extend(looked_up(subject));
@@ -224,7 +223,7 @@ pub(super) fn not_learnt(context: &Context<'_>) -> Vec<String> {
             let peers: BTreeSet<String> = views.iter().map(ends).collect();
             let seen =
                 joined(&views).map_or_else(String::new, |seen| frames(&seen, subject.evidence.captures));
-            format!("{} {}: {} [{seen}]", counted(views.len(), "flow"), reason(why), some(&peers))
+            format!("{} {}: {} [{seen}]", counted(views.len() as u64, "flow"), reason(why), some(&peers))
         })
         .collect()
 }

@@ -11,7 +11,7 @@ use crate::checks::{Subject, View, outcome};
 use crate::model::finding::{Confidence, Way};
 use crate::model::flow::RoleBasis;
 use crate::model::stats::CaptureInfo;
-use crate::model::text::printable;
+use crate::model::text::{counted, printable};
 use crate::model::{Evidence, NameSource, Timestamp, Transport};
 use crate::profile::{FlowRule, Level, NamePattern, Peer, Ports, Rule};
 
@@ -96,7 +96,7 @@ fn counts(subject: &Subject<'_>, draft: &Draft, views: &[&View<'_>]) -> String {
     } else {
         format!("; confidence {}", confidence(subject, draft, views))
     };
-    format!("{}{how}, first {}, last {}{sure}", counted(count, noun), moment(first), moment(last))
+    format!("{}{how}, first {}, last {}{sure}", counted(count as u64, noun), moment(first), moment(last))
 }
 
 /// How sure it is that the claim is what was meant: no surer than who opened it, what the peer is called, and how often it
@@ -191,12 +191,6 @@ fn beginnings(views: &[&View<'_>]) -> Option<String> {
         let them = if count == 1 { "it" } else { "them" };
         format!("the beginning of {count} of {} was not captured: {tell} who opened {them}", views.len())
     })
-}
-
-/// `1 flow`, `2 flows`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{ending}")
 }
 
 /// Some values, and how many more.

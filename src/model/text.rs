@@ -1,4 +1,4 @@
-//! Text from the wire, made harmless.
+//! Text from the wire, made harmless, and numbers with their nouns.
 
 use std::fmt::Write;
 
@@ -69,6 +69,38 @@ pub(crate) fn is_plain(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// The number with its noun in singular or plural: `1 frame`, `1,234 frames`.
+pub fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{} {}", grouped(count), plural(noun)) }
+}
+
+/// Digits in groups of three: `1,234,567`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// The regular plural of an English noun; of several words, that of the last.
+pub fn plural(noun: &str) -> String {
+    let stem = noun.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'i', 'o', 'u']));
+    if noun.is_empty() {
+        String::new()
+    } else if let Some(stem) = stem {
+        format!("{stem}ies")
+    } else if ["s", "x", "ch", "sh"].iter().any(|end| noun.ends_with(end)) {
+        format!("{noun}es")
+    } else {
+        format!("{noun}s")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +132,15 @@ mod tests {
         ] {
             let cell = cell(text);
             assert_eq!(uncell(&cell), printable(text), "{text:?} as {cell:?}");
+        }
+    }
+
+    #[test]
+    fn digits_are_grouped_from_the_right() {
+        for (number, text) in
+            [(0, "0"), (999, "999"), (1_000, "1,000"), (u64::MAX, "18,446,744,073,709,551,615")]
+        {
+            assert_eq!(grouped(number), text);
         }
     }
 }

@@ -144,7 +144,7 @@ fn counted(template: &str, count: u64) -> String {
                 Some((one, _)) if count == 1 => out.push_str(one),
                 Some((_, many)) => out.extend([" ", many]),
                 None if count == 1 => out.push_str(words),
-                None => out.push_str(&plural(words)),
+                None => out.push_str(&text::plural(words)),
             }
             rest = tail;
         } else {
@@ -154,20 +154,6 @@ fn counted(template: &str, count: u64) -> String {
     }
     out.push_str(rest);
     out
-}
-
-/// The regular plural of an English noun; of several words, that of the last.
-pub(super) fn plural(noun: &str) -> String {
-    let stem = noun.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'i', 'o', 'u']));
-    if noun.is_empty() {
-        String::new()
-    } else if let Some(stem) = stem {
-        format!("{stem}ies")
-    } else if ["s", "x", "ch", "sh"].iter().any(|end| noun.ends_with(end)) {
-        format!("{noun}es")
-    } else {
-        format!("{noun}s")
-    }
 }
 
 #[cfg(test)]

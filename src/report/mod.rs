@@ -196,8 +196,11 @@ pub fn names(content: Content) -> impl Iterator<Item = &'static str> {
 }
 
 /// The format to use: the one named, else the one of the file's suffix, else `table` on a terminal and `csv`
-/// elsewhere, a file without suffix included. Fails for a suffix that nobody knows: nobody wants CSV in a `.xlsx`. To be called before the analysis starts: fails for a name that nobody knows, for a format that
-/// does not write `content` or is not in this build, and for a binary format on a terminal.
+/// elsewhere, a file without suffix included. To be called before the analysis starts.
+///
+/// Fails for a suffix that nobody knows (nobody wants CSV in a `.xlsx`), for a name that nobody
+/// knows, for a format that does not write `content` or is not in this build, and for a binary
+/// format on a terminal.
 ///
 /// `path` is `None` for standard output; `terminal` says whether that is one.
 pub fn choose(

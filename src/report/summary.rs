@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
-use super::findings::plural;
 use crate::model::finding::Severity;
 use crate::model::stats::{CaptureInfo, Stats};
-use crate::model::{Timestamp, Transport, text};
+use crate::model::text::{self, counted, grouped};
+use crate::model::{Timestamp, Transport};
 
 /// What the summary says; shown by its `Display`, several lines, each ended.
 #[derive(Debug, Clone, Default)]
@@ -154,24 +154,6 @@ fn tally(findings: &[(Severity, u64)]) -> String {
         })
         .collect();
     if parts.is_empty() { String::from("none") } else { parts.join(", ") }
-}
-
-/// The number with its noun in singular or plural: `1 frame`, `1,234 frames`.
-pub fn counted(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{} {}", grouped(count), plural(noun)) }
-}
-
-/// Digits in groups of three: `1,234,567`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// A length of time in at most two units: `2 d 3 h`, `4 min 5 s`, `6.789 s`.
@@ -323,15 +305,6 @@ mod tests {
                 .to_string()
                 .contains("1 conforms, 1 discrepancy,")
         );
-    }
-
-    #[test]
-    fn digits_are_grouped_from_the_right() {
-        for (number, text) in
-            [(0, "0"), (999, "999"), (1_000, "1,000"), (u64::MAX, "18,446,744,073,709,551,615")]
-        {
-            assert_eq!(grouped(number), text);
-        }
     }
 
     #[test]

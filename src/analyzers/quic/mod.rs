@@ -10,8 +10,9 @@
 //! server's Handshake packets. From then on everything is encrypted and nothing more is read.
 //!
 //! Versions that no server knows (RFC 9000 section 15) are read with the keys of version 1 or of draft 29, as clients
-//! protect them. Other versions, Google's own among them, are recognised and named, no more. Not read: Handshake, 0-RTT and 1-RTT
-//! packets, transport parameters, connections that move to other addresses.
+//! protect them. Other versions, Google's own among them, are recognised and named, no more. Not
+//! read: Handshake, 0-RTT and 1-RTT packets, transport parameters, connections that move to other
+//! addresses.
 //!
 //! Memory per flow: two sets of keys, and of each direction at most 32 KiB of handshake bytes that came too early and
 //! one handshake message of at most 128 KiB while it is incomplete. Keys are derived at most 64 times.

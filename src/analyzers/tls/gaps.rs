@@ -201,8 +201,8 @@ impl Connection {
         None
     }
 
-    /// After a gap, or where a stream may begin anywhere: whether this header begins a handshake message in the clear. Of random bytes, not one
-    /// in a million would.
+    /// After a gap, or where a stream may begin anywhere: whether this header begins a handshake
+    /// message in the clear. Of random bytes, not one in a million would.
     pub(super) fn is_clear_again(&mut self, role: Role, kind: u8, length: u32) -> bool {
         let Some(record) = self.side(role).records.current() else { return false };
         let least = match (role, kind) {

@@ -3,8 +3,9 @@
 //!
 //! Frames come from Enhanced, Simple and (obsolete) Packet Blocks. Custom and systemd journal blocks have no
 //! frame but a number, because Wireshark numbers them. Names come from Name Resolution Blocks; loss from
-//! Interface Statistics Blocks, `epb_dropcount` and the drop count of Packet Blocks; secrets of TLS from Decryption Secrets Blocks. All else is skipped;
-//! section lengths are ignored, because writers get them wrong.
+//! Interface Statistics Blocks, `epb_dropcount` and the drop count of Packet Blocks; secrets of TLS
+//! from Decryption Secrets Blocks. All else is skipped; section lengths are ignored, because writers
+//! get them wrong.
 
 use std::net::IpAddr;
 

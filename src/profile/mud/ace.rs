@@ -333,8 +333,13 @@ impl Walk<'_, '_, '_> {
             self.reader.problem(map.place, &map.key, "expected `port`, or `lower-port` and `upper-port`");
             return None;
         };
-        let port = if word == "gte" { self.first_port(&port)? } else { self.one_port(&port)? };
-        let ranges = match word.as_str() {
+        self.by_operator(&word, operator.as_ref().map_or(at, |(_, at)| at), &port, at)
+    }
+
+    /// The ports that stand so to one of them; `word` is the operator, which is written at `word_at`.
+    fn by_operator(&mut self, word: &str, word_at: &At<'_>, port: &At<'_>, at: &At<'_>) -> Option<Ports> {
+        let port = if word == "gte" { self.first_port(port)? } else { self.one_port(port)? };
+        let ranges = match word {
             "eq" => vec![(port, port)],
             "neq" | "ne" => return Some(Ports::Except(vec![(port, port)])),
             "lte" => vec![(1, port)],
@@ -346,12 +351,11 @@ impl Walk<'_, '_, '_> {
                 return None;
             }
             other => {
-                let at = operator.map_or_else(|| at.clone(), |(_, at)| at);
                 let message = format!(
                     "unknown operator `{}` (expected one of `eq`, `neq`, `lte`, `gte`)",
                     shown(other, 20)
                 );
-                self.reader.wrong(&at, message);
+                self.reader.wrong(word_at, message);
                 return None;
             }
         };

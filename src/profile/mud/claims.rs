@@ -8,7 +8,7 @@ use super::classes::{Classes, NTP, Taken};
 use super::groups::{Group, Row, families, united};
 use super::json::Json;
 use super::lints::{self, Lints, shown};
-use super::order::Shadowing;
+use super::order::{Left, Order};
 use super::says::{Becomes, DYNAMIC, FIRST_USUAL, Who, becomes, is_group, own_id};
 use super::{Class, Kept, Rest, Side, titles};
 use crate::model::Transport;
@@ -46,15 +46,16 @@ pub(super) fn make(entries: &[Entry], lints: &mut Lints) -> Made {
     let mut rows: Vec<Row> = Vec::new();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     let mut baseline: BTreeMap<Baseline, Vec<usize>> = BTreeMap::new();
-    let shadowing = Shadowing::new(entries);
+    let mut order = Order::new(entries);
     for (at, entry) in entries.iter().enumerate() {
         lints.entry = Some(at);
-        match becomes(entry, &mut classes, lints) {
+        let left = order.left(entry, at);
+        let reached = if let Left::Ports(narrowed) = &left { narrowed } else { entry };
+        match becomes(reached, &mut classes, lints) {
             Becomes::Baseline(item) => baseline.entry(item).or_default().push(at),
             Becomes::Statement(title, reason) => rows.push(Row::Statement(at, title, reason)),
             Becomes::Claim(says) => {
-                if let Some(other) = shadowing.of(entry, at, lints) {
-                    let reason = format!("{other} decides before it");
+                if let Some(reason) = left.told(entry, lints) {
                     rows.push(Row::Statement(at, format!("the entry {}", shown(&entry.name, 80)), reason));
                     continue;
                 }
@@ -125,20 +126,7 @@ impl Made {
         }
         let first = group.entries.first().and_then(|at| entries.get(*at));
         let line = first.map_or(0, |entry| entry.place.line);
-        let mut peers = Vec::new();
-        for who in &group.whos {
-            peers.extend(match who {
-                Who::Anyone => None,
-                Who::Name(name) => Some(Peer::Name(name.clone())),
-                Who::Network(network) => Some(Peer::Network(*network)),
-                Who::Local => Some(Peer::Local),
-                Who::Class(name) => {
-                    let (claim, parameter) = (self.claims.len(), name.clone());
-                    self.slots.push(Slot { claim, part: SlotPart::Peers, parameter });
-                    Some(Peer::List(nothing(name.clone())))
-                }
-            });
-        }
+        let peers = group.whos.iter().filter_map(|who| self.peer(who)).collect();
         let says = group.says;
         let tls = (!says.tls.is_empty()).then(|| TlsRule { offers: says.tls, ..TlsRule::default() });
         let rule = FlowRule {
@@ -184,6 +172,21 @@ impl Made {
             source,
             line,
         });
+    }
+
+    /// A peer of the next claim, with a slot where the site says who it is; nothing for anyone.
+    fn peer(&mut self, who: &Who) -> Option<Peer> {
+        Some(match who {
+            Who::Anyone => return None,
+            Who::Name(name) => Peer::Name(name.clone()),
+            Who::Network(network) => Peer::Network(*network),
+            Who::Local => Peer::Local,
+            Who::Class(name) => {
+                let (claim, parameter) = (self.claims.len(), name.clone());
+                self.slots.push(Slot { claim, part: SlotPart::Peers, parameter });
+                Peer::List(nothing(name.clone()))
+            }
+        })
     }
 
     fn statement(&mut self, id: String, at: usize, title: String, reason: String, entries: &[Entry]) {

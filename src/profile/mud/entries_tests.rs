@@ -145,6 +145,74 @@ fn the_first_entry_that_matches_decides() {
 }
 
 #[test]
+fn what_is_denied_is_what_no_entry_before_accepts() {
+    const WEB: &str = r#"{"ipv4": {"protocol": 6, "ietf-acldns:dst-dnsname": "a.example"}, "tcp": {"destination-port": {"operator": "eq", "port": 443}}}"#;
+    const ALL: &str = r#"!{"ipv4": {"protocol": 6, "ietf-acldns:dst-dnsname": "a.example"}}"#;
+    let alt = WEB.replace("443", "8443");
+    let web = "allowed: out to a.example, tcp/443";
+    let forbidden = |entries: &[&str]| -> Vec<String> {
+        let profile = mixed(entries);
+        assert!(told(&profile, "mud-shadowed").is_empty() && told(&profile, "mud-overlap").is_empty());
+        claims(&profile).into_iter().filter(|claim| claim.starts_with("forbidden")).collect()
+    };
+    assert_eq!(claims(&mixed(&[WEB, ALL])), [web, "forbidden: out to a.example, tcp/any but 443"]);
+    assert_eq!(forbidden(&[WEB, &alt, ALL]), ["forbidden: out to a.example, tcp/any but 443,8443"]);
+    // A range, of which the middle is accepted before it.
+    let range = WEB.replace(r#""operator": "eq", "port": 443"#, r#""lower-port": 400, "upper-port": 500"#);
+    assert_eq!(forbidden(&[WEB, &format!("!{range}")]), ["forbidden: out to a.example, tcp/400-442,444-500"]);
+    // Another host, another protocol, other ports.
+    let other = WEB.replace("a.example", "b.example");
+    let udp = WEB.replace("\"protocol\": 6", "\"protocol\": 17").replace("tcp", "udp");
+    assert_eq!(forbidden(&[&other, &udp, ALL]), ["forbidden: out to a.example, tcp/any"]);
+    assert_eq!(forbidden(&[WEB, &format!("!{alt}")]), ["forbidden: out to a.example, tcp/8443"]);
+    // Once all of it is denied, what comes after makes no difference.
+    let profile = mixed(&[ALL, WEB, ALL]);
+    assert_eq!(claims(&profile), ["forbidden: out to a.example, tcp/any"]);
+    assert_eq!(
+        told(&profile, "mud-shadowed"),
+        ["`fr-1` is never reached: the entry `fr-0` denies all that it matches"]
+    );
+    // Several together accept all of it.
+    let except = WEB.replace("\"eq\"", "\"neq\"");
+    let profile = mixed(&[WEB, &except, ALL]);
+    assert_eq!((claims(&profile).len(), told(&profile, "mud-shadowed").len()), (2, 1));
+}
+
+#[test]
+fn what_is_denied_but_for_a_part_that_ports_cannot_say_is_not_checked() {
+    const TCP: &str = r#"!{"ipv4": {"protocol": 6}}"#;
+    let of = |peer: &str| {
+        format!(
+            "{{\"ipv4\": {{\"protocol\": 6, {peer}}}, \"tcp\": {{\"destination-port\": {{\"port\": 443}}}}}}"
+        )
+    };
+    let name = of(r#""ietf-acldns:dst-dnsname": "a.example""#);
+    let host = of(r#""destination-ipv4-network": "192.0.2.7/32""#);
+    let network = r#"!{"ipv4": {"protocol": 6, "destination-ipv4-network": "192.0.2.0/24"}}"#;
+    let controller = r#"{"ietf-mud:mud": {"my-controller": [null]}, "ipv4": {"protocol": 6}}"#;
+    let local = r#"!{"ietf-mud:mud": {"local-networks": [null]}, "ipv4": {"protocol": 6}}"#;
+    // The name may be that of an address in the network.
+    for (first, then) in [
+        (name.as_str(), TCP),
+        (&host, network),
+        (&name, network),
+        (&name, r#"!{"ipv4": {"protocol": 6, "destination-ipv4-network": "192.0.2.7/32"}}"#),
+        (controller, local),
+        (&name, r#"!{"ipv4": {"ietf-acldns:dst-dnsname": "a.example"}}"#),
+    ] {
+        let profile = mixed(&[first, then]);
+        assert!(claims(&profile).iter().all(|claim| claim.starts_with("allowed")), "{first} {then}");
+        let reason = "the entry `fr-0` before it accepts part of it";
+        assert_eq!(profile.not_checkable[0].reason, reason, "{first} {then}");
+        assert_eq!(told(&profile, "mud-overlap"), [format!("`fr-1` denies, and {reason}")]);
+        // Denied first, all of it is denied.
+        assert_eq!(claims(&mixed(&[then, first])).iter().filter(|c| c.starts_with("forbidden")).count(), 1);
+    }
+    let elsewhere = mixed(&[&host, &network.replace("192.0.2.0", "198.51.100.0")]);
+    assert!(claims(&elsewhere).contains(&"forbidden: out to 198.51.100.0/24, tcp/any".to_owned()));
+}
+
+#[test]
 fn an_empty_leaf_of_the_container_is_told_and_no_error() {
     let profile = read(&file(&[], &[]).replace("\"A lamp\"", "\" \""));
     assert_eq!(told(&profile, "mud-value"), ["`systeminfo` is empty"]);

@@ -12,8 +12,8 @@ use crate::profile::read::{At, Map, Reader};
 use crate::profile::yaml::{Bounds, Item, Node, Place};
 use crate::profile::{Identify, Profile, value};
 
-/// Most entries of all lists together, which is four for each of ten thousand claims and some for the baseline; the largest file that is known has
-/// 225.
+/// Most entries of all lists together, which is four for each of ten thousand claims and some for
+/// the baseline; the largest file that is known has 225.
 const MAX_ENTRIES: usize = 50_000;
 /// How large a file may be: an entry after RFC 8520 has some thirty values and, written for people, 600 bytes.
 pub(super) const BOUNDS: Bounds = Bounds { bytes: 32 << 20, nodes: 1_500_000 };

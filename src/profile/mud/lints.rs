@@ -122,6 +122,7 @@ kinds! {
     ACTION = "mud-action", Warning, "write `\"actions\": {\"forwarding\": \"accept\"}`, or drop the entry: what no entry accepts is denied in any case";
     SHADOWED = "mud-shadowed", Warning,
         "put the entry before the other, or take it away: the first entry that matches a packet decides";
+    OVERLAP = "mud-overlap", Info, "nothing: what no entry accepts is denied in any case";
     PROTOCOL = "mud-protocol", Warning, "make the number in `protocol` and the ports' protocol the same";
     OWN_SIDE = "mud-own-address", Warning,
         "name the peer: in the from-device policy it is the destination, in the other the source";

@@ -101,20 +101,11 @@ pub(super) fn becomes(entry: &Entry, classes: &mut Classes, lints: &mut Lints) -
     {
         return Becomes::Baseline(item);
     }
-    let transports = match parts.protocol {
-        None if parts.icmp => icmp_of(&entry.kind, parts.icmp_type),
-        None => Vec::new(),
-        Some(1) => vec![Transport::Icmp],
-        Some(6) => vec![Transport::Tcp],
-        Some(17) => vec![Transport::Udp],
-        Some(58) => vec![Transport::Icmpv6],
-        Some(number @ (0 | 43 | 44 | 51 | 60)) => {
-            let title = format!("packets of protocol {number}{}", header_name(number));
-            let reason = "these are headers before the protocol that is compared, not one of their own";
-            return Becomes::Statement(title, reason.to_owned());
-        }
-        Some(number) => vec![Transport::Other(number)],
-    };
+    if let Some(name) = parts.protocol.and_then(header_name) {
+        let reason = "these are headers before the protocol that is compared, not one of their own";
+        return Becomes::Statement(format!("packets of protocol {name}"), reason.to_owned());
+    }
+    let transports = transports(entry);
     if let Some(reason) = families_differ(&transports, &parts.networks) {
         return statement(entry, reason.to_owned());
     }
@@ -142,6 +133,19 @@ const DEFAULT: &str = "what no entry accepts is denied in any case";
 
 fn statement(entry: &Entry, reason: String) -> Becomes {
     Becomes::Statement(format!("the entry {}", shown(&entry.name, 80)), reason)
+}
+
+/// Over what; nothing for anything.
+fn transports(entry: &Entry) -> Vec<Transport> {
+    match entry.parts.protocol {
+        None if entry.parts.icmp => icmp_of(&entry.kind, entry.parts.icmp_type),
+        None => Vec::new(),
+        Some(1) => vec![Transport::Icmp],
+        Some(6) => vec![Transport::Tcp],
+        Some(17) => vec![Transport::Udp],
+        Some(58) => vec![Transport::Icmpv6],
+        Some(number) => vec![Transport::Other(number)],
+    }
 }
 
 /// Which ICMP is meant where only its container is there: that of the list's family, else that of the type.
@@ -315,13 +319,14 @@ fn icmp(side: Side, parts: &Parts) -> Begins {
     }
 }
 
-fn header_name(number: u8) -> &'static str {
-    match number {
-        0 => " (IPv6 hop-by-hop options)",
-        43 => " (IPv6 routing header)",
-        44 => " (IPv6 fragments)",
-        51 => " (AH)",
-        60 => " (IPv6 destination options)",
-        _ => "",
-    }
+/// Number and name of a header that stands before the protocol that is compared.
+fn header_name(number: u8) -> Option<&'static str> {
+    Some(match number {
+        0 => "0 (IPv6 hop-by-hop options)",
+        43 => "43 (IPv6 routing header)",
+        44 => "44 (IPv6 fragments)",
+        51 => "51 (AH)",
+        60 => "60 (IPv6 destination options)",
+        _ => return None,
+    })
 }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::{Cells, Damage, Row, missing_of};
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::text;
-use crate::report::summary::counted;
+use crate::model::text::counted;
 
 /// What is read of a flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,15 +76,16 @@ pub fn conversations(old: &[FlowLine], new: &[FlowLine]) -> (Vec<Row>, Vec<Row>)
     (folded(old, &routers), folded(new, &routers))
 }
 
-/// MAC addresses that stand for many: for several IPv4 addresses, or for IPv6 addresses of more networks than a device
-/// has.
+/// MAC addresses that stand for many: for addresses of more networks than a device has. Of one network it may have had
+/// several addresses, one lease after the other.
 fn routers(lines: &[FlowLine]) -> BTreeSet<&str> {
-    let mut behind: BTreeMap<&str, (BTreeSet<IpAddr>, BTreeSet<[u16; 4]>)> = BTreeMap::new();
+    let mut behind: BTreeMap<&str, Networks> = BTreeMap::new();
     for (mac, ip) in lines.iter().flat_map(FlowLine::ends).filter(|(mac, _)| !mac.is_empty()) {
         let (v4, v6) = behind.entry(mac).or_default();
         match ip.parse::<IpAddr>() {
-            Ok(ip @ IpAddr::V4(bare)) if !bare.is_unspecified() && !bare.is_link_local() => {
-                v4.insert(ip);
+            Ok(IpAddr::V4(bare)) if !bare.is_unspecified() && !bare.is_link_local() => {
+                let [a, b, c, _] = bare.octets();
+                v4.insert([a, b, c]);
             }
             Ok(IpAddr::V6(bare)) if !bare.is_unspecified() && !bare.is_unicast_link_local() => {
                 let [a, b, c, d, ..] = bare.segments();
@@ -93,9 +94,12 @@ fn routers(lines: &[FlowLine]) -> BTreeSet<&str> {
             _ => {}
         }
     }
-    let many = |(v4, v6): &(BTreeSet<IpAddr>, BTreeSet<[u16; 4]>)| v4.len() > 1 || v6.len() > MOST_NETWORKS;
+    let many = |(v4, v6): &Networks| v4.len() > 1 || v6.len() > MOST_NETWORKS;
     behind.into_iter().filter(|(_, known)| many(known)).map(|(mac, _)| mac).collect()
 }
+
+/// Networks of IPv4 (/24) and IPv6 (/64).
+type Networks = (BTreeSet<[u8; 3]>, BTreeSet<[u16; 4]>);
 
 /// So many IPv6 networks may one device have: a unique local and a global one.
 const MOST_NETWORKS: usize = 2;
@@ -261,10 +265,14 @@ mod tests {
     #[test]
     fn who_comes_through_a_router_is_known_by_the_address() {
         let inbound = |ip: &str| flow("02:00:00:00:00:aa", ip, "a.example", 22, "ssh");
-        let both = [inbound("198.51.100.1"), inbound("198.51.100.2")];
+        let both = [inbound("198.51.100.1"), inbound("203.0.113.2")];
         let told = fates(&both, &both[..1]);
         assert_eq!(told.iter().map(|(fate, ..)| *fate).collect::<Vec<_>>(), [Fate::Gone, Fate::Same]);
-        assert!(told[0].1.starts_with("198.51.100.2 spoke"), "{told:?}");
+        assert!(told[0].1.starts_with("203.0.113.2 spoke"), "{told:?}");
+        // Two leases in one capture make no router, and the device is the same in the next.
+        let leased = |ip: &str| flow("02:00:00:00:00:09", ip, "a.example", 443, "tls");
+        let told = fates(&[leased("192.0.2.7"), leased("192.0.2.8")], &[leased("192.0.2.9")]);
+        assert_eq!(told.iter().map(|(fate, ..)| *fate).collect::<Vec<_>>(), [Fate::Same]);
         // What a device sends before it has an address makes it no router.
         let early = [flow("02:00:00:00:00:09", "0.0.0.0", "255.255.255.255", 67, "dhcp"), both[0].clone()];
         assert!(!routers(&early).contains("02:00:00:00:00:09"));

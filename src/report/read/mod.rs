@@ -1,6 +1,6 @@
-//! Discrepancy tables, and of flow tables what tells conversations, read back: what `csv`, `ndjson` and `json` wrote, told apart by content. Columns are found by
-//! their name: one that an older table lacks is empty, one that is not ours is passed over. A table that is damaged is
-//! not read in part.
+//! Discrepancy tables, and of flow tables what tells conversations, read back: what `csv`, `ndjson`
+//! and `json` wrote, told apart by content. Columns are found by their name: one that an older table
+//! lacks is empty, one that is not ours is passed over. A table that is damaged is not read in part.
 
 mod csv;
 mod flows;
