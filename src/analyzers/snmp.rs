@@ -33,9 +33,6 @@ pub static DEFINITION: Definition = Definition {
     start,
 };
 
-/// Messages after which nothing new is awaited.
-const MAX_MESSAGES: u16 = 64;
-
 /// What is read of a message.
 enum Message<'a> {
     /// Version 1 or 2c: community, tag of the PDU.
@@ -123,12 +120,10 @@ fn probe(input: &ProbeInput<'_>) -> Probe {
 }
 
 fn start(_: &Context) -> Box<dyn Analyzer> {
-    Box::new(Snmp { messages: 0 })
+    Box::new(Snmp)
 }
 
-struct Snmp {
-    messages: u16,
-}
+struct Snmp;
 
 impl Analyzer for Snmp {
     fn data(&mut self, _role: Role, _bytes: &[u8], sink: &mut Sink) {
@@ -163,10 +158,6 @@ impl Analyzer for Snmp {
         };
         if let Some(word) = tag.and_then(word) {
             sink.fact(&PDU, Value::Word(word));
-        }
-        self.messages = self.messages.saturating_add(1);
-        if self.messages >= MAX_MESSAGES {
-            sink.finish();
         }
     }
 }
@@ -209,6 +200,16 @@ mod tests {
                 "snmp.security=encrypted x1",
             ]
         );
+    }
+
+    #[test]
+    fn what_comes_after_many_messages_is_counted_too() {
+        let mut other = GET.to_vec();
+        other[7] = b'x';
+        let talk: Vec<_> = std::iter::repeat_n((C, GET), 300).chain([(C, &other[..])]).collect();
+        let facts = super::super::talk::run_datagrams(&DEFINITION, &talk);
+        assert!(list(&facts).contains(&String::from("snmp.pdu=get x301")));
+        assert!(list(&facts).contains(&String::from("snmp.community=other x1")));
     }
 
     #[test]

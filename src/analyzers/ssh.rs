@@ -28,7 +28,8 @@ fields! {
     SERVER_HOST_KEYS = "ssh.server_host_keys", "RFC 4253 section 7.1",
         "Algorithms for which the server has a host key, as sent.";
     KEX = "ssh.kex", "RFC 4253 section 7.1",
-        "Key exchange method agreed on: the client's first that the server offers too; `none` if there is none.";
+        "Key exchange method agreed on: the client's first that the server offers too; `none` if there is none. Where anything \
+         is `none`, nothing was agreed on, and only that is told.";
     HOST_KEY = "ssh.host_key", "RFC 4253 section 7.1",
         "Host key algorithm agreed on: the client's first that the server has too; `none` if there is none.";
     CIPHER = "ssh.cipher", "RFC 4253 section 7.1",
@@ -191,21 +192,22 @@ impl Ssh {
 
     fn observe_agreement(&self, sink: &mut Sink) {
         let agreed = |list| agreed(self.client.list(list), self.server.list(list));
-        let mut tell = |field: &'static Field, name: Option<&[u8]>| {
-            sink.fact(field, name.map_or(Value::Word("none"), |name| text(name, MAX_LIST)));
-        };
-        tell(&KEX, agreed(List::Kex));
-        tell(&HOST_KEY, agreed(List::HostKeys));
         let ways = [(List::CipherToServer, List::MacToServer), (List::CipherToClient, List::MacToClient)];
-        let ciphers = ways.map(|(cipher, _)| agreed(cipher));
-        for cipher in distinct(ciphers) {
-            tell(&CIPHER, cipher);
-        }
         let with_mac = |(cipher, mac): (List, List)| {
             (!agreed(cipher).is_some_and(has_own_integrity)).then(|| agreed(mac))
         };
-        for mac in distinct(ways.map(with_mac)).flatten() {
-            tell(&MAC, mac);
+        let mut names: Vec<(&'static Field, Option<&[u8]>)> =
+            vec![(&KEX, agreed(List::Kex)), (&HOST_KEY, agreed(List::HostKeys))];
+        names.extend(distinct(ways.map(|(cipher, _)| agreed(cipher))).map(|name| (&CIPHER, name)));
+        names.extend(distinct(ways.map(with_mac)).flatten().map(|name| (&MAC, name)));
+        // Where one thing has nothing in common, both leave, and nothing was agreed on (section 7.1).
+        let failed = names.iter().any(|(_, name)| name.is_none());
+        for (field, name) in names {
+            match name {
+                None => sink.fact(field, Value::Word("none")),
+                Some(name) if !failed => sink.fact(field, text(name, MAX_LIST)),
+                Some(_) => {}
+            }
         }
     }
 }
@@ -359,8 +361,9 @@ mod tests {
             &[(Role::Client, &[hello, &one].concat()), (Role::Server, &[hello, &other].concat())],
         );
         assert_eq!(facts.first(&KEX).unwrap().value, Value::Word("none"));
-        assert_eq!(facts.first(&HOST_KEY).unwrap().value.to_string(), "b");
-        assert_eq!(facts.of(&CIPHER).count(), 1);
+        assert_eq!(facts.of(&CIPHER).map(|fact| &fact.value).collect::<Vec<_>>(), [&Value::Word("none")]);
+        // What they have in common was not agreed on all the same.
+        assert!(!facts.has(&HOST_KEY) && !facts.has(&MAC));
         let old: &[u8] = b"SSH-1.5-x\n\x00\x00\x01\x0b";
         let facts = run(&DEFINITION, &[(Role::Server, old), (Role::Client, old)]);
         assert!(!facts.has(&ANOMALY) && !facts.has(&KEX));

@@ -95,7 +95,7 @@ pub(super) fn without_certificate(views: &[&View<'_>]) -> Option<String> {
             let why = match facts.first(&tls::CERTIFICATE).and_then(|fact| fact.value.as_str()) {
                 Some("encrypted") => "encrypted by TLS 1.3",
                 Some("resumed") => "none sent, as a session was resumed",
-                Some("none") => "the suite needs none",
+                Some("none") => "none is needed with what was agreed on",
                 Some(_) => "it cannot be read",
                 None => "that part of the handshake is not there",
             };

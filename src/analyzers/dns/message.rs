@@ -174,6 +174,13 @@ impl Message {
         }
     }
 
+    /// Whether the answer section could be read to its end.
+    pub(super) fn has_all_answers(&self) -> bool {
+        let read = self.records.iter().filter(|record| record.section == Section::Answer).count();
+        let [_, announced, _, _] = self.header.counts;
+        self.problem != Some(Problem::Cut) || read >= usize::from(announced)
+    }
+
     /// The response code with the bits that EDNS adds (RFC 6891 section 6.1.3).
     pub(super) fn rcode(&self) -> u16 {
         let high = self.records.iter().find_map(|record| match record.data {

@@ -99,7 +99,8 @@ pub static ZONE: Field = Field {
 /// `dns.rcode`.
 pub static RCODE: Field = Field {
     name: "dns.rcode",
-    doc: "Response code with the bits that EDNS adds, by mnemonic or number; once per response",
+    doc: "Response code with the bits that EDNS adds, by mnemonic or number; once per response, of other \
+          operations (`dns.opcode`) too",
     source: "RFC 1035 section 4.1.1, RFC 6891 section 6.1.3",
 };
 
@@ -107,7 +108,7 @@ pub static RCODE: Field = Field {
 pub static FAILED: Field = Field {
     name: "dns.failed",
     doc: "Name asked for and the response code, separated by a blank, where that is not NOERROR: \
-          `my.example NXDOMAIN`",
+          `my.example NXDOMAIN`. Of look-ups only",
     source: "RFC 1035 section 4.1.1",
 };
 
@@ -123,7 +124,7 @@ pub static UNANSWERED: Field = Field {
 pub static ANSWERS: Field = Field {
     name: "dns.answers",
     doc: "Number of A and AAAA records in the answer section; once per response, but not for a second answer to the \
-          same query",
+          same query, nor where not all of that section is there",
     source: "RFC 1035 section 4.1.3, RFC 3596",
 };
 
@@ -368,6 +369,12 @@ impl Dns {
             if let Some(zone) = zone {
                 sink.fact(&ZONE, Value::Text(zone.name.clone()));
             }
+            if message.header.is_response() {
+                // Where EDNS stands is known only in messages of the usual form.
+                let known = matches!(opcode, NOTIFY | UPDATE);
+                let rcode = if known { message.rcode() } else { message.header.low_rcode() };
+                sink.fact(&RCODE, rcode_value(rcode));
+            }
         } else if message.header.is_response() {
             self.response(from.peer(), &message, sink);
         } else {
@@ -417,7 +424,9 @@ impl Dns {
         }
         outcome(message, question, sink);
         let told = answers::observe(message, question, self.address(asker), sink);
-        sink.fact(&ANSWERS, Value::Uint(told.addresses));
+        if message.has_all_answers() {
+            sink.fact(&ANSWERS, Value::Uint(told.addresses));
+        }
         if told.excess {
             sink.fact(&ANOMALY, Value::Word("too-many-answers"));
         }
@@ -499,17 +508,20 @@ fn shown(name: &str, service: &Service) -> Option<Box<str>> {
 fn outcome(message: &Message, question: Option<&Question>, sink: &mut Sink) {
     options(message, &EDNS_SERVER_SIZE, sink);
     let rcode = message.rcode();
-    let word = message::rcode_word(rcode);
-    sink.fact(&RCODE, word.map_or(Value::Uint(rcode.into()), Value::Word));
+    sink.fact(&RCODE, rcode_value(rcode));
     if rcode != 0
         && let Some(question) = question
     {
-        let code = word.map_or_else(|| format!("RCODE{rcode}"), str::to_owned);
+        let code = message::rcode_word(rcode).map_or_else(|| format!("RCODE{rcode}"), str::to_owned);
         sink.fact(&FAILED, Value::Text(format!("{} {code}", question.name).into()));
     }
     if message.header.is_truncated() {
         sink.fact(&TRUNCATED, Value::Yes);
     }
+}
+
+fn rcode_value(rcode: u16) -> Value {
+    message::rcode_word(rcode).map_or(Value::Uint(rcode.into()), Value::Word)
 }
 
 /// Observes what is wrong with a message, unless it is the capture that cut it.

@@ -293,8 +293,21 @@ fn other_operations_are_named_and_left_alone() {
     let told = Build::new(2, 0xa405).question("example.net", 6).bytes();
     assert_eq!(
         flow(&[(Role::Client, notify), (Role::Server, told)]),
-        ["1 dns.opcode=NOTIFY", "1 dns.zone=example.net", "2 dns.opcode=NOTIFY", "2 dns.zone=example.net"]
+        [
+            "1 dns.opcode=NOTIFY",
+            "1 dns.zone=example.net",
+            "2 dns.opcode=NOTIFY",
+            "2 dns.zone=example.net",
+            "2 dns.rcode=REFUSED"
+        ]
     );
+    let refused = Build::new(1, 0xa809).question("example.com", 6).bytes();
+    assert_eq!(
+        flow(&[(Role::Server, refused)]),
+        ["1 dns.opcode=UPDATE", "1 dns.zone=example.com", "1 dns.rcode=NOTAUTH"]
+    );
+    let unknown = Build::new(1, 0x9004).bytes();
+    assert_eq!(flow(&[(Role::Server, unknown)]), ["1 dns.opcode=STATUS", "1 dns.rcode=NOTIMP"]);
     // What DSO says (RFC 8490) has another form, and is not called broken for that.
     let stateful = [&Build::new(3, 0x3000).bytes()[..], &[0, 1, 0, 4, 0, 0, 0, 1]].concat();
     assert_eq!(flow(&[(Role::Client, stateful)]), ["1 dns.opcode=DSO"]);
@@ -389,6 +402,8 @@ fn datagrams_cut_by_the_capture_are_no_anomaly_and_still_answer() {
             !seen.iter().any(|line| line.contains("anomaly") || line.contains("unanswered")),
             "{end}: {seen:?}"
         );
+        // How many there are, is not known of those that are cut off.
+        assert!(!seen.iter().any(|line| line.contains("dns.answers")), "{end}: {seen:?}");
         // The same bytes, if nothing was cut off, are an anomaly.
         let mut sink = Sink::new(testing::seen(1));
         analyzer(Transport::Udp).datagram(Role::Server, &response[..end], 0, &mut sink);

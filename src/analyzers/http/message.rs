@@ -103,6 +103,9 @@ impl Http {
     }
 
     fn await_response(&mut self, exchange: Exchange, sink: &mut Sink) {
+        if self.is_answered(&exchange, sink) {
+            return;
+        }
         if matches!(exchange, Exchange::Connect | Exchange::Upgrade(_)) {
             self.held = Some(StreamBuffer::new(MAX_HELD));
             self.held_gap = false;
@@ -137,7 +140,7 @@ impl Http {
         let exchange = self.exchanges.pop_front();
         // A server may send 408 before it closes an idle connection (RFC 9110 section 15.5.9).
         if exchange.is_none() && self.paired && status != 408 {
-            self.doubt("unrequested-response", sink);
+            self.unrequested(sink);
         }
         if status == 101 {
             return self.upgraded(exchange.as_ref(), response.headers, sink);

@@ -22,6 +22,7 @@ mod tests;
 mod upgrade;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use self::body::{Body, Progress};
 use self::fields::{ANOMALY, FIELDS, REQUESTS, RESPONSES, UNANSWERED};
@@ -55,6 +56,7 @@ fn start(context: &Context) -> Box<dyn Analyzer> {
         held: None,
         held_gap: false,
         doubtful: Vec::new(),
+        early: None,
         requests: 0,
         responses: 0,
         switched: false,
@@ -75,11 +77,19 @@ struct Http {
     held_gap: bool,
     /// Anomalies that are none if more of the client's bytes are missing than is known yet; at most [`MAX_DOUBTFUL`].
     doubtful: Vec<(Seen, &'static str)>,
+    /// The last response, if nothing before it asked for it.
+    early: Option<Seen>,
     requests: u64,
     responses: u64,
     /// The rest of the flow is of another protocol.
     switched: bool,
 }
+
+/// A response that nothing before it asked for.
+const UNREQUESTED: &str = "unrequested-response";
+
+/// So late after its response a request may be captured; no client asks so soon after what it did not ask for.
+const AT_ONCE: Duration = Duration::from_millis(5);
 
 /// Anomalies that wait for the end; more tell no more.
 const MAX_DOUBTFUL: usize = 256;
@@ -176,6 +186,7 @@ impl Analyzer for Http {
     }
 
     fn end(&mut self, sink: &mut Sink) {
+        self.pair_late();
         let doubtful = std::mem::take(&mut self.doubtful);
         if sink.has_all_of(Role::Client) {
             doubtful.iter().for_each(|(seen, word)| sink.fact_at(*seen, &ANOMALY, Value::Word(word)));
@@ -406,6 +417,39 @@ impl Http {
             if count > 0 {
                 sink.fact(field, Value::Uint(count));
             }
+        }
+    }
+
+    /// A response without a request: it may come a little later in the capture, as where two mirror ports are merged.
+    fn unrequested(&mut self, sink: &Sink) {
+        self.early = Some(sink.seen);
+        self.doubt(UNREQUESTED, sink);
+    }
+
+    /// Whether the last response is the answer to this request, which was captured at once after it.
+    fn is_answered(&mut self, exchange: &Exchange, sink: &Sink) -> bool {
+        let Some(early) = self.early.take().filter(|_| self.paired) else { return false };
+        let fits = matches!(exchange, Exchange::Plain | Exchange::Head);
+        if !fits || sink.seen.at.since(early.at) > AT_ONCE {
+            return false;
+        }
+        if let Some(at) = self.doubtful.iter().rposition(|(_, word)| *word == UNREQUESTED) {
+            self.doubtful.remove(at);
+        }
+        if matches!(exchange, Exchange::Head) && self.server.state == State::Body {
+            // It has none, whatever its head says.
+            self.server.expect(None);
+        }
+        true
+    }
+
+    /// As many requests without a response as there are responses without a request: they belong together.
+    fn pair_late(&mut self) {
+        while matches!(self.exchanges.front(), Some(Exchange::Plain | Exchange::Head))
+            && let Some(at) = self.doubtful.iter().position(|(_, word)| *word == UNREQUESTED)
+        {
+            self.doubtful.remove(at);
+            self.exchanges.pop_front();
         }
     }
 

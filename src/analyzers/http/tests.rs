@@ -429,6 +429,28 @@ fn what_the_other_side_did_not_say_is_not_known_where_its_bytes_are_missing() {
 }
 
 #[test]
+fn a_response_captured_before_its_request_is_its_answer() {
+    let get = |at| Step::Data(Role::Client, b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(), at);
+    let head = Step::Data(Role::Client, b"HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(), 0);
+    let told = server("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let long = server("HTTP/1.1 200 OK\r\nContent-Length: 700\r\n\r\n");
+    // Of those that follow, each answer belongs to its own request: that to HEAD has no body.
+    for steps in [
+        vec![told.clone(), get(0), head.clone(), long.clone(), get(0), told.clone()],
+        vec![long.clone(), head, get(0), told.clone()],
+        vec![told.clone(), get(60)],
+    ] {
+        let session = run(&steps);
+        for absent in ["http.anomaly", "http.unanswered"] {
+            assert_eq!(pairs(&session, absent), [], "{absent} {steps:?}");
+        }
+        assert_eq!(pairs(&session, "http.requests"), pairs(&session, "http.responses"));
+    }
+    let session = run(&[told.clone(), get(0), told]);
+    assert_eq!(pairs(&session, "http.anomaly"), one("unrequested-response"));
+}
+
+#[test]
 fn after_a_gap_an_answer_is_not_compared_with_another_request() {
     let other =
         HANDSHAKE.replace("dGhlIHNhbXBsZSBub25jZQ==", "AAAAAAAAAAAAAAAAAAAAAA==").replace("chat, ", "");

@@ -144,7 +144,12 @@ impl Mqtt {
         let connack = Connack::parse(packet.body).or_else(|malformed| match packet.body {
             // Properties that make no sense do not hide the code before them.
             [flags, code, ..] => {
-                anomaly("malformed-packet", sink);
+                if packet.is_whole() {
+                    anomaly("malformed-packet", sink);
+                } else if self.level != Some(3) && self.level != Some(4) {
+                    // The server's own keep alive may be among what is missing.
+                    self.keep_alive = Duration::ZERO;
+                }
                 Ok(Connack { flags: *flags, code: *code, server_keep_alive: None, assigned_client_id: None })
             }
             _ => Err(malformed),
@@ -234,7 +239,8 @@ impl Mqtt {
     }
 
     fn disconnect(&mut self, role: Role, packet: ControlPacket<'_>, sink: &mut Sink) {
-        let code = packet.body.first().copied().unwrap_or(0);
+        // Without a code it is 0, unless that is not in the capture.
+        let code = packet.body.first().copied().or((packet.length == 0).then_some(0));
         let field = match role {
             Role::Client => &CLIENT_DISCONNECT,
             Role::Server => {
@@ -247,7 +253,9 @@ impl Mqtt {
                 &SERVER_DISCONNECT
             }
         };
-        sink.fact(field, Value::Uint(code.into()));
+        if let Some(code) = code {
+            sink.fact(field, Value::Uint(code.into()));
+        }
         self.side(role).left = true;
         // Nobody answers a ping after this.
         self.ping_waits = None;

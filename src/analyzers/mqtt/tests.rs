@@ -275,6 +275,26 @@ fn gaps_within_a_packet_are_counted_past_and_others_end_where_packets_begin() {
 }
 
 #[test]
+fn what_the_capture_cut_off_a_packet_is_not_judged() {
+    // CONNACK with a property of which the capture has one byte: it may be the server's keep alive.
+    let cut = [
+        client(CONNECT_5),
+        server(b"\x20\x06\x00\x00\x03"),
+        Step::Gap(Role::Server, 3, 0),
+        Step::Data(Role::Client, PING.to_vec(), 500_000),
+    ];
+    let session = run(&cut);
+    assert_eq!(session.values("mqtt.connack_code"), [("0".to_owned(), 1)]);
+    for absent in ["mqtt.anomaly", "mqtt.keep_alive_missed"] {
+        assert_eq!(session.values(absent), [], "{absent}");
+    }
+    // DISCONNECT with a code that is not there.
+    let left = run(&[client(CONNECT_5), client(b"\xe0\x01"), Step::Gap(Role::Client, 1, 0)]);
+    assert_eq!(left.values("mqtt.client_disconnect"), []);
+    assert_eq!(left.values("mqtt.client_packets").len(), 2);
+}
+
+#[test]
 fn topics_are_told_up_to_a_limit() {
     let topic = |n: u8| client([&b"\x30\x03\x00\x01"[..], &[b'0' + n]].concat());
     let mut steps = vec![client(PLAIN)];

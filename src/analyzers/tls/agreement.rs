@@ -3,6 +3,7 @@
 use super::connection::Connection;
 use super::fields as f;
 use super::hello::{self, Choice};
+use super::psk::Identity;
 use super::{adapter, ech};
 use crate::analyzers::Sink;
 use crate::model::Value;
@@ -34,6 +35,7 @@ impl Connection {
     /// The final ServerHello.
     pub(super) fn agreed(&mut self, choice: &Choice, sink: &mut Sink) {
         self.early.answered(sink);
+        self.key_selected(choice, sink);
         if choice.psk.is_none() || !choice.is_tls13() {
             self.early.rejected(sink);
         }
@@ -42,10 +44,33 @@ impl Connection {
         if offer.ech && !self.ech_answered {
             ech::answered(choice.is_tls13(), sink);
         }
-        let selected = choice.psk.filter(|_| choice.is_tls13());
-        if let Some(key) = selected.and_then(|place| offer.psk.get(usize::from(place))) {
+    }
+
+    /// The server took a pre-shared key of TLS 1.3, or none: a ticket, if it is not known to be an external key.
+    fn key_selected(&self, choice: &Choice, sink: &mut Sink) {
+        let Some(place) = choice.psk.filter(|_| choice.is_tls13()) else { return };
+        let presented = self.offer.as_ref().and_then(|offer| offer.psk.get(usize::from(place)));
+        match presented {
+            Some(Identity::External(name)) => {
+                // Others are no name, but bytes.
+                if let Some(name) = std::str::from_utf8(name).ok().filter(|name| is_printable(name)) {
+                    sink.fact(&f::PSK_IDENTITY, Value::text(name.as_bytes()));
+                }
+            }
+            _ => sink.fact(&f::RESUMED, Value::Word("psk")),
+        }
+        // What is missing before may be another hello of both.
+        if let Some(Identity::Ticket(key)) = presented.filter(|_| !self.server.missing) {
             sink.fact(&f::SESSION_RESUMED, Value::Text(key.as_str().into()));
         }
+    }
+
+    /// Whether the key of TLS 1.3 that was taken is an external one.
+    pub(super) fn is_external_psk(&self) -> bool {
+        let place = self.choice.as_ref().filter(|choice| choice.is_tls13()).and_then(|choice| choice.psk);
+        let keys = self.offer.as_ref().map(|offer| &offer.psk);
+        let key = place.zip(keys).and_then(|(place, keys)| keys.get(usize::from(place)));
+        matches!(key, Some(Identity::External(_)))
     }
 
     /// A ClientKeyExchange, kept where it names a pre-shared key.
@@ -61,4 +86,9 @@ impl Connection {
     pub(super) fn names_key(&self) -> bool {
         self.choice.as_ref().is_some_and(|choice| adapter::is_psk(choice.suite))
     }
+}
+
+/// Whether it can be shown as it is.
+fn is_printable(name: &str) -> bool {
+    !name.is_empty() && !name.chars().any(char::is_control)
 }

@@ -6,6 +6,7 @@ use super::fields as f;
 use super::record::Record;
 use super::state::Protection;
 use crate::analyzers::{Role, Sink};
+use crate::model::evidence::Seen;
 use crate::model::{Field, Value};
 
 impl Connection {
@@ -71,7 +72,14 @@ impl Connection {
     /// Goodbyes of TLS 1.3, by their size.
     pub(super) fn goodbyes(&self, sink: &mut Sink) {
         let suite = self.choice.as_ref().map_or(0, |choice| choice.suite);
-        let refused = self.server.after == 1 && !self.application_data;
+        let short = self.server.after == 1 && !self.application_data;
+        // Whoever says goodbye first was not refused: the server answers it.
+        let first = |role: Option<(Seen, u16)>| role.map(|(seen, _)| seen.at);
+        let answered = match (first(self.client.last), first(self.server.last)) {
+            (Some(client), Some(server)) => client <= server,
+            _ => false,
+        };
+        let refused = short && !answered;
         // Whether the client said anything that the server may have answered, is not known.
         let unclear = refused && self.client.missing;
         for (role, side) in [(Role::Client, &self.client), (Role::Server, &self.server)] {

@@ -402,7 +402,7 @@ impl Connection {
             self.agree_on_keys(hello, sink);
         }
         if tls13 && psk {
-            sink.fact(&f::CERTIFICATE, Value::Word("resumed"));
+            sink.fact(&f::CERTIFICATE, Value::Word(if self.is_external_psk() { "none" } else { "resumed" }));
         } else if tls13 {
             self.certificate_hidden(sink);
         }
@@ -475,6 +475,7 @@ impl Connection {
                 role == Role::Client && self.offer.as_ref().is_some_and(|offer| !offer.early_data);
             if role == Role::Client && self.choice.is_none() {
                 self.early.sent(sink);
+                self.overtakes(record, sink);
             }
             return;
         }
@@ -495,7 +496,15 @@ impl Connection {
             side.last = Some((sink.seen, record.length));
         } else if role == Role::Server {
             self.server_encrypted = true;
-        } else if self.server_encrypted {
+            let now = sink.seen;
+            for (seen, record) in self.take_overtaking() {
+                sink.seen = seen;
+                self.application_data(Role::Client, record, sink);
+            }
+            sink.seen = now;
+        } else if !self.server_encrypted {
+            self.overtakes(record, sink);
+        } else {
             if alert_sized && !self.early.is_open() {
                 self.failed("client-encrypted-alert", sink);
             } else if alert::may_be_finished(record.length) {

@@ -131,15 +131,16 @@ fields! {
         hidden in TLS 1.3.";
     PSK_HINT = "tls.psk_hint", "RFC 4279 section 2",
         "Hint with which the server helps the client to choose its pre-shared key, before TLS 1.3.";
-    PSK_IDENTITY = "tls.psk_identity", "RFC 4279 section 2",
-        "Name under which the client's pre-shared key is known (not the key), before TLS 1.3.";
+    PSK_IDENTITY = "tls.psk_identity", "RFC 4279 section 2, RFC 8446 section 4.2.11",
+        "Name under which the client's pre-shared key is known (not the key). Of TLS 1.3 where the server \
+        took a key that is no ticket (its age is zero), if its name can be shown.";
     PSK_ONLY = "tls.psk_only", "RFC 8446 section 4.2.9",
         "A TLS 1.3 pre-shared key was accepted without a key exchange beside it: no forward secrecy.";
 
     // ---- Sessions.
     RESUMED = "tls.resumed", "RFC 5246 section 7.3, RFC 5077 section 3.1, RFC 8446 section 2.2",
         "The handshake resumed an earlier session, so there is no certificate: `session-id`, `ticket`, or \
-        `psk` (TLS 1.3; an external key looks the same). Before TLS 1.3 only where the client's hello was captured.";
+        `psk` (TLS 1.3; an external key only looks the same if its client gives it an age). Before TLS 1.3 only where the client's hello was captured.";
     SESSION_ISSUED = "tls.session_issued", "RFC 5246 section 7.4.1.3, RFC 5077 section 3.3",
         "Key of a session that can be resumed later: `id:` and the session identifier, or `ticket:` and the \
         start of the ticket's SHA-256, in hex. Before TLS 1.3 only; a session identifier only where the client's hello, \
@@ -157,7 +158,7 @@ fields! {
     // ---- The server's certificate.
     CERTIFICATE = "tls.certificate", "RFC 5246 section 7.4.2",
         "Whether the server's certificate is visible: `visible`, `encrypted` (TLS 1.3), `resumed` (none is \
-        sent), `none` (the suite needs none), `unreadable` (also one that is compressed, RFC 8879).";
+        sent), `none` (neither the suite nor an external pre-shared key needs one), `unreadable` (also one that is compressed, RFC 8879).";
     CERTIFICATE_SUBJECT = "tls.certificate_subject", "RFC 5280 section 4.1.2.6, RFC 4514",
         "Subject of the server's certificate, most specific part first: `CN=example.com,O=Example`.";
     CERTIFICATE_CN = "tls.certificate_cn", "RFC 5280 section 4.1.2.6",

@@ -41,8 +41,8 @@ pub(super) struct Offer {
     pub(super) ticket: Option<String>,
     /// TLS 1.3 or a draft of it is among its versions.
     pub(super) tls13: bool,
-    /// Keys of the first tickets (or names of pre-shared keys) that a TLS 1.3 client presents.
-    pub(super) psk: Vec<String>,
+    /// The first pre-shared keys that a TLS 1.3 client presents.
+    pub(super) psk: Vec<psk::Identity>,
     pub(super) early_data: bool,
     /// It is the outer hello of an encrypted one, or says so.
     pub(super) ech: bool,
@@ -286,11 +286,8 @@ pub(super) fn server_hello(mut body: Vec<u8>, sink: &mut Sink) -> Option<Answer>
         if let Some(group) = group {
             sink.fact(&f::GROUP, Value::Uint(u64::from(group)));
         }
-        if choice.psk.is_some() {
-            sink.fact(&f::RESUMED, Value::Word("psk"));
-            if group.is_none() {
-                sink.fact(&f::PSK_ONLY, Value::Yes);
-            }
+        if choice.psk.is_some() && group.is_none() {
+            sink.fact(&f::PSK_ONLY, Value::Yes);
         }
     }
     Some(Answer::Chosen(choice))

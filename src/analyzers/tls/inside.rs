@@ -29,6 +29,12 @@ impl Connection {
         let early_data = self.offer.as_ref().is_some_and(|offer| offer.early_data);
         if let Err(why) = decryption.server_hello(choice, body, early_data) {
             sink.fact(&f::DECRYPTION, Value::Word(why));
+            if why == "unsupported" {
+                // Nothing of it will be opened, and nothing is missing for that.
+                for role in [Role::Client, Role::Server] {
+                    decryption.lose(role);
+                }
+            }
         }
     }
 

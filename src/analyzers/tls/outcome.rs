@@ -2,6 +2,7 @@
 
 use super::connection::Connection;
 use super::fields as f;
+use super::record::Record;
 use crate::analyzers::{Role, Sink};
 use crate::model::Value;
 use crate::model::evidence::Seen;
@@ -14,7 +15,12 @@ pub(super) struct Outcome {
     failed: bool,
     /// It failed like this, unless it turns out that the other side has finished.
     failing: Option<(Seen, &'static str)>,
+    /// TLS 1.3: encrypted records of the client before any of the server, at most [`MAX_OVERTAKING`].
+    overtaking: Vec<(Seen, Record)>,
 }
+
+/// A client sends a handful of records in one breath: certificate, proof, Finished, a first request.
+const MAX_OVERTAKING: usize = 8;
 
 impl Outcome {
     /// Failed, or known not to be wholly in the capture.
@@ -27,6 +33,20 @@ impl Connection {
     /// Whether it is known how it went, or why it cannot be.
     pub(super) fn is_settled(&self) -> bool {
         self.outcome.is_settled()
+    }
+
+    /// A client without early data encrypts only what answers the server's flight: where that comes later in the capture, as
+    /// where two mirror ports are merged, its record waits for it.
+    pub(super) fn overtakes(&mut self, record: Record, sink: &Sink) {
+        let awaits = self.offer.as_ref().is_some_and(|offer| offer.tls13) && !self.early.is_open();
+        if awaits && self.outcome.overtaking.len() < MAX_OVERTAKING {
+            self.outcome.overtaking.push((sink.seen, record));
+        }
+    }
+
+    /// The records that overtook the server's flight, which is there now.
+    pub(super) fn take_overtaking(&mut self) -> Vec<(Seen, Record)> {
+        std::mem::take(&mut self.outcome.overtaking)
     }
 
     /// Says why the handshake cannot be known wholly, unless its outcome is known.

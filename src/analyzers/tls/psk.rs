@@ -44,8 +44,21 @@ pub(super) fn modes(modes: &[u8], sink: &mut Sink) {
     }
 }
 
-/// Keys of the first identities of a client's pre_shared_key (section 4.2.11).
-pub(super) fn identities(data: &[u8]) -> Vec<String> {
+/// A pre-shared key that a client presents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Identity {
+    /// Key of a ticket, or of what looks like one.
+    Ticket(String),
+    /// The name of a key that no server issued.
+    External(Box<[u8]>),
+}
+
+/// How much of the name of an external key is kept.
+const MAX_NAME: usize = 256;
+
+/// The first identities of a client's pre_shared_key (section 4.2.11). The age of a ticket is hidden by adding a random number
+/// of 32 bits; of an external key it is to be zero.
+pub(super) fn identities(data: &[u8]) -> Vec<Identity> {
     let mut rest = data;
     let length = take(&mut rest, 2).first_chunk().map_or(0, |length| u16::from_be_bytes(*length));
     let mut identities = take(&mut rest, usize::from(length));
@@ -55,9 +68,12 @@ pub(super) fn identities(data: &[u8]) -> Vec<String> {
     {
         let length = usize::from(u16::from_be_bytes([a, b]));
         let identity = take(&mut identities, length.saturating_add(2));
-        keys.push(ticket_key(identity.get(2..).unwrap_or_default()));
-        // The age of the ticket.
-        take(&mut identities, 4);
+        let name = identity.get(2..).unwrap_or_default();
+        let age = take(&mut identities, 4);
+        keys.push(match age {
+            [0, 0, 0, 0] => Identity::External(name.get(..MAX_NAME).unwrap_or(name).into()),
+            _ => Identity::Ticket(ticket_key(name)),
+        });
     }
     keys
 }

@@ -344,6 +344,20 @@ fn a_record_that_overtook_the_answer_waits_for_it() {
 }
 
 #[test]
+fn nothing_is_missing_where_a_suite_is_not_opened() {
+    let text = recording("tls13_aes128");
+    let mut steps = steps(text);
+    let (_, hello, _) = steps.iter_mut().find(|(role, ..)| *role == S).unwrap();
+    // Record and message header, version, random, session identifier; then TLS_AES_128_CCM_SHA256.
+    let suite = 5 + 4 + 2 + 32 + 1 + usize::from(hello[43]);
+    assert_eq!(hello[suite..suite + 2], [0x13, 0x01]);
+    hello[suite + 1] = 0x04;
+    let seen = observe(secrets(text), &steps);
+    assert_eq!(all(&seen, &f::DECRYPTION), ["unsupported"]);
+    assert_eq!((seen.client.len(), seen.gaps), (0, 0));
+}
+
+#[test]
 fn what_is_held_is_bounded_and_there_only_with_secrets() {
     let text = recording("tls13_early");
     let mut long = steps(text);

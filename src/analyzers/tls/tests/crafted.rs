@@ -107,6 +107,27 @@ fn a_psk_without_key_exchange_has_no_forward_secrecy() {
 }
 
 #[test]
+fn an_external_key_of_tls13_is_no_session() {
+    // supported_versions, and pre_shared_key with one identity of four bytes, an age, and a binder of 32.
+    let hello = |name: &[u8; 4], age: u32| {
+        let identity = [&[0, 10, 0, 4][..], name, &age.to_be_bytes()].concat();
+        let keys = [&identity[..], &[0, 33, 32], &[5; 32]].concat();
+        let length = (keys.len() as u16).to_be_bytes();
+        let extensions = [&unhex("002b 0003 02 0304")[..], &[0, 41], &length, &keys].concat();
+        (C, client_hello(0x0303, &[0x1301], Some(&extensions)))
+    };
+    let answer = (S, server_hello(0x0303, 0x1301, Some(&unhex("002b 0002 0304  0029 0002 0000"))));
+    let told = |hello| {
+        let facts = facts(&vec![hello, answer.clone()]);
+        [&f::RESUMED, &f::CERTIFICATE, &f::PSK_IDENTITY].map(|field| all(&facts, field).concat())
+    };
+    assert_eq!(told(hello(b"dev7", 0)), ["", "none", "dev7"]);
+    assert_eq!(told(hello(b"\x00\x01\xff\x02", 0)), ["", "none", ""]);
+    // A ticket has an age that is hidden.
+    assert_eq!(told(hello(b"dev7", 0x1234_5678)), ["psk", "resumed", ""]);
+}
+
+#[test]
 fn drafts_of_tls13_are_read() {
     // Draft 16 has no session identifier; the version is the draft's.
     let mut body = unhex("7f10");
@@ -156,7 +177,7 @@ fn a_message_longer_than_the_limit_is_passed_over() {
 #[test]
 fn early_data_that_cannot_be_taken_is_rejected() {
     // supported_versions, early_data, pre_shared_key with one identity of four bytes.
-    let offer = unhex("002b 0003 02 0304  002a 0000  0029 0010 000a 0004 aabbccdd 00000000 0002 0100");
+    let offer = unhex("002b 0003 02 0304  002a 0000  0029 0010 000a 0004 aabbccdd 5ca1ab1e 0002 0100");
     let hello = (C, client_hello(0x0303, &[0x1301, 0x002f], Some(&offer)));
     let data = (C, record(23, &[0x5a; 40]));
     let versions = unhex("002b 0002 0304");
