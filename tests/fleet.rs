@@ -16,8 +16,11 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use support::pcap::{End, SYN, Writer, tcp, udp};
+use support::wire::{Host, dhcp};
 use support::{Answer, say};
 use tempfile::TempDir;
 
@@ -113,6 +116,69 @@ fn profiles_recognise_their_devices_at_an_address_that_both_had() {
         assert_eq!(answer.err.matches(device).count(), 1, "{device} in {}", answer.err);
     }
     assert!(answer.err.contains("claims of all 2 devices: 38 declared"), "{}", answer.err);
+}
+
+/// A device with a lease, or without one that the capture shows; a phone behind it sends one packet through it.
+fn setup(site: &Site, with_lease: bool) -> String {
+    let path = site.folder.path().join("setup.pcap");
+    let mut file = Writer::create(&path, 1);
+    let (router, device) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 7));
+    let (server, other) = (Ipv4Addr::new(198, 51, 100, 5), Ipv4Addr::new(203, 0, 113, 9));
+    let mac = [0x02, 0, 0x5e, 0x10, 0, 7];
+    if with_lease {
+        let mut ack = dhcp(5, Host { mac, ip: device }, device, b"");
+        // The lease time before the end.
+        ack.splice(ack.len() - 1.., [51, 4, 0, 0, 0, 60, 255]);
+        file.frame(0, udp(End(router, 67), End(device, 68), &ack));
+    }
+    let mut passed_on = tcp(End(Ipv4Addr::new(10, 22, 22, 138), 4_000), End(other, 443), SYN, 1, 0, b"");
+    passed_on[6..12].copy_from_slice(&mac);
+    passed_on[22] = 63;
+    file.frame(1_000, passed_on);
+    file.frame(2_000, tcp(End(device, 5_000), End(server, 8_883), SYN, 1, 0, b""));
+    let mut refused = tcp(End(server, 8_883), End(device, 5_000), 0x14, 0, 2, b"");
+    refused[22] = 50;
+    file.frame(3_000, refused);
+    file.finish();
+    path.display().to_string()
+}
+
+#[test]
+fn a_device_that_passes_a_packet_on_is_a_device_and_the_packet_is_not_its_own() {
+    let site = Site::of(&["name: lab, match: {oui: '02:00:5e'}, profile: farmbot"]);
+    let answer = site.check(&setup(&site, true));
+    assert!(answer.err.contains("inventory: campus: 1 entry, 1 device judged\n"), "{}", answer.err);
+    assert!(answer.err.contains("(02:00:5e:10:00:07, 10.0.0.7): lab, line 4"), "{}", answer.err);
+    let peers: BTreeSet<String> =
+        answer.rows().iter().filter_map(|row| Some(row["peer_ip"].as_str()?.to_owned())).collect();
+    assert!(peers.contains("198.51.100.5") && !peers.contains("203.0.113.9"), "{peers:?}");
+    // Without a lease it may be a router, and that is said.
+    let answer = site.check(&setup(&site, false));
+    let taken =
+        "taken for a router, so not judged: 02:00:5e:10:00:07, which sends from 10.0.0.7, 10.22.22.138\n";
+    assert!(answer.err.contains(taken), "{}", answer.err);
+}
+
+#[test]
+fn what_a_device_is_goes_before_where_it_is_and_an_entry_for_nobody_is_told() {
+    let site = Site::of(&[
+        "name: all, match: {prefix: 10.0.0.4/30}, profile: electric-imp",
+        "name: plugs, match: {oui: '02:00:5e', prefix: 10.0.0.0/24}, profile: farmbot",
+        "name: lab, match: {oui: '02:00:5e'}, profile: fortrabbit",
+    ]);
+    let answer = site.check(&setup(&site, true));
+    assert!(answer.err.contains("(02:00:5e:10:00:07, 10.0.0.7): plugs, line 5"), "{}", answer.err);
+    let told = "inventory: counts for nobody, as narrower entries match its devices: all (prefix 10.0.0.4/30); lab (oui 02:00:5e)\n";
+    assert!(answer.err.contains(told), "{}", answer.err);
+}
+
+#[test]
+fn one_device_under_two_profiles_is_one_device() {
+    let answer = say(&format!(
+        "check -p farmbot -p electric-imp --device farmbot=02:fa:b0:00:12:34 --device electric-imp=02:fa:b0:00:12:34 {}",
+        capture("farmbot-clean")
+    ));
+    assert!(answer.err.contains("claims of all profiles for farmbot-1234: 38 declared"), "{}", answer.err);
 }
 
 #[test]
@@ -242,6 +308,7 @@ fn problems_of_the_inventory_and_of_its_profiles_are_told_at_once() {
         "match: {ip: 192.0.2.7}, profile: mine.yaml",
         "match: {mac: '02:00'}, profile: farmbot",
         "match: {ip: 192.0.2.8}, profile: farmbot, set: {ssh_kye: true}",
+        "match: {ip: 192.0.2.9}, profile: farmbot, subject: browsr",
     ]);
     fs::write(site.folder.path().join("mine.yaml"), "version: 1\nprofile: mine\ntitle: Mine\nclams: []\n")
         .unwrap();
@@ -250,6 +317,7 @@ fn problems_of_the_inventory_and_of_its_profiles_are_told_at_once() {
     for part in [
         "campus.yaml:5:19: devices.2.match.mac: expected the MAC address of a device",
         "campus.yaml:6:54: devices.3.set.ssh_kye: `farmbot` has no parameter `ssh_kye` (did you mean `ssh_key`?)",
+        "campus.yaml:7:57: devices.4.subject: failed to select a subject: `farmbot` has no subject `browsr`",
         "mine.yaml:4:1: unknown key `clams` (did you mean `claims`?)",
     ] {
         assert!(answer.err.contains(part), "`{part}` in {}", answer.err);

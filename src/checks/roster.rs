@@ -1,8 +1,8 @@
 //! Who is who: the hosts of a capture and the entries of an inventory.
 //!
 //! Of several entries that match a host, the most specific one counts. They are compared key by key: by MAC address,
-//! address, MUD URL, DHCP host name, DHCP vendor class, prefix, VLAN, OUI, in this order. The first key that one entry has
-//! and the other has not decides; where both have it, the pattern with more beside its `*`, or the longer prefix. Entries
+//! address, MUD URL, DHCP host name, DHCP vendor class, OUI, prefix, VLAN, in this order: what a device is goes before where
+//! it is. The first key that one entry has and the other has not decides; where both have it, the pattern with more beside its `*`, or the longer prefix. Entries
 //! that are equal in all of this are a tie, and the user has to say which is meant.
 //!
 //! Routers are meant only where an entry names them by MAC address or address, and a VLAN is that of hosts on the link: of
@@ -46,6 +46,10 @@ pub struct RollCall<'h> {
     pub present: Vec<(Cow<'h, Host>, usize)>,
     /// Entries that match nobody, as indices.
     pub absent: Vec<usize>,
+    /// Entries that match somebody, and count for nobody: others that match are narrower. As indices.
+    pub outdone: Vec<usize>,
+    /// Those that are taken for routers and that no entry matches, in the order of [`Hosts::known`].
+    pub routers: Vec<&'h Host>,
     /// Devices of the site that no entry matches, in the order of [`Hosts::known`].
     pub unlisted: Vec<&'h Host>,
     /// Addresses that would be such devices if they open flows: nothing else is known of them. Ascending.
@@ -94,13 +98,13 @@ impl<'i> Roster<'i> {
             self.host_names.put(&fits.dhcp_host_names, at);
         } else if !fits.dhcp_vendor_classes.is_empty() {
             self.vendor_classes.put(&fits.dhcp_vendor_classes, at);
+        } else if !fits.ouis.is_empty() {
+            put(&mut self.ouis, &fits.ouis, at);
         } else if !fits.prefixes.is_empty() {
             self.lengths.extend(fits.prefixes.iter().map(|net| (is_v4(net), net.prefix_len())));
             put(&mut self.prefixes, &fits.prefixes, at);
-        } else if !fits.vlans.is_empty() {
-            put(&mut self.vlans, &fits.vlans, at);
         } else {
-            put(&mut self.ouis, &fits.ouis, at);
+            put(&mut self.vlans, &fits.vlans, at);
         }
     }
 
@@ -116,6 +120,7 @@ impl<'i> Roster<'i> {
         for host in hosts.known() {
             match self.best(host, &mut seen)? {
                 Some(entry) => call.present.push((Cow::Borrowed(host), entry)),
+                None if host.is_router => call.routers.push(host),
                 None if is_of_site(host, site) => call.unlisted.push(host),
                 None => {}
             }
@@ -133,6 +138,9 @@ impl<'i> Roster<'i> {
         call.unlisted_far = others.filter(|ip| of_site(*ip) && !taken.contains(ip)).collect();
         call.present
             .sort_by_key(|(host, _)| (host.addresses.is_empty(), host.addresses.first().copied(), host.mac));
+        let counts: BTreeSet<usize> = call.present.iter().map(|(_, entry)| *entry).collect();
+        let matching = seen.iter().enumerate().filter(|(at, seen)| **seen && !counts.contains(at));
+        call.outdone = matching.map(|(at, _)| at).collect();
         call.absent = seen.iter().enumerate().filter(|(_, seen)| !**seen).map(|(at, _)| at).collect();
         Ok(call)
     }
@@ -221,9 +229,9 @@ fn rank(fits: &Fits, host: &Host) -> Option<Rank> {
         narrowest(&fits.mud_urls, |url| name(url, &host.mud_urls))?,
         narrowest(&fits.dhcp_host_names, |pattern| name(pattern, &host.host_names))?,
         narrowest(&fits.dhcp_vendor_classes, |pattern| name(pattern, &host.vendor_classes))?,
+        narrowest(&fits.ouis, |oui| host.mac.is_some_and(|mac| mac.oui() == *oui).then_some(1))?,
         narrowest(&fits.prefixes, prefix)?,
         narrowest(&fits.vlans, |vlan| (host.mac.is_some() && host.vlans.contains(vlan)).then_some(1))?,
-        narrowest(&fits.ouis, |oui| host.mac.is_some_and(|mac| mac.oui() == *oui).then_some(1))?,
     ])
 }
 
@@ -241,11 +249,8 @@ fn literals(pattern: &str) -> u16 {
     u16::try_from(literals.saturating_add(1)).unwrap_or(u16::MAX).min(u16::MAX - 1)
 }
 
-/// Whether a host that no entry matches is a device of the site, not a router and not somebody beyond one.
+/// Whether a host that no entry matches and that is no router is a device of the site, not somebody beyond a router.
 fn is_of_site(host: &Host, site: &Site) -> bool {
-    if host.is_router {
-        return false;
-    }
     if host.addresses.is_empty() {
         // Asks DHCP for an address; what only announces itself to its neighbours is the network's own gear.
         return host.mac.is_some() && (host.booted.is_some() || !host.host_names.is_empty());

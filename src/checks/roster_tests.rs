@@ -52,12 +52,12 @@ fn the_order_of_keys_is_from_the_device_to_the_class() {
         "dhcp_host_name: farmbot-*",
         "dhcp_host_name: 'f*'",
         "dhcp_vendor_class: 'udhcp*'",
+        "prefix: 10.2.0.0/16, vlan: 12, oui: '02:00:5e'",
+        "oui: 02-00-5E",
         "prefix: 10.2.3.0/24, vlan: 12",
         "prefix: 10.2.3.0/24",
-        "prefix: 10.2.0.0/16, vlan: 12, oui: '02:00:5e'",
         "prefix: 10.2.0.0/16",
         "vlan: 12",
-        "oui: 02-00-5E",
     ];
     // Each beats all that come after it, wherever it stands.
     for from in 0..order.len() {
@@ -130,12 +130,15 @@ fn who_is_there_who_is_not_and_who_else() {
         "mac: '02:00:5e:10:00:0a'",
         "vlan: 3",
         "prefix: 10.2.0.0/16, oui: '02:00:5e'",
+        "prefix: 10.2.3.0/24",
     ]);
     let roster = Roster::new(&entries);
     let call = roster.call(&hosts, &Site::unsaid()).unwrap();
     let present: Vec<_> = call.present.iter().map(|(host, at)| (host.mac.unwrap(), *at)).collect();
     assert_eq!(present, [(mac(4), 0), (mac(5), 3)]);
-    assert_eq!(call.absent, [1, 2]);
+    assert_eq!((call.absent, call.outdone), (vec![1, 2], vec![4]));
+    assert_eq!(call.routers.iter().map(|host| host.mac.unwrap()).collect::<Vec<_>>(), [mac(1)]);
+    let call = roster.call(&hosts, &Site::unsaid()).unwrap();
     let macs =
         |call: &RollCall<'_>| call.unlisted.iter().map(|host| host.mac.unwrap()).collect::<BTreeSet<_>>();
     // Not the router, not a public address, not gear without address; but who asks for one.

@@ -1,6 +1,6 @@
 //! `wireclaim check`: the discrepancy table, and the exit status as the answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::ManuallyDrop;
 
 use super::Exit;
@@ -262,8 +262,17 @@ fn covered(verdict: &Verdict, count: usize) -> Coverage {
 
 /// The coverage line of all: each device's claims count.
 fn of_all(verdicts: &[Verdict]) -> Coverage {
-    let judged = verdicts.iter().filter(|verdict| verdict.device.is_some()).count() as u64;
-    let mut all = Coverage { title: format!("all {}", counted(judged, "device")), ..Coverage::default() };
+    let devices: BTreeSet<&str> = verdicts
+        .iter()
+        .filter_map(|verdict| verdict.device.as_ref())
+        .map(|label| label.key.as_str())
+        .collect();
+    let title = match verdicts.iter().find_map(|verdict| verdict.device.as_ref()) {
+        // One device, and what several profiles say of it.
+        Some(label) if devices.len() == 1 => format!("all profiles for {}", label.name),
+        _ => format!("all {}", counted(devices.len() as u64, "device")),
+    };
+    let mut all = Coverage { title, ..Coverage::default() };
     for one in verdicts.iter().map(|verdict| covered(verdict, 1)) {
         all.declared += one.declared;
         all.checkable += one.checkable;

@@ -22,6 +22,18 @@ pub(super) fn lines(roll: &Roll, verbose: bool) -> Vec<String> {
         lines
             .push(format!("matches nobody in the capture: {}", named(&roll.nobody, roll.nobody.len(), most)));
     }
+    if !roll.outdone.is_empty() {
+        lines.push(format!(
+            "counts for nobody, as narrower entries match its devices: {}",
+            named(&roll.outdone, roll.outdone.len(), most)
+        ));
+    }
+    if roll.router_count > 0 {
+        lines.push(format!(
+            "taken for a router, so not judged: {}",
+            named(&roll.routers, roll.router_count, FEW)
+        ));
+    }
     if roll.unlisted_count > 0 {
         let count = counted(roll.unlisted_count as u64, "device");
         lines.push(format!(

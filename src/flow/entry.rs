@@ -20,6 +20,8 @@ pub(super) struct Entry<S> {
     ip_bytes: PerDirection<u64>,
     /// Of the first packet from each side.
     link: PerDirection<Option<Link>>,
+    /// Whether a router had the first packet from each side before.
+    routed: PerDirection<bool>,
     /// Of the first packet from each side; of a side that is still silent, the other's.
     networks: PerDirection<Network>,
     /// What few flows have.
@@ -57,6 +59,7 @@ impl<S: Default> Entry<S> {
             bytes: PerDirection::default(),
             ip_bytes: PerDirection::default(),
             link: PerDirection::default(),
+            routed: PerDirection::default(),
             networks: PerDirection { orig: packet.network(), resp: packet.network() },
             rare: None,
             state: None,
@@ -126,7 +129,11 @@ impl<S: Default> Entry<S> {
     /// Counts a packet.
     pub(super) fn count(&mut self, from: Direction, packet: &Packet<'_>) {
         self.last = packet.seen;
-        self.link.of_mut(from).get_or_insert(packet.link);
+        let link = self.link.of_mut(from);
+        if link.is_none() {
+            *link = Some(packet.link);
+            *self.routed.of_mut(from) = packet.is_routed();
+        }
         let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
         add(self.packets.of_mut(from), 1);
         add(self.bytes.of_mut(from), u64::from(packet.payload_len));
@@ -148,6 +155,7 @@ impl<S: Default> Entry<S> {
     pub(super) fn swap_roles(&mut self) {
         self.ends.swap();
         self.link.swap();
+        self.routed.swap();
         self.networks.swap();
         self.packets.swap();
         self.bytes.swap();
@@ -176,12 +184,13 @@ impl<S: Default> Entry<S> {
 
     /// Its outline, without what only the handler knows.
     pub(super) fn outline(&self) -> Outline<'static> {
-        let (key, mut link) = (self.key(), self.link);
+        let (key, mut link, mut routed) = (self.key(), self.link, self.routed);
         if self.reversed {
             link.swap();
+            routed.swap();
         }
         let key = if self.reversed { key.reversed() } else { key };
-        Outline { key, link, first: self.first, last: self.last, facts: None }
+        Outline { key, link, routed, first: self.first, last: self.last, facts: None }
     }
 
     /// The whole flow, but for what only the handler knows.

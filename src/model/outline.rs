@@ -11,6 +11,8 @@ pub struct Outline<'a> {
     pub key: FlowKey,
     /// Link addresses of the first packet from each side.
     pub link: PerDirection<Option<Link>>,
+    /// Whether a router had the first packet from each side before, by its hop limit.
+    pub routed: PerDirection<bool>,
     /// First packet.
     pub first: Seen,
     /// Last packet.
@@ -49,6 +51,7 @@ impl<'a> From<&'a Flow> for Outline<'a> {
         Self {
             key: flow.key,
             link: flow.link,
+            routed: PerDirection::default(),
             first: flow.first,
             last: flow.last,
             facts: (!flow.facts.is_empty()).then_some(Said::Whole(&flow.facts)),

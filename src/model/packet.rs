@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::address::{Scope, scope};
 use super::evidence::Seen;
 use super::{Endpoint, Field, FlowKey, MacAddr, Transport};
 
@@ -363,6 +364,12 @@ impl Packet<'_> {
     pub fn network(&self) -> Network {
         let vlan = self.link.vlan.map_or(0, u32::from);
         if self.outer.is_empty() { Network(vlan) } else { Network::of(vlan, &self.outer) }
+    }
+
+    /// Whether its hop limit shows that a router had it before: it is none of those that hosts start with. What is sent
+    /// to a group says nothing: it starts with any number.
+    pub fn is_routed(&self) -> bool {
+        !matches!(self.hop_limit, 32 | 64 | 128 | 255) && scope(self.dst) != Scope::Group
     }
 
     /// Payload bytes on the wire that the capture does not hold.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
@@ -45,7 +45,8 @@ pub struct Host {
     pub booted: Option<Seen>,
     /// VLANs of its frames.
     pub vlans: BTreeSet<u16>,
-    /// Whether it is a router: its MAC address carries what others send, or DHCP hands it out as one.
+    /// Whether it is a router and no device: its MAC address carries what others send, or DHCP hands it out as one, and
+    /// nobody saw it ask DHCP for an address.
     pub is_router: bool,
 }
 
@@ -63,6 +64,17 @@ pub struct Hosts {
     /// Addresses of the others, ascending.
     far: Vec<IpAddr>,
     busiest: Option<(IpAddr, u64)>,
+    /// Whose MAC address carries what others send, with the first of them.
+    carriers: BTreeMap<MacAddr, Carried>,
+}
+
+/// Addresses of others that a MAC address sends from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// The first few.
+    pub first: Vec<IpAddr>,
+    /// How many there are.
+    pub count: usize,
 }
 
 impl Host {
@@ -131,16 +143,31 @@ impl Hosts {
         self.busiest
     }
 
-    /// Marks those whose MAC address is a router's, and those that DHCP hands out as routers.
-    fn tell_routers(&mut self, macs: &HashSet<MacAddr>, traits: &[HostTrait]) {
+    /// The MAC addresses that carry what others send, ascending, with whom: those of routers, and of devices that others
+    /// are behind.
+    pub fn carriers(&self) -> impl Iterator<Item = (MacAddr, &Carried)> {
+        self.carriers.iter().map(|(mac, carried)| (*mac, carried))
+    }
+
+    /// What the MAC address of a host carries of others.
+    pub fn carried(&self, mac: MacAddr) -> Option<&Carried> {
+        self.carriers.get(&mac)
+    }
+
+    /// Marks those whose MAC address carries what others send, and those that DHCP hands out as routers. Who asks DHCP
+    /// for an address is a device, whatever else it does.
+    fn tell_routers(&mut self, clients: &HashSet<MacAddr>, traits: &[HostTrait]) {
         for host in &mut self.known {
-            host.is_router = host.mac.is_some_and(|mac| macs.contains(&mac));
+            host.is_router = host.mac.is_some_and(|mac| self.carriers.contains_key(&mac));
         }
         for item in traits {
             let TraitKind::Router(ip) = item.kind else { continue };
             if let Some(host) = self.by_address.get(&ip).and_then(|at| self.known.get_mut(*at)) {
                 host.is_router = true;
             }
+        }
+        for host in &mut self.known {
+            host.is_router &= host.mac.is_none_or(|mac| !clients.contains(&mac));
         }
     }
 
@@ -155,8 +182,12 @@ impl Sightings {
     pub fn hosts(self, traits: &[HostTrait]) -> Hosts {
         let mut claims = Claims::default();
         let mut named: HashSet<IpAddr> = HashSet::new();
+        let mut clients: HashSet<MacAddr> = HashSet::new();
         for item in traits {
             named.extend(item.ip);
+            if matches!(item.kind, TraitKind::Lease(_) | TraitKind::Boot) {
+                clients.extend(item.mac);
+            }
             if let (TraitKind::Lease(_) | TraitKind::Neighbour, Some(ip), Some(mac)) =
                 (&item.kind, item.ip, item.mac)
             {
@@ -164,14 +195,14 @@ impl Sightings {
             }
         }
         let rows = self.sorted(claims.last.keys().copied());
-        let routers = routers(&rows, &claims);
+        let routers = carriers(&rows, &claims, &clients);
         let mut hosts = Hosts { busiest: busiest(&rows), ..Hosts::default() };
         let mut by_mac: HashMap<MacAddr, usize> = HashMap::new();
         for (ip, sighting) in rows {
             let own = match claims.last.get(&ip) {
                 Some(mac) => Some(*mac),
                 None if matches!(scope(ip), Scope::Group | Scope::Unspecified) => continue,
-                None => sighting.macs().filter(|mac| !routers.contains(mac)).min(),
+                None => sighting.macs().filter(|mac| !routers.contains_key(mac)).min(),
             };
             let at = match own {
                 Some(mac) => *by_mac.entry(mac).or_insert_with(|| hosts.add(Some(mac))),
@@ -210,7 +241,8 @@ impl Sightings {
                 host.take(item);
             }
         }
-        hosts.tell_routers(&routers, traits);
+        hosts.carriers = routers;
+        hosts.tell_routers(&clients, traits);
         let everybody = traits.iter().filter(|item| item.mac.is_none() && item.ip.is_none());
         let advertised: BTreeSet<IpAddr> = everybody
             .filter_map(|item| match item.kind {
@@ -312,11 +344,16 @@ impl Claims {
     }
 
     /// Who had `ip` beside the last one: those who claimed it and sent from it. A claim alone is easily made.
-    fn earlier(&self, ip: IpAddr, sighting: &Sighting, routers: &HashSet<MacAddr>) -> BTreeSet<MacAddr> {
+    fn earlier(
+        &self,
+        ip: IpAddr,
+        sighting: &Sighting,
+        routers: &BTreeMap<MacAddr, Carried>,
+    ) -> BTreeSet<MacAddr> {
         let Some(all) = self.all.get(&ip) else { return BTreeSet::new() };
         let last = self.last.get(&ip);
         let claimed: BTreeSet<MacAddr> = all.iter().map(|(_, mac)| *mac).collect();
-        let senders = sighting.macs().filter(|mac| last != Some(mac) && !routers.contains(mac));
+        let senders = sighting.macs().filter(|mac| last != Some(mac) && !routers.contains_key(mac));
         senders.filter(|mac| claimed.contains(mac)).collect()
     }
 
@@ -326,18 +363,22 @@ impl Claims {
     }
 }
 
-/// MAC addresses that carry unclaimed addresses of more than one network, or of another network than the
-/// addresses they claim. `rows` are by address, so that those of a network are neighbours.
-fn routers(rows: &[(IpAddr, Sighting)], claims: &Claims) -> HashSet<MacAddr> {
-    #[derive(Default)]
-    struct Carried {
-        last: Option<IpNet>,
-        v4: u64,
-        v6: u64,
-        foreign: bool,
-    }
-    let mut carried: HashMap<MacAddr, Carried> = HashMap::new();
-    let mut routers = HashSet::new();
+/// Addresses that are shown of those that a MAC address carries.
+const FEW: usize = 3;
+
+/// Whose MAC address carries what others send. `rows` are by address, so that those of a network are neighbours; `clients`
+/// asked DHCP for an address.
+///
+/// Such a one sends from unclaimed addresses, of more than one network or of another than the addresses that it claims.
+/// That alone may be a device's own doing: it has an access point of its own while it is set up, or still has its address of
+/// yesterday. So whoever has an address of its own is no carrier, unless a hop limit shows that somebody sent it before, or
+/// there are several others, or one of the Internet and no lease.
+fn carriers(
+    rows: &[(IpAddr, Sighting)],
+    claims: &Claims,
+    clients: &HashSet<MacAddr>,
+) -> BTreeMap<MacAddr, Carried> {
+    let mut senders: HashMap<MacAddr, Sender> = HashMap::new();
     for (ip, sighting) in rows {
         let length = if ip.is_ipv4() { 24 } else { 64 };
         if !matches!(scope(*ip), Scope::Private | Scope::Global) {
@@ -345,18 +386,55 @@ fn routers(rows: &[(IpAddr, Sighting)], claims: &Claims) -> HashSet<MacAddr> {
         }
         let Ok(net) = IpNet::new(*ip, length).map(|net| net.trunc()) else { continue };
         for mac in sighting.macs() {
-            let seen = carried.entry(mac).or_default();
-            if seen.last != Some(net) {
-                seen.last = Some(net);
-                *if ip.is_ipv4() { &mut seen.v4 } else { &mut seen.v6 } += 1;
-            }
-            seen.foreign |= !claims.has(*ip, mac);
-            if seen.foreign && (seen.v4 > 1 || seen.v6 > 2) {
-                routers.insert(mac);
-            }
+            senders.entry(mac).or_default().take(*ip, net, claims.has(*ip, mac), sighting.routed);
         }
     }
-    routers
+    let carriers = senders.into_iter().filter(|(mac, sender)| sender.carries(clients.contains(mac)));
+    carriers.map(|(mac, sender)| (mac, sender.carried)).collect()
+}
+
+/// What a MAC address sends from.
+#[derive(Default)]
+struct Sender {
+    /// The network of the address before, and of the unclaimed one before.
+    last: Option<IpNet>,
+    last_carried: Option<IpNet>,
+    v4: u64,
+    v6: u64,
+    /// Networks of unclaimed addresses.
+    networks: u64,
+    carried: Carried,
+    claims: bool,
+    routed: bool,
+    global: bool,
+}
+
+impl Sender {
+    fn take(&mut self, ip: IpAddr, net: IpNet, claimed: bool, routed: bool) {
+        if self.last.replace(net) != Some(net) {
+            *if ip.is_ipv4() { &mut self.v4 } else { &mut self.v6 } += 1;
+        }
+        if claimed {
+            self.claims = true;
+            return;
+        }
+        if self.last_carried.replace(net) != Some(net) {
+            self.networks += 1;
+        }
+        self.carried.count += 1;
+        if self.carried.first.len() < FEW {
+            self.carried.first.push(ip);
+        }
+        self.routed |= routed;
+        self.global |= ip.is_ipv4() && scope(ip) == Scope::Global;
+    }
+
+    fn carries(&self, is_client: bool) -> bool {
+        let several = self.v4 > 1 || self.v6 > 2;
+        let own = self.claims || is_client;
+        let many = self.carried.count > 2 && self.networks > 1;
+        self.carried.count > 0 && several && (!own || many || self.routed || self.global && !is_client)
+    }
 }
 
 /// Most flows, then the smallest address, so that a tie is decided the same way every time.
@@ -364,3 +442,7 @@ fn busiest(rows: &[(IpAddr, Sighting)]) -> Option<(IpAddr, u64)> {
     let private = rows.iter().filter(|(ip, sighting)| sighting.opened > 0 && scope(*ip) == Scope::Private);
     private.map(|(ip, sighting)| (*ip, sighting.opened)).max_by_key(|(ip, opened)| (*opened, Reverse(*ip)))
 }
+
+#[cfg(test)]
+#[path = "hosts_tests.rs"]
+mod tests;

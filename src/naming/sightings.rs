@@ -24,6 +24,8 @@ pub struct Sightings {
 pub(super) struct Sighting {
     /// Flows that it opened.
     pub(super) opened: u64,
+    /// Whether somebody passed on what it sent.
+    pub(super) routed: bool,
     /// The first MAC address that sent from it.
     mac: Option<MacAddr>,
     /// The first VLAN of its frames.
@@ -44,8 +46,8 @@ impl Sightings {
     pub fn add(&mut self, flow: &Outline<'_>) {
         let orig = self.of(flow.key.orig.ip);
         orig.opened = orig.opened.saturating_add(1);
-        orig.take(flow.link.orig);
-        self.of(flow.key.resp.ip).take(flow.link.resp);
+        orig.take(flow.link.orig, flow.routed.orig);
+        self.of(flow.key.resp.ip).take(flow.link.resp, flow.routed.resp);
     }
 
     fn of(&mut self, ip: IpAddr) -> &mut Sighting {
@@ -92,8 +94,9 @@ fn merge<A: Eq + Hash>(all: &mut HashMap<A, Sighting>, some: HashMap<A, Sighting
 }
 
 impl Sighting {
-    fn take(&mut self, link: Option<Link>) {
+    fn take(&mut self, link: Option<Link>, routed: bool) {
         let Some(link) = link else { return };
+        self.routed |= routed;
         if link.src != self.mac || link.vlan != self.vlan {
             self.add(link.src, link.vlan);
         }
@@ -114,6 +117,7 @@ impl Sighting {
 
     fn merge(&mut self, other: Self) {
         self.opened = self.opened.saturating_add(other.opened);
+        self.routed |= other.routed;
         self.add(other.mac, other.vlan);
         if let Some(more) = other.more {
             more.macs.into_iter().for_each(|mac| self.add(Some(mac), None));

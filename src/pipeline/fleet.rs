@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::model::finding::{Confidence, DeviceLabel, Severity, Status};
 use crate::model::text::printable;
 use crate::model::{Evidence, Finding, MacAddr, NameSource, Outline, Seen};
-use crate::naming::hosts::{Host, Hosts};
+use crate::naming::hosts::{Carried, Host, Hosts};
 use crate::profile::inventory::{Entry, Inventory};
 
 /// Who of an inventory was there, and who else.
@@ -31,6 +31,12 @@ pub struct Roll {
     pub absent: Vec<String>,
     /// Entries for several devices, that match none.
     pub nobody: Vec<String>,
+    /// Entries that match devices which narrower ones take, all of them.
+    pub outdone: Vec<String>,
+    /// Who is taken for a router, so that no class has it, and no entry names it: the first few.
+    pub routers: Vec<String>,
+    /// Number of all of them.
+    pub router_count: usize,
     /// Devices that no entry matches: the first few.
     pub unlisted: Vec<String>,
     /// Number of all of them.
@@ -56,6 +62,9 @@ pub fn judge(scene: &Scene<'_>, inventory: &Inventory, show: Show) -> Result<Jud
         unlisted.iter().map(|stranger| stranger.finding(&inventory.name, severity)).collect()
     });
     let mut roll = roll(inventory, &call, &unlisted);
+    let routers = routers(&scene.hosts, &call);
+    roll.router_count = routers.len();
+    roll.routers = routers.into_iter().take(FEW).collect();
     let mut cases = Vec::with_capacity(call.present.len());
     for (device, at) in call.present {
         let Some(entry) = inventory.entries.get(at) else { continue };
@@ -112,14 +121,36 @@ fn roll(inventory: &Inventory, call: &RollCall<'_>, unlisted: &[Stranger<'_>]) -
         notes: inventory.notes.clone(),
         ..Roll::default()
     };
+    let title = |entry: &Entry| match &entry.name {
+        Some(name) => format!("{name} ({})", entry.fits),
+        None => entry.fits.to_string(),
+    };
+    roll.outdone = call.outdone.iter().filter_map(|at| inventory.entries.get(*at)).map(title).collect();
     for entry in call.absent.iter().filter_map(|at| inventory.entries.get(*at)) {
-        let title = match &entry.name {
-            Some(name) => format!("{name} ({})", entry.fits),
-            None => entry.fits.to_string(),
-        };
+        let title = title(entry);
         if entry.fits.is_one_device() { roll.absent.push(title) } else { roll.nobody.push(title) }
     }
     roll
+}
+
+/// Who is taken for a router and in no entry, and for whom it sends. There may be no more of it than a MAC address.
+fn routers(hosts: &Hosts, call: &RollCall<'_>) -> Vec<String> {
+    let title = |title: String, carried: Option<&Carried>| match carried {
+        Some(Carried { first, count }) => {
+            let shown: Vec<String> = first.iter().map(IpAddr::to_string).collect();
+            let more = count.saturating_sub(first.len());
+            let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("{title}, which sends from {}{rest}", shown.join(", "))
+        }
+        None => title,
+    };
+    let known: HashSet<MacAddr> = hosts.known().filter_map(|host| host.mac).collect();
+    let near = call.routers.iter().map(|host| {
+        let carried = host.mac.and_then(|mac| hosts.carried(mac));
+        title(Stranger { host: Cow::Borrowed(host), presence: None }.title(), carried)
+    });
+    let nameless = hosts.carriers().filter(|(mac, _)| !known.contains(mac));
+    near.chain(nameless.map(|(mac, carried)| title(mac.to_string(), Some(carried)))).collect()
 }
 
 /// Devices that no entry matches are named up to this number.

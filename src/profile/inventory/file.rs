@@ -333,10 +333,13 @@ impl Choices<'_, '_> {
         );
         sets.extend(site.into_iter().chain(&own).map(|set| (set.name.as_str(), set.value.as_str())));
         let sets = sets.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let judges =
+            key.subject == bind::DEVICE || profile.subjects.iter().any(|subject| subject.name == key.subject);
         match Choice::new(profile, key.subject.clone(), key.variants.clone(), sets) {
             Ok(choice) => self.all.push(choice),
             Err(error) => {
-                reader.wrong(&map.get("variant").unwrap_or(at), error.to_string());
+                let wrong = if judges { "variant" } else { "subject" };
+                reader.wrong(&map.get(wrong).unwrap_or(at), error.to_string());
                 return None;
             }
         }
