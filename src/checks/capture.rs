@@ -102,6 +102,15 @@ fn sided<'s>(subject: &'s Subject<'_>) -> (Vec<&'s View<'s>>, usize) {
     (tcp_views(subject).filter(|view| shows_one_side(view)).collect(), tcp_views(subject).count())
 }
 
+/// Whether the capture holds nothing that was sent to the device: nobody answers it, or one direction is missing.
+pub(super) fn hears_nothing(subject: &Subject<'_>) -> bool {
+    subject.views.iter().all(|view| {
+        let packets = view.flow.packets;
+        let heard = if view.by_device { packets.resp } else { packets.orig };
+        heard == 0 && view.flow.icmp_errors.is_empty()
+    })
+}
+
 /// Nobody sends data on a connection that was not accepted, and nobody answers one that was not opened.
 pub(super) fn shows_one_side(view: &View<'_>) -> bool {
     let flow = view.flow;

@@ -7,6 +7,7 @@ use crate::analyzers::tls;
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::observation::{Fact, Value};
 use crate::model::{Field, Finding};
+use crate::naming::is_literal;
 use crate::profile::tls_policy::Tier;
 
 /// The check.
@@ -274,7 +275,7 @@ fn name(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
         names = facts.of(&tls::CERTIFICATE_CN).collect();
     }
     let shown: Vec<&str> = names.iter().filter_map(|fact| fact.value.as_str()).collect();
-    if shown.iter().any(|name| covers(&name.to_ascii_lowercase(), &asked)) {
+    if is_literal(&asked) || shown.iter().any(|name| covers(&name.to_ascii_lowercase(), &asked)) {
         return None;
     }
     let fact = names.first().copied().or_else(|| facts.first(&tls::CERTIFICATE_KEY_BITS))?;

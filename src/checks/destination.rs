@@ -10,8 +10,8 @@ use crate::analyzers::{dns, tls};
 use crate::model::address::{Scope, scope};
 use crate::model::finding::{Confidence, Severity, Status, Way};
 use crate::model::{Finding, NameSource, Transport};
-use crate::naming::Proxied;
 use crate::naming::encrypted::{By, Encrypted};
+use crate::naming::{Proxied, is_literal};
 use crate::profile::{Baseline, BoundClaim, FlowRule, Level, Peer, Ports, ProxyRule};
 
 /// The check.
@@ -409,13 +409,15 @@ fn inbound(subject: &Subject<'_>, view: &View<'_>, bound: Option<&BoundClaim>) -
             || String::from("and no claim opens that port"),
             |bound| format!("and {} forbids that", bound.claim.id),
         );
-        finding.message = format!(
-            "{} and {} have a connection on {} ({{count connection}}) whose beginning the capture does not hold: {} may have opened it, {clause}.",
-            subject.who(),
-            view.peer_text(),
-            view.port_text(),
-            view.peer_text(),
-        );
+        let (who, peer, port) = (subject.who(), view.peer_text(), view.port_text());
+        finding.message = match view.flow.key.transport {
+            Transport::Udp => format!(
+                "Datagrams go between {who} and {peer} on {port} ({{count connection}}), and the capture does not show who began: {peer} may have, {clause}."
+            ),
+            _ => format!(
+                "{who} and {peer} have a connection on {port} ({{count connection}}) whose beginning the capture does not hold: {peer} may have opened it, {clause}."
+            ),
+        };
     }
     finding
 }
@@ -521,7 +523,7 @@ fn name_mismatch(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     }
     let asked = view.name.name.as_deref()?;
     let shown = view.flow.facts.latest(&tls::SNI)?.value.as_str()?.to_ascii_lowercase();
-    if asked == shown || asked.parse::<std::net::IpAddr>().is_ok() {
+    if asked == shown || is_literal(asked) || is_literal(&shown) {
         return None;
     }
     let mut finding = subject.finding(&NAME_MISMATCH, Status::Violation, Confidence::Proven, view, None);

@@ -96,7 +96,9 @@ fn judge(subject: &Subject<'_>, bound: &BoundClaim, views: &[&View<'_>]) -> Opti
     }
     if replies == 0 {
         let icmp = views.iter().find_map(|view| view.flow.icmp_errors.first());
-        let sure = requests >= ENOUGH_REQUESTS || icmp.is_some();
+        // Where nothing at all comes back, a span port that mirrors one direction explains it as well.
+        let deaf = super::capture::hears_nothing(subject);
+        let sure = (requests >= ENOUGH_REQUESTS && !deaf) || icmp.is_some();
         let status = if sure { Status::Obstructed } else { Status::Inconclusive };
         let confidence = if sure { Confidence::Strong } else { Confidence::Probable };
         let mut finding =
@@ -109,6 +111,11 @@ fn judge(subject: &Subject<'_>, bound: &BoundClaim, views: &[&View<'_>]) -> Opti
             Some(error) => format!("{} sent ICMP errors instead", error.from),
             None if other_traffic_passes(subject, views) => {
                 String::from("other traffic passes, so something blocks UDP port 123 or the server is down")
+            }
+            None if deaf => {
+                format!(
+                    "the capture holds nothing at all that was sent to {who}, so it may lack that direction"
+                )
             }
             None => String::from("nothing else was answered meanwhile either"),
         };

@@ -15,9 +15,10 @@ use crate::analyzers::{socks, tls};
 use crate::model::evidence::Seen;
 use crate::model::finding::{Confidence, DeviceLabel, Severity, Status, Way};
 use crate::model::flow::RoleBasis;
+use crate::model::observation::Fact;
 use crate::model::packet::INSIDE;
 use crate::model::stats::{CaptureInfo, Stats};
-use crate::model::{Endpoint, Finding, Flow, NameBinding, NameSource, Timestamp, Transport};
+use crate::model::{Endpoint, Finding, Flow, FlowKey, NameBinding, NameSource, Timestamp, Transport};
 use crate::naming::encrypted::{self, Encrypted};
 use crate::naming::hosts::Host;
 use crate::naming::{Names, PeerName, Proxied, Resolver};
@@ -108,9 +109,25 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
-    /// Whether nothing but ports or the order of packets tells who opened it: the capture begins in its middle.
+    /// Whether nothing but ports or the order of packets tells who opened it: the capture begins in its middle. That
+    /// it does is known of TCP; of datagrams, content shows it, or ports that contradict the first of them.
     pub fn opener_is_guessed(&self) -> bool {
-        self.flow.key.transport == Transport::Tcp && self.flow.roles > RoleBasis::Protocol
+        let FlowKey { transport, orig, resp, .. } = self.flow.key;
+        let (roles, facts) = (self.flow.roles, &self.flow.facts);
+        let midstream = |fact: &Fact| fact.value.as_str() == Some("midstream");
+        roles > RoleBasis::Protocol
+            && match transport {
+                Transport::Tcp => true,
+                Transport::Udp => {
+                    let looks_reversed = match roles {
+                        RoleBasis::PortAlone => true,
+                        RoleBasis::FirstPacket => orig.port < EPHEMERAL && resp.port >= EPHEMERAL,
+                        _ => false,
+                    };
+                    looks_reversed || facts.of(&tls::HANDSHAKE_INCOMPLETE).any(midstream)
+                }
+                _ => false,
+            }
     }
 
     /// Whether TLS protects it, be it a layer of its own or a part of QUIC or DTLS.
@@ -118,6 +135,9 @@ impl View<'_> {
         self.service.iter().any(|id| is_tls(id))
     }
 }
+
+/// First port of the range that Linux gives to clients; others (RFC 6335: 49152) begin above it.
+const EPHEMERAL: u16 = 32_768;
 
 /// Whether a protocol is TLS, or TLS is a part of it.
 pub fn is_tls(id: &str) -> bool {

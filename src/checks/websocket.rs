@@ -1,5 +1,6 @@
 //! WebSockets in the clear: whether they are let through, and how they end.
 
+use super::capture::shows_one_side;
 use super::matching::Match;
 use super::subject::{Subject, View};
 use super::tls::at_fact;
@@ -97,6 +98,8 @@ fn abnormal(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     let (seen, observed) = match odd {
         Some(fact) => (fact.evidence.first, format!("close {}", fact.value)),
         None if facts.has(&ws::CLOSED) => return None,
+        // The side that was not captured may have sent the close frame.
+        None if shows_one_side(view) => return None,
         // 1006 is what an endpoint reports then; it cannot be on the wire. What the device ends itself is no obstruction.
         None => match tcp.end {
             End::Open => return None,

@@ -19,10 +19,12 @@ pub(super) fn decide(packet: &Packet<'_>, key: &FlowKey) -> (FlowKey, RoleBasis)
     if scope(packet.dst) == Scope::Group || packet.link.dst.is_some_and(crate::model::MacAddr::is_group) {
         return (key, RoleBasis::FirstPacket);
     }
-    if let Some((sender_is_originator, basis)) = by_header(packet).or_else(|| by_port(&key)) {
-        return (if sender_is_originator { key } else { key.reversed() }, basis);
+    match by_header(packet).or_else(|| by_port(&key)) {
+        Some((true, basis)) => (key, basis),
+        Some((false, RoleBasis::Port)) => (key.reversed(), RoleBasis::PortAlone),
+        Some((false, basis)) => (key.reversed(), basis),
+        None => (key, RoleBasis::FirstPacket),
     }
-    (key, RoleBasis::FirstPacket)
 }
 
 fn by_header(packet: &Packet<'_>) -> Option<(bool, RoleBasis)> {
@@ -141,9 +143,9 @@ mod tests {
         let frames = Frames::default();
         for (sender, receiver, expected) in [
             (50_000, 443, (true, RoleBasis::Port)),
-            (443, 50_000, (false, RoleBasis::Port)),
-            (31_314, 1025, (false, RoleBasis::Port)),
-            (9999, 40_000, (false, RoleBasis::Port)),
+            (443, 50_000, (false, RoleBasis::PortAlone)),
+            (31_314, 1025, (false, RoleBasis::PortAlone)),
+            (9999, 40_000, (false, RoleBasis::PortAlone)),
             (40_000, 9999, (true, RoleBasis::Port)),
             (40_000, 50_000, (true, RoleBasis::FirstPacket)),
             (443, 80, (true, RoleBasis::FirstPacket)),
@@ -158,13 +160,13 @@ mod tests {
         let frames = Frames::default();
         for (sender, receiver, expected) in [
             (123, 123, (true, RoleBasis::FirstPacket)),
-            (53, 40_000, (false, RoleBasis::Port)),
+            (53, 40_000, (false, RoleBasis::PortAlone)),
             (40_000, 53, (true, RoleBasis::Port)),
             (9999, 40_000, (true, RoleBasis::FirstPacket)),
             (68, 67, (true, RoleBasis::Port)),
-            (67, 68, (false, RoleBasis::Port)),
+            (67, 68, (false, RoleBasis::PortAlone)),
             (67, 67, (true, RoleBasis::FirstPacket)),
-            (547, 546, (false, RoleBasis::Port)),
+            (547, 546, (false, RoleBasis::PortAlone)),
         ] {
             let packet = frames.udp(HostPort::v4(1, sender), HostPort::v4(2, receiver), b"");
             assert_eq!(roles(&packet.packet()), expected, "{sender} {receiver}");
@@ -179,7 +181,7 @@ mod tests {
         assert_eq!(roles(&frame.packet()), (true, RoleBasis::FirstPacket));
         // Directed broadcast: only the link tells.
         frame = frames.udp(HostPort::v4(1, 53), HostPort::v4(255, 40_000), b"");
-        assert_eq!(roles(&frame.packet()), (false, RoleBasis::Port));
+        assert_eq!(roles(&frame.packet()), (false, RoleBasis::PortAlone));
         frame.link.dst = Some(MacAddr([0xff; 6]));
         assert_eq!(roles(&frame.packet()), (true, RoleBasis::FirstPacket));
     }

@@ -182,11 +182,11 @@ pub(super) fn opener(view: &View<'_>) -> Option<Confidence> {
     match (view.flow.roles, key.transport) {
         (RoleBasis::Syn, _) => Some(Confidence::Proven),
         // Content of a connection without its beginning tells who asks only as far as ports agree.
-        (RoleBasis::Protocol | RoleBasis::Port, Transport::Tcp) => {
+        (RoleBasis::Protocol | RoleBasis::Port | RoleBasis::PortAlone, Transport::Tcp) => {
             (ephemeral != (true, true)).then_some(Confidence::Probable)
         }
         (RoleBasis::FirstPacket, Transport::Tcp) => None,
-        (RoleBasis::Protocol | RoleBasis::Port, _) => Some(Confidence::Strong),
+        (RoleBasis::Protocol | RoleBasis::Port | RoleBasis::PortAlone, _) => Some(Confidence::Strong),
         (RoleBasis::FirstPacket, _) if scope(key.resp.ip) == Scope::Group => Some(Confidence::Strong),
         (RoleBasis::FirstPacket, Transport::Udp) if ephemeral == (false, true) => None,
         (RoleBasis::FirstPacket, _) => Some(Confidence::Probable),

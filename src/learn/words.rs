@@ -181,7 +181,8 @@ fn beginnings(views: &[&View<'_>]) -> Option<String> {
         midstream && view.flow.roles != RoleBasis::Syn
     };
     let bases: BTreeSet<RoleBasis> = views.iter().filter(missing).map(|view| view.flow.roles).collect();
-    let tell = match (bases.contains(&RoleBasis::Protocol), bases.contains(&RoleBasis::Port)) {
+    let by_port = [RoleBasis::Port, RoleBasis::PortAlone].iter().any(|basis| bases.contains(basis));
+    let tell = match (bases.contains(&RoleBasis::Protocol), by_port) {
         (true, true) => "content or ports tell",
         (true, false) => "content tells",
         _ => "ports tell",

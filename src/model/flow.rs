@@ -132,6 +132,8 @@ pub enum RoleBasis {
     Protocol,
     /// One port is that of a known service and the other is not.
     Port,
+    /// As [`Self::Port`], but the responder sent the first packet captured, with no SYN to tell.
+    PortAlone,
     /// Whoever sent the first packet captured.
     FirstPacket,
 }

@@ -244,7 +244,7 @@ fn said_in_flow(flow: &Flow) -> Option<PeerName> {
     {
         return Some(PeerName::certain(host, proxied.source, Confidence::Strong));
     }
-    if let Some(sni) = text(&tls::SNI) {
+    if let Some(sni) = text(&tls::SNI).filter(|name| !is_literal(name)) {
         // With ECH the name outside is that of the provider, and a GREASE extension looks the same.
         let outer = text(&tls::ECH).is_some_and(|kind| kind != "inner");
         let confidence = if outer { Confidence::Probable } else { Confidence::Strong };
@@ -264,7 +264,12 @@ fn said_in_flow(flow: &Flow) -> Option<PeerName> {
 
 /// A name, not an address, not a wildcard.
 fn is_host_name(name: &str) -> bool {
-    name.contains('.') && !name.contains('*') && name.trim_matches(['[', ']']).parse::<IpAddr>().is_err()
+    name.contains('.') && !name.contains('*') && !is_literal(name)
+}
+
+/// Whether it is an address in the place of a name, where it names nobody (RFC 6066 section 3 forbids it in SNI).
+pub fn is_literal(name: &str) -> bool {
+    name.trim_end_matches('.').trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
 }
 
 /// Reads a hosts file (hosts(5)): an address, then names; `#` starts a comment. Gives the bindings, or the number
@@ -307,6 +312,18 @@ mod tests {
 
     fn seen(at: i64) -> Seen {
         Seen { at: crate::model::Timestamp::new(at, 0), frame: crate::model::FrameRef::default() }
+    }
+
+    #[test]
+    fn an_address_in_the_place_of_a_name_names_nobody() {
+        let said = |sni| {
+            let flow = encrypted::tests::flow(&["tls"], "203.0.113.1:8883", &[(&tls::SNI, sni)]);
+            said_in_flow(&flow).and_then(|peer| peer.name)
+        };
+        assert_eq!(said("203.0.113.1"), None);
+        assert_eq!(said("2001:db8::1"), None);
+        assert_eq!(said("[2001:db8::1]"), None);
+        assert_eq!(said("broker").as_deref(), Some("broker"));
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(super) struct Layer {
     /// Datagrams or late segments that were offered to probes.
     pub(super) tries: u8,
     /// Of the analyzer, in the registry.
-    number: u8,
+    pub(super) number: u8,
     /// Direction from client to server; meaningful once active or bypassed.
     pub(super) client: Direction,
 }

@@ -22,6 +22,9 @@ use crate::model::{Direction, FlowKey, FrameRef, Observation, Secrets, Timestamp
 const PROBE_DATAGRAMS: u8 = 8;
 /// Protocols that may begin after another one's preamble (STARTTLS and its like), recognised at the start of a segment.
 const STARTS_LATE: &[&str] = &["tls"];
+/// Protocols over datagrams whose first ones may not tell who is the client, as they may come too late or out of order,
+/// and later ones do. Whoever is the client opens it.
+const TELL_LATER: &[&str] = &["dtls", "quic"];
 /// Segments of an unknown protocol in which such a beginning is looked for.
 const LATE_SEGMENTS: u8 = 64;
 
@@ -307,8 +310,34 @@ impl Run<'_> {
                 _ => {}
             }
         }
+        if at == 0 && self.known.client.is_none() {
+            self.ask_again(from, bytes);
+        }
         if self.layers.get(at).is_some_and(|layer| layer.stage == Stage::Active) {
             self.call(at, from, seen, |analyzer, who, sink| analyzer.datagram(who, bytes, missed, sink));
+        }
+    }
+
+    /// Asks the outermost analyzer, started without knowing who is the client, whether this datagram tells. If it was
+    /// started the wrong way round, it begins anew.
+    fn ask_again(&mut self, from: Direction, bytes: &[u8]) {
+        let Some(layer) = self.layers.get_mut(0).filter(|layer| layer.stage == Stage::Active) else { return };
+        let Some(definition) = analyzers::REGISTRY.get(usize::from(layer.number)) else { return };
+        if layer.tries >= PROBE_DATAGRAMS || !TELL_LATER.contains(&definition.id) {
+            return;
+        }
+        layer.tries = layer.tries.saturating_add(1);
+        let input = probe_input(self.flow, from, bytes, Beginning::Seen);
+        let (Probe::Certainly(role) | Probe::Perhaps(role)) = (definition.probe)(&input) else { return };
+        if !is_by_content(definition.probe, &input, role) {
+            return;
+        }
+        let client = direction(from, role);
+        self.known.client = Some(client);
+        if layer.client != client {
+            let (number, before) = (layer.number, layer.before);
+            let context = context(self.flow, client, before, self.tools);
+            *layer = Layer::active((definition.start)(&context), number, client, before);
         }
     }
 
@@ -462,20 +491,10 @@ impl Run<'_> {
     /// Starts the analyzer that was found by bytes sent `from` there.
     fn start(&mut self, at: usize, found: Found, from: Direction, basis: Basis) {
         let Found { number, role, by_content } = found;
-        let (key, client) = (&self.flow.key, direction(from, role));
-        let (client_end, server_end) = match client {
-            Direction::OrigToResp => (key.orig, key.resp),
-            Direction::RespToOrig => (key.resp, key.orig),
-        };
+        let client = direction(from, role);
         let unseen = if at == 0 && self.flow.midstream { Directions::BOTH } else { Directions::default() };
         let before = self.layers.get(at).map_or(unseen, |layer| layer.before.with(unseen));
-        let context = Context {
-            transport: key.transport,
-            client: client_end,
-            server: server_end,
-            from_start: before.is_empty(),
-            secrets: self.tools.secrets.clone(),
-        };
+        let context = context(self.flow, client, before, self.tools);
         let Some(definition) = analyzers::REGISTRY.get(usize::from(number)) else { return };
         if let Some(layer) = self.layers.get_mut(at) {
             *layer = Layer::active((definition.start)(&context), number, client, before);
@@ -553,6 +572,15 @@ impl Run<'_> {
     }
 }
 
+fn context(flow: &FlowHead, client: Direction, before: Directions, tools: &Tools) -> Context {
+    let FlowKey { transport, orig, resp, .. } = flow.key;
+    let (client, server) = match client {
+        Direction::OrigToResp => (orig, resp),
+        Direction::RespToOrig => (resp, orig),
+    };
+    Context { transport, client, server, from_start: before.is_empty(), secrets: tools.secrets.clone() }
+}
+
 enum Verdict {
     Is(Found, Basis),
     Nobody,
@@ -625,20 +653,29 @@ static ASKED: LazyLock<Asked> = LazyLock::new(|| {
     }
 });
 
-/// Asks every analyzer of the transport, in registry order, until one is certain.
-fn survey(flow: &FlowHead, from: Direction, bytes: &[u8], beginning: Beginning) -> Survey {
+fn probe_input<'b>(
+    flow: &FlowHead,
+    from: Direction,
+    bytes: &'b [u8],
+    beginning: Beginning,
+) -> ProbeInput<'b> {
     let (src, dst) = match from {
         Direction::OrigToResp => (flow.key.orig, flow.key.resp),
         Direction::RespToOrig => (flow.key.resp, flow.key.orig),
     };
-    let input = ProbeInput {
+    ProbeInput {
         bytes,
         transport: flow.key.transport,
         src_port: src.port,
         dst_port: dst.port,
         // Midstream, TLS is recognised by less than a hello; late, only a hello will do.
         at_start: beginning != Beginning::Missed,
-    };
+    }
+}
+
+/// Asks every analyzer of the transport, in registry order, until one is certain.
+fn survey(flow: &FlowHead, from: Direction, bytes: &[u8], beginning: Beginning) -> Survey {
+    let input = probe_input(flow, from, bytes, beginning);
     let mut survey = Survey::default();
     let asked = match (flow.key.transport, beginning) {
         (Transport::Tcp, Beginning::Late) => &ASKED.late,

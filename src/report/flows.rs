@@ -181,7 +181,7 @@ fn roles_word(roles: RoleBasis) -> &'static str {
     match roles {
         RoleBasis::Syn => "syn",
         RoleBasis::Protocol => "protocol",
-        RoleBasis::Port => "port",
+        RoleBasis::Port | RoleBasis::PortAlone => "port",
         RoleBasis::FirstPacket => "first-packet",
     }
 }

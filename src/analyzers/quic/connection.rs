@@ -25,6 +25,13 @@ const MAX_SECRETS: usize = 2;
 /// Versions of a server's list that are observed.
 const MAX_VERSIONS: usize = 32;
 
+/// Datagrams of the server that are held until the client's first packet comes, which gives the keys: captures may
+/// have them in the wrong order. Servers send few before the client's second.
+const MAX_EARLY: usize = 4;
+
+/// Longest of them.
+const MAX_EARLY_LEN: usize = 1500;
+
 /// One flow: one connection, or several after each other.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -48,6 +55,8 @@ pub(super) struct Connection {
     foreign: bool,
     /// What was said last of the versions: offered, chosen.
     versions: [u32; 2],
+    /// Datagrams of the server that came before there were keys.
+    early: Vec<Box<[u8]>>,
 }
 
 /// One direction of the handshake.
@@ -82,6 +91,7 @@ impl Connection {
             zero_rtt: false,
             foreign: false,
             versions: [0; 2],
+            early: Vec::new(),
         }
     }
 
@@ -308,6 +318,36 @@ impl Analyzer for Connection {
             self.version(Role::Client, number, sink);
             return sink.finish();
         }
+        self.packets(role, bytes, missed, sink);
+        if self.dcid.is_none() {
+            let room = self.early.len() < MAX_EARLY && bytes.len() <= MAX_EARLY_LEN;
+            let initial = || matches!(packet::next(&mut &*bytes, true), Some(Packet::Long(packet)) if packet.kind == Kind::Initial);
+            if role == Role::Server && missed == 0 && room && initial() {
+                self.early.push(bytes.into());
+            }
+        } else if self.handshake.is_offered() {
+            for bytes in std::mem::take(&mut self.early) {
+                self.packets(Role::Server, &bytes, 0, sink);
+            }
+        }
+    }
+
+    fn end(&mut self, sink: &mut Sink) {
+        self.conclude(sink);
+    }
+
+    fn held(&self) -> usize {
+        let secrets = self.secrets.len().saturating_mul(size_of::<Secrets>());
+        let early = self.early.iter().map(|bytes| bytes.len()).sum();
+        [self.client.crypto.held(), self.server.crypto.held(), self.handshake.held(), early]
+            .into_iter()
+            .fold(secrets, usize::saturating_add)
+    }
+}
+
+impl Connection {
+    /// The packets of one datagram.
+    fn packets(&mut self, role: Role, bytes: &[u8], missed: u32, sink: &mut Sink) {
         let (mut rest, mut first) = (bytes, true);
         // Each turn takes a header at least, or all that is left.
         while let Some(packet) = packet::next(&mut rest, first) {
@@ -333,16 +373,5 @@ impl Analyzer for Connection {
                 return;
             }
         }
-    }
-
-    fn end(&mut self, sink: &mut Sink) {
-        self.conclude(sink);
-    }
-
-    fn held(&self) -> usize {
-        let secrets = self.secrets.len().saturating_mul(size_of::<Secrets>());
-        [self.client.crypto.held(), self.server.crypto.held(), self.handshake.held()]
-            .into_iter()
-            .fold(secrets, usize::saturating_add)
     }
 }

@@ -15,7 +15,8 @@
 //! addresses.
 //!
 //! Memory per flow: two sets of keys, and of each direction at most 32 KiB of handshake bytes that came too early and
-//! one handshake message of at most 128 KiB while it is incomplete. Keys are derived at most 64 times.
+//! one handshake message of at most 128 KiB while it is incomplete; four datagrams of the server that came before the
+//! client's first. Keys are derived at most 64 times.
 
 mod connection;
 mod fields;

@@ -178,6 +178,18 @@ fn a_forged_retry_changes_nothing() {
 }
 
 #[test]
+fn what_the_server_said_waits_for_the_clients_first_packet() {
+    let mut talk = recorded!("plain");
+    let whole = said(&talk);
+    talk.swap(0, 1);
+    let swapped = said(&talk);
+    for field in ["quic.version", "tls.version", "tls.suite", "tls.ja3s", "tls.handshake_completed"] {
+        assert_eq!(values(&swapped, field), values(&whole, field), "{field}");
+        assert!(!values(&swapped, field).is_empty(), "{field}");
+    }
+}
+
+#[test]
 fn a_close_with_an_alert_is_a_failed_handshake() {
     let said = said(&recorded!("alpn"));
     assert_said(

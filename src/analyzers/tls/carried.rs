@@ -47,6 +47,11 @@ impl Handshake {
         self.connection.server.messages.reset();
     }
 
+    /// Whether a hello of the client was read.
+    pub(crate) fn is_offered(&self) -> bool {
+        self.connection.offer.is_some()
+    }
+
     /// Whether a hello of the server was read.
     pub(crate) fn is_answered(&self) -> bool {
         self.connection.choice.is_some()
