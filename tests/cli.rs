@@ -162,6 +162,86 @@ fn show_prints_every_statement_with_its_quote() {
 }
 
 #[test]
+fn rows_that_are_no_findings_have_a_page() {
+    for code in ["claim", "conversation"] {
+        let page = say(&format!("explain {code}"));
+        assert_eq!((page.status, page.err.as_str()), (0, ""), "{code}");
+        assert!(
+            page.out.starts_with(&format!("# {code}\n")) && page.out.contains("\n## What to do\n"),
+            "{code}"
+        );
+        assert!(say("explain").out.contains(&format!("\n  {code} ")), "{code}");
+    }
+}
+
+/// What scripts go by stands in the help of what they call.
+#[test]
+fn help_says_the_exit_statuses() {
+    for (command, statuses) in [
+        ("check", "01234"),
+        ("flows", "0234"),
+        ("learn", "0234"),
+        ("explain", "02"),
+        ("diff", "01234"),
+        ("profile show", "02"),
+        ("profile lint", "012"),
+        ("profile import", "02"),
+        ("profile export", "02"),
+    ] {
+        let help = say(&format!("{command} --help")).out;
+        let (_, told) = help.split_once("Exit status:\n").unwrap_or_else(|| panic!("{command}: {help}"));
+        for status in statuses.chars() {
+            assert!(
+                told.lines().any(|line| line.starts_with(&format!("  {status}  "))),
+                "{command}: {status}"
+            );
+        }
+    }
+    assert!(say("learn --help").out.contains("A file that exists is refused"));
+}
+
+#[test]
+fn usage_has_the_same_name_whatever_the_program_is_called() {
+    let folder = folder();
+    let other = folder.path().join("wc-other");
+    fs::copy(env!("CARGO_BIN_EXE_wireclaim"), &other).unwrap();
+    for args in [&["diff", "--help"][..], &["check", "--help"], &["profile", "import"], &["--help"]] {
+        let said = std::process::Command::new(&other).args(args).output().unwrap();
+        let text = String::from_utf8([said.stdout, said.stderr].concat()).unwrap();
+        assert!(text.contains("Usage: wireclaim") && !text.contains("wc-other"), "{args:?}: {text}");
+    }
+}
+
+#[test]
+fn a_run_that_fails_leaves_no_file_and_takes_none() {
+    let folder = folder();
+    let (new, old) = (folder.path().join("new.ndjson"), folder.path().join("old.ndjson"));
+    fs::write(&old, "kept\n").unwrap();
+    for file in [&new, &old] {
+        refused(&say(&format!("check nofile.pcap -p farmbot -o {}", shown(file))), &["nofile.pcap"]);
+        refused(&say(&format!("flows nofile.pcap -o {}", shown(file))), &["nofile.pcap"]);
+    }
+    refused(&say(&format!("learn nofile.pcap -o {}", shown(&new))), &["nofile.pcap"]);
+    assert!(!new.exists());
+    assert_eq!(fs::read_to_string(&old).unwrap(), "kept\n");
+    let (json, profile) = (folder.path().join("lamp.json"), folder.path().join("lamp.yaml"));
+    fs::write(&json, "{}").unwrap();
+    let import = |of: &Path| say(&format!("profile import {} -o {}", shown(of), shown(&profile)));
+    refused(&import(&json), &["`ietf-mud:mud`"]);
+    assert!(!import(&json).err.contains("`claims`"), "no keys of a profile are asked for");
+    // Cut behind the key that makes it a MUD file, and before it.
+    let whole =
+        "{\"ietf-mud:mud\": {\"mud-version\": 1,\n \"mud-url\": \"https://lamps.example/lamp.json\"}}";
+    for cut in [5, 20, 50, whole.len() - 1] {
+        fs::write(&json, &whole[..cut]).unwrap();
+        refused(&import(&json), &["the JSON ends here", "cut off"]);
+    }
+    fs::write(&json, "plain text").unwrap();
+    refused(&import(&json), &["no MUD file", "`ietf-mud:mud`"]);
+    assert!(!profile.exists());
+}
+
+#[test]
 fn explain_offers_the_near_miss() {
     refused(&say("explain weak-ciper"), &["`weak-ciper`", "did you mean `weak-cipher`?"]);
     let far = say("explain zzzzzzzzzzzzzzzzzzzzzzzz");

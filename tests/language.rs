@@ -60,12 +60,7 @@ fn examples(page: &str) -> Vec<Example> {
 fn whole(text: &str) -> String {
     let has = |key: &str| text.lines().any(|line| line.starts_with(&format!("{key}:")));
     let head = if has("version") { "" } else { "version: 1\nprofile: example\ntitle: Example\n" };
-    let tail = if has("claims") || has("extends") {
-        ""
-    } else {
-        "claims:\n  - {id: Z, title: z, silent: true, allowed: {out: anyone}}\n"
-    };
-    format!("{head}{text}{tail}")
+    format!("{head}{text}")
 }
 
 /// What a claim says: `required: out to hub.example.com, tcp/443; when mode: fast; binds the browser`.

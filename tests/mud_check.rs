@@ -211,6 +211,13 @@ fn what_is_offered_in_tls_and_not_declared_is_told_by_kind() {
             ("violation", "warning", "offers tls1.1"),
         ]
     );
+    let expected = |observed: &str| {
+        let row = rows.iter().find(|row| row["observed"] == observed).unwrap();
+        row["expected"].as_str().unwrap().to_owned()
+    };
+    let (version, group) = (expected("offers tls1.1"), expected("offers secp256r1"));
+    assert!(version.starts_with("version as declared") && version.ends_with(": tls1.2, tls1.3"), "{version}");
+    assert!(group.ends_with(": x25519"), "{group}");
     let row = of(&rows, "undeclared-tls-offer")[0];
     assert_eq!(
         (&row["claim"], &row["reference"]),

@@ -103,7 +103,7 @@ fn what_the_reader_takes_the_schema_takes() {
         "allowed: {out: anyone, tcp: {except: $ports}}",
         "allowed: {out: anyone, tcp: any, udp: any, service: [tls/mqtt, dns]}",
         "allowed: {out: anyone, icmp: true}",
-        "allowed: {out: anyone}, tls: {offers: [{versions: [tls1.2, dtls1.2, 0x0305], suites: 0x1301, groups: [29, '0x0017'], alpn: h2}]}",
+        "allowed: {out: anyone}, tls: {offers: [{versions: [tls1.2, dtls1.2, 0x0305], suites: 0x1301, groups: [29, '0x0017', x25519, P-256], alpn: h2}]}",
         "allowed: {out: anyone, ip: [47, esp, '99']}",
         "allowed: {out: anyone, service: $mqtts}, tls: $strong",
         "forbidden: {out: anyone, blocked: true}, severity: info, subject: browser",

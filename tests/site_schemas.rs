@@ -120,6 +120,71 @@ fn inventories_are_refused_and_taken_by_both() {
     agree("inventory", reads_inventory, &good, &breaks);
 }
 
+const TLS_POLICY: &str = "version: 1
+policy: mine
+title: As BCP 195, with the suite of the old pumps
+dated: 2026-11
+extends: bcp195
+versions:
+  - {names: [tls1.2, 0x0304], tier: ok, normative: \"-\", reference: house rule}
+suites:
+  - {names: [ECDHE-RSA-AES128-SHA256, 0xfe01], tier: ok, normative: \"-\", reference: risk register 17}
+  - {with: [CHACHA20], tier: weak, normative: MUST NOT, reference: house rule}
+groups:
+  - {names: x25519, tier: ok, normative: \"-\", reference: house rule}
+rsa_bits:
+  - {below: 4096, tier: weak, normative: MUST NOT, reference: house rule}
+  - {tier: ok, normative: \"-\", reference: house rule}
+signatures:
+  - {begins: sha1, contains: [md5], tier: broken, normative: SHOULD NOT, reference: house rule}
+features:
+  - {names: [heartbeat], tier: weak, normative: D, reference: house rule}
+";
+
+fn reads_tls_policy(text: &str) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.yaml");
+    std::fs::write(&path, text).unwrap();
+    let read = wireclaim::profile::tls_policy::PolicyRef::open(&path.display().to_string());
+    read.map(drop).map_err(|error| error.to_string())
+}
+
+#[test]
+fn tls_policies_are_refused_and_taken_by_both() {
+    let modern = std::fs::read_to_string(root().join("rules/tls/mozilla-modern.yaml")).unwrap();
+    let breaks = [
+        ("version: 1", "version: 2"),
+        ("policy: mine", "policy: Mine"),
+        ("policy: mine\n", ""),
+        ("title: As", "titel: As"),
+        ("dated: 2026-11", "dated: lately"),
+        ("extends: bcp195", "extends: bcp159"),
+        ("extends: bcp195\n", ""),
+        ("versions:\n", "version_list:\n"),
+        ("tier: ok", "tier: good"),
+        ("normative: MUST NOT", "normative: MUSTN'T"),
+        ("tier: weak, ", ""),
+        (", reference: house rule", ""),
+        ("names: x25519", "with: x25519"),
+        ("names: x25519", "names: []"),
+        ("with: [CHACHA20]", "without: [CHACHA20]"),
+        ("below: 4096", "below: many"),
+        ("begins: sha1", "starts: sha1"),
+        ("[heartbeat]", "[hartbeat]"),
+        ("{names: [heartbeat], ", "{"),
+    ];
+    agree("tls-policy", reads_tls_policy, &[TLS_POLICY, &modern], &breaks);
+    // What ships fits, but for the default, whose suites stand in a table of their own.
+    let schema = schema("tls-policy");
+    for entry in std::fs::read_dir(root().join("rules/tls")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|suffix| suffix == "yaml") && !path.ends_with("bcp195.yaml") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert_eq!(problems(&schema, &text), Vec::<String>::new(), "{}", path.display());
+        }
+    }
+}
+
 const WAIVERS: &str = "version: 1
 waivers:
   - id: W-1
@@ -207,6 +272,7 @@ fn what_the_documentation_shows_fits() {
         ("fleet.md", "inventory", "inventory:"),
         ("waivers.md", "waivers", "waivers:"),
         ("walkthrough.md", "waivers", "waivers:"),
+        ("tls.md", "tls-policy", "policy:"),
     ] {
         let schema = schema(of);
         let text = std::fs::read_to_string(root().join("docs").join(page)).unwrap();
@@ -218,5 +284,5 @@ fn what_the_documentation_shows_fits() {
             }
         }
     }
-    assert!(found >= 3, "{found}");
+    assert!(found >= 4, "{found}");
 }

@@ -28,6 +28,8 @@ static UNDECLARED_TLS_OFFER: Code = Code {
 
 /// Deviations that a row names; the others are counted.
 const NAMED: usize = 3;
+/// Declared values that a row names; the others are counted.
+const DECLARED: usize = 8;
 
 fn run(subject: &Subject<'_>, found: &mut Found<'_>) {
     for view in subject.views.iter().filter(|view| view.by_device && !view.is_proxy) {
@@ -92,7 +94,11 @@ fn finding(
     let listed = named.join(", ");
     let mut finding = at_fact(subject, &UNDECLARED_TLS_OFFER, view, Some(bound), first.fact);
     let profile = if offer.name.is_empty() { String::new() } else { format!(" of `{}`", offer.name) };
-    finding.expected = format!("{noun} as declared{profile}");
+    let all = declared(offer, first.kind);
+    let more = all.len().saturating_sub(DECLARED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let some = all.iter().take(DECLARED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    finding.expected = format!("{noun} as declared{profile}: {some}{more}");
     finding.observed = format!("offers {listed}");
     finding.reference = String::from("RFC 9761 section 6");
     let (who, peer, claim) = (subject.who(), view.peer_port(), &bound.claim.id);
@@ -226,6 +232,24 @@ fn name(kind: OfferKind, code: u16) -> String {
             other => other.to_string(),
         },
     }
+}
+
+/// What `offer` lists of a kind, each as a row calls it; application protocols have none.
+fn declared(offer: &TlsOffer, kind: Option<OfferKind>) -> Vec<String> {
+    let Some(kind) = kind else { return offer.alpn.clone() };
+    let mut all: Vec<u16> = match kind {
+        OfferKind::Version => offer.versions.clone(),
+        OfferKind::Suite => offer.suites.clone(),
+        OfferKind::Group => offer.groups.clone(),
+        OfferKind::Extension => offer.extensions.clone(),
+        OfferKind::Signature => {
+            offer.signatures.iter().chain(&offer.certificate_signatures).copied().collect()
+        }
+        OfferKind::PskMode => offer.psk_modes.clone(),
+    };
+    all.sort_unstable();
+    all.dedup();
+    all.into_iter().map(|code| name(kind, code)).collect()
 }
 
 fn named(registry: &Registry, code: u16) -> String {

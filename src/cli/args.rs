@@ -16,7 +16,7 @@ use crate::pipeline::LEAST_MAX_MEMORY;
 
 /// Does this device do on the network what it is declared to do, and does this network let it?
 #[derive(Debug, Parser)]
-#[command(name = "wireclaim", version, about, propagate_version = true, after_help = EXAMPLES)]
+#[command(name = "wireclaim", bin_name = "wireclaim", version, about, propagate_version = true, after_help = EXAMPLES)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -49,6 +49,32 @@ Exit status:
   3  nothing reaches the gate, but NEW was damaged or incomplete, or too poor to tell
   4  a bug of wireclaim's; the rest is reported";
 
+const FLOWS_STATUS: &str = "\
+Exit status:
+  0  the whole input was read
+  2  could not run: usage, unreadable file, unwritable output
+  3  the input was damaged; what could be read is in the table
+  4  a bug of wireclaim's; the rest is in the table";
+
+const LEARN_STATUS: &str = "\
+Exit status:
+  0  a profile was written, or nothing is new beside that of --into
+  2  nothing was learnt or written: usage, no device or several, unreadable file, unwritable output
+  3  a profile was written, but the captures were damaged
+  4  a bug of wireclaim's; the rest was learnt
+
+The draft says in comments why each claim is there and what the captures could not show (docs/learn.md).";
+
+const WRITE_STATUS: &str = "\
+Exit status:
+  0  it was written
+  2  nothing was written: usage, a file that has errors or could not be read, unwritable output";
+
+const EXPLAIN_STATUS: &str = "\
+Exit status:
+  0  it was explained
+  2  usage, nothing of that name or id, a table that is damaged or none";
+
 const LINT_STATUS: &str = "\
 Exit status:
   0  no lint reaches --fail-on
@@ -61,10 +87,13 @@ pub(super) enum Command {
     #[command(after_help = STATUS)]
     Check(CheckArgs),
     /// Print the flow table itself, with every fact of each flow
+    #[command(after_help = FLOWS_STATUS)]
     Flows(FlowsArgs),
     /// Write the profile that a device's traffic implies, or what is new beside an existing one: a draft for review
+    #[command(after_help = LEARN_STATUS)]
     Learn(LearnArgs),
     /// Say what a finding or a lint means, why it matters and what to do; of a cipher suite, what each TLS policy says of it
+    #[command(after_help = EXPLAIN_STATUS)]
     Explain(ExplainArgs),
     /// Say what changed between two discrepancy tables, captures or flow tables: new, gone, changed; 1 if it is for the worse
     #[command(after_help = DIFF_STATUS)]
@@ -79,8 +108,9 @@ pub(super) enum Command {
 #[derive(Debug, Subcommand)]
 pub(super) enum ProfileCommand {
     /// Print a profile in plain sentences, as a table, or as firewall rules (nftables, ufw, CSV of openings)
+    #[command(after_help = WRITE_STATUS)]
     Show(ShowArgs),
-    /// Print the JSON Schema of profiles, inventories or waivers, with which editors complete and check them
+    /// Print the JSON Schema of profiles, inventories, waivers or TLS policies, with which editors complete and check them
     Schema {
         /// Of which file
         #[arg(long, value_enum, value_name = "FILE", default_value_t = SchemaOf::Profile)]
@@ -90,8 +120,10 @@ pub(super) enum ProfileCommand {
     #[command(after_help = LINT_STATUS)]
     Lint(LintArgs),
     /// Write a MUD file (RFC 8520 and the drafts before it) as a YAML profile, with what is odd in it as comments
+    #[command(after_help = WRITE_STATUS)]
     Import(ImportArgs),
     /// Write a profile as a MUD file (RFC 8520), and say what that cannot express
+    #[command(after_help = WRITE_STATUS)]
     Export(ExportArgs),
 }
 
@@ -104,6 +136,8 @@ pub(super) enum SchemaOf {
     Inventory,
     /// Which findings are accepted until when (--waivers)
     Waivers,
+    /// What is weak in TLS (--tls-policy)
+    TlsPolicy,
 }
 
 /// What a profile leaves open, bound.

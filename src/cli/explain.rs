@@ -35,13 +35,35 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Exit> {
     Ok(Exit::Clean)
 }
 
+/// A code of rows that are no findings.
+struct RowCode {
+    id: &'static str,
+    title: &'static str,
+    page: &'static str,
+}
+
+const ROWS: &[RowCode] = &[
+    RowCode {
+        id: "claim",
+        title: "What became of a claim (`wireclaim check --all`)",
+        page: include_str!("pages/claim.md"),
+    },
+    RowCode {
+        id: "conversation",
+        title: "What changed between two flow tables (`wireclaim diff`)",
+        page: include_str!("pages/conversation.md"),
+    },
+];
+
 /// Every code on a line.
 fn list() -> String {
     let line = |id: &str, title: &str| format!("  {id:<28}{title}\n");
     let findings: String = checks::codes().map(|code| line(code.id, code.title)).collect();
     let lints: String = lint::codes().map(|code| line(code.id, code.title)).collect();
+    let rows: String = ROWS.iter().map(|code| line(code.id, code.title)).collect();
     format!(
         "Codes of findings (`wireclaim check`):\n\n{findings}\nCodes of lints (`wireclaim profile lint`):\n\n{lints}\n\
+         Codes of other rows:\n\n{rows}\n\
          `wireclaim explain CODE` prints the page of one.\n"
     )
 }
@@ -52,12 +74,13 @@ fn page(id: &str) -> Result<String> {
     let of_lints = lint::codes().map(|code| (code.id, code.title, code.severity, code.since, code.page));
     let known: Vec<_> = of_checks.chain(of_lints).collect();
     let Some((id, title, severity, since, page)) = known.iter().find(|(known, ..)| *known == id) else {
-        if let Some(text) = explain_tls::page(id).or_else(|| oddity(id)) {
+        if let Some(text) = row_code(id).or_else(|| explain_tls::page(id)).or_else(|| oddity(id)) {
             return Ok(text);
         }
         let near = known
             .iter()
             .map(|(known, ..)| *known)
+            .chain(ROWS.iter().map(|code| code.id))
             .chain(mud::ODDITIES.iter().map(|kind| kind.code))
             .chain(explain_tls::names())
             .min_by_key(|known| distance(known, id))
@@ -72,6 +95,12 @@ fn page(id: &str) -> Result<String> {
         )));
     };
     Ok(format!("# {id}\n\n{title}. Default severity: {severity}. Since {since}.\n\n{}\n", page.trim_end()))
+}
+
+/// The page of a row that is no finding.
+fn row_code(id: &str) -> Option<String> {
+    let code = ROWS.iter().find(|code| code.id == id)?;
+    Some(format!("# {id}\n\n{}. For information only. Since 0.1.\n\n{}\n", code.title, code.page.trim_end()))
 }
 
 /// What is odd in a MUD file says itself what it is about.

@@ -43,7 +43,8 @@ pub(super) struct LearnArgs {
     /// [default: as the profile of --into says, else bcp195]
     #[arg(long, value_name = "NAME|FILE")]
     tls_policy: Option<String>,
-    /// Write the profile here instead of to standard output; with --into it may be the same file
+    /// Write the profile here instead of to standard output. A file that exists is refused, for it may have been reviewed;
+    /// with --into it may, as the same file
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }

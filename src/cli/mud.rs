@@ -64,7 +64,7 @@ fn date(text: &str) -> std::result::Result<String, String> {
 /// Writes a MUD file as YAML.
 pub(super) fn import(args: &ImportArgs) -> Result<Exit> {
     let name = args.file.display().to_string();
-    let profile = if args.file.exists() { builtin::open(&name)? } else { return Err(missing(&args.file)) };
+    let profile = if args.file.exists() { mud::open(&args.file)? } else { return Err(missing(&args.file)) };
     let Some(extras) = &profile.mud else {
         return Err(Error::Usage(format!(
             "failed to import `{name}`: it is a profile already, not a MUD file"

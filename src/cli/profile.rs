@@ -3,7 +3,7 @@
 use super::Exit;
 use super::args::{ProfileCommand, SchemaOf};
 use crate::error::Result;
-use crate::profile::{inventory_schema, json_schema, waivers_schema};
+use crate::profile::{inventory_schema, json_schema, tls_policy_schema, waivers_schema};
 
 pub(super) fn run(command: ProfileCommand) -> Result<Exit> {
     match command {
@@ -13,6 +13,7 @@ pub(super) fn run(command: ProfileCommand) -> Result<Exit> {
             super::print(&match of {
                 SchemaOf::Profile => json_schema(),
                 SchemaOf::Inventory => inventory_schema(),
+                SchemaOf::TlsPolicy => tls_policy_schema(),
                 SchemaOf::Waivers => waivers_schema(&super::waivers::waivable()),
             })?;
             Ok(Exit::Clean)

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::cadence::Cadence;
 use super::draft::{Draft, Section};
+use super::ports;
 use super::words::span_text;
 use crate::analyzers::mqtt::fields as mqtt;
 use crate::analyzers::tls;
@@ -17,7 +18,7 @@ use crate::model::Field;
 use crate::model::flow::End;
 use crate::model::text::counted;
 use crate::profile::tls_policy::{self, Tier, TlsPolicy};
-use crate::profile::{FlowRule, Level, LifetimeRule, Peer, Rule, TlsRule};
+use crate::profile::{FlowRule, Level, LifetimeRule, Peer, Ports, Rule, TlsRule};
 
 /// A connection that lives so long is one that is meant to.
 pub(super) const LONG: Duration = Duration::from_mins(5);
@@ -335,7 +336,10 @@ fn level(
     let first = subject.views.iter().map(|view| view.flow.first.at).min();
     let last = subject.views.iter().map(|view| view.flow.last.at).max();
     let (Some(first), Some(last)) = (first, last) else { return };
-    if !to_group && cadence.is_habit(first, last) {
+    // What another port, or another one of a range, would serve the next time is not needed by its number.
+    let changes = views.len() == 1 && views.iter().all(|view| ports::may_change(view));
+    let is_range = matches!(&rule.ports, Ports::Of(list) if list.iter().any(|(low, high)| low < high));
+    if !to_group && !changes && !is_range && cadence.is_habit(first, last) {
         *level = Level::Required;
     }
 }

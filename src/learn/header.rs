@@ -272,7 +272,13 @@ pub(super) fn by_code(found: &Found) -> Vec<(&'static str, u64, String)> {
 fn rest(found: &Found) -> Vec<String> {
     let all: Vec<_> = by_code(found).into_iter().filter(|(code, ..)| !is_about_capture(code)).collect();
     if all.is_empty() {
-        return vec![String::from("nothing")];
+        let of_capture: BTreeSet<&str> = found.keys().map(|(code, _)| *code).collect();
+        return vec![if of_capture.is_empty() {
+            String::from("nothing")
+        } else {
+            let codes = of_capture.into_iter().collect::<Vec<_>>().join(", ");
+            format!("nothing but what is said of the captures above ({codes})")
+        }];
     }
     all.into_iter()
         .map(|(code, count, sentence)| format!("{code} ({count}): {} e.g. {sentence}", why_it_stays(code)))

@@ -2,7 +2,7 @@
 
 use super::read::{At, Reader};
 use super::yaml::{self, Item, Node, Place};
-use super::{builtin, load};
+use super::{builtin, load, mud};
 use crate::error::{Error, Result};
 
 /// A profile's text with more claims at the end of its list.
@@ -14,7 +14,13 @@ use crate::error::{Error, Result};
 /// [`Error::Usage`] where the list is not written one claim below the other, so that nothing can be put at its end.
 pub fn claims(text: &str, origin: &str, claims: &str, before: &[String], after: &str) -> Result<String> {
     let failed = |why: &str| Error::Usage(format!("failed to add claims to `{origin}`: {why}"));
-    let item = last_claim(text).ok_or_else(|| failed("it has no list of claims"))?;
+    if mud::is_mud(text) {
+        return Err(failed(
+            "it is a MUD file (make a profile of it with `wireclaim profile import`, and add the claims to that)",
+        ));
+    }
+    let item = last_claim(text)
+        .ok_or_else(|| failed("it has no list of claims (begin one: `claims:` with a first claim below)"))?;
     let place = Place::from(item.defined);
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let start = usize::try_from(place.line).ok().and_then(|line| line.checked_sub(1));
@@ -108,6 +114,13 @@ mod tests {
         let behind = out.split_once("# end").unwrap().1.trim_start_matches(['\n', '\r']);
         assert!(text.ends_with(behind), "{out}");
         out
+    }
+
+    #[test]
+    fn where_no_claim_can_be_added_the_remedy_is_told() {
+        let refused = |text: &str| claims(text, "a", NEW, &[], "end").unwrap_err().to_string();
+        assert!(refused("{\"ietf-mud:mud\": {}}").contains("`wireclaim profile import`"));
+        assert!(refused("version: 1\nprofile: a\nextends: farmbot\n").contains("begin one: `claims:`"));
     }
 
     #[test]

@@ -265,7 +265,7 @@ fn offers(reader: &mut Reader<'_>, at: &At<'_>) -> Vec<TlsOffer> {
         offer.versions = codes("versions", value::offered_version);
         offer.suites = codes("suites", value::suite);
         offer.extensions = codes("extensions", value::code_point);
-        offer.groups = codes("groups", value::code_point);
+        offer.groups = codes("groups", value::group);
         offer.signatures = codes("signatures", value::code_point);
         offer.certificate_signatures = codes("certificate_signatures", value::code_point);
         offer.psk_modes = codes("psk_modes", value::code_point);

@@ -30,7 +30,7 @@ pub mod waivers;
 pub mod write;
 mod yaml;
 
-pub use schema::{inventory_schema, json_schema, waivers_schema};
+pub use schema::{inventory_schema, json_schema, tls_policy_schema, waivers_schema};
 
 use std::time::Duration;
 

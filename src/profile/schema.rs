@@ -1,13 +1,13 @@
 //! The file formats, version 1: their words here, the keys of profiles in `keys`, those of inventories and waivers in
-//! `site`, each once. The reader takes the known keys from
-//! there, `json` prints them as a JSON Schema, and the documentation names each of them.
+//! `site`, those of TLS policies in `policy`, each once. The readers take the known keys from there, `json` prints them as a JSON Schema, and the documentation names each of them.
 
 mod forms;
 mod json;
 pub(super) mod keys;
+pub(super) mod policy;
 pub(super) mod site;
 
-pub use json::{inventory_schema, json_schema, waivers_schema};
+pub use json::{inventory_schema, json_schema, tls_policy_schema, waivers_schema};
 
 use super::{Baseline, ParameterKind};
 use crate::model::finding::{Severity, Way};

@@ -220,10 +220,10 @@ fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }
 
-const TIERS: &[(&str, Tier)] =
+pub(super) const TIERS: &[(&str, Tier)] =
     &[("ok", Tier::Ok), ("discouraged", Tier::Discouraged), ("weak", Tier::Weak), ("broken", Tier::Broken)];
 
-const NORMATIVE: &[(&str, Normative)] = &[
+pub(super) const NORMATIVE: &[(&str, Normative)] = &[
     ("-", Normative::None),
     ("N", Normative::NotRecommended),
     ("D", Normative::Discouraged),
@@ -231,7 +231,7 @@ const NORMATIVE: &[(&str, Normative)] = &[
     ("MUST NOT", Normative::MustNot),
 ];
 
-const FEATURES: &[(&str, Feature)] = &[
+pub(super) const FEATURES: &[(&str, Feature)] = &[
     ("compression", Feature::Compression),
     ("no-renegotiation-info", Feature::NoRenegotiationInfo),
     ("unbound-renegotiation", Feature::UnboundRenegotiation),

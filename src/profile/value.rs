@@ -9,6 +9,7 @@ use super::problem::near;
 use super::schema::{
     ANYONE, DTLS_VERSIONS, IP_PROTOCOLS, LIST, LOCAL_NETWORK, REFERENCE, TLS_VERSIONS, words,
 };
+use super::tls_policy::group_names;
 use super::{NamePattern, Peer, addresses, tls_policy};
 use crate::model::Transport;
 
@@ -65,6 +66,19 @@ pub(super) fn code_point(text: &str) -> Result<u16, String> {
     code.ok_or_else(|| {
         format!("expected a code point from 0 to 65535 or from 0x0000 to 0xFFFF, got `{text}`")
     })
+}
+
+/// A group of key exchange, by its name or code point.
+pub(super) fn group(text: &str) -> Result<u16, String> {
+    let known = group_names();
+    match known.by_name(text) {
+        Some(entry) => Ok(entry.code),
+        None if text.starts_with(|c: char| c.is_ascii_digit()) => code_point(text),
+        None => Err(format!(
+            "unknown group `{text}`{} (a code point such as `0x001D` or 29 is fine, too)",
+            near(text, known.names())
+        )),
+    }
 }
 
 /// A version in a ClientHello.

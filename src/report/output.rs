@@ -6,24 +6,37 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// A place to write one report to, opened before the analysis starts so that a bad path fails early.
+/// A place to write one report to, tried before the analysis starts so that a bad path fails early.
 #[derive(Debug)]
 pub struct Output {
-    /// `None` for standard output.
-    file: Option<File>,
+    sink: Sink,
     path: PathBuf,
 }
 
+#[derive(Debug)]
+enum Sink {
+    Standard,
+    /// A file that was there, a pipe, a device.
+    Open(File),
+    /// A file that is made when there is something to write.
+    New,
+}
+
 impl Output {
-    /// Opens `path`, creating the file where there is none; `None` and `-` are standard output. What a file
-    /// holds stays there until [`Output::write`]: an analysis that fails does not cost the previous report.
-    /// Named pipes and devices are opened like files (a named pipe waits for its reader).
+    /// Opens `path`, or makes sure that the file can be made there; `None` and `-` are standard output. Until
+    /// [`Output::write`] a file holds what it held, and one that is new is not there: an analysis that fails does not
+    /// cost the previous report and leaves no empty one, however it ends. Named pipes and devices are opened like files
+    /// (a named pipe waits for its reader).
     pub fn create(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path.filter(|path| *path != Path::new("-")) else {
-            return Ok(Self { file: None, path: PathBuf::from("standard output") });
+            return Ok(Self { sink: Sink::Standard, path: PathBuf::from("standard output") });
         };
-        match OpenOptions::new().write(true).create(true).truncate(false).open(path) {
-            Ok(file) => Ok(Self { file: Some(file), path: path.to_owned() }),
+        let sink = match OpenOptions::new().write(true).open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => can_be_made(path).map(|()| Sink::New),
+            opened => opened.map(Sink::Open),
+        };
+        match sink {
+            Ok(sink) => Ok(Self { sink, path: path.to_owned() }),
             Err(source) => Err(Error::Io { action: "create", path: path.to_owned(), source }),
         }
     }
@@ -31,12 +44,23 @@ impl Output {
     /// Writes everything that `fill` writes, in place of what was there. A reader that has gone away (closed
     /// pipe) is no error: it has seen all it wanted.
     pub fn write(self, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-        let Self { file, path } = self;
-        let written = match file {
-            None => fill_sink(io::stdout().lock(), fill),
-            Some(file) => empty(&file).and_then(|()| fill_sink(file, fill)),
+        let Self { sink, path } = self;
+        let written = match sink {
+            Sink::Standard => fill_sink(io::stdout().lock(), fill),
+            Sink::Open(file) => empty(&file).and_then(|()| fill_sink(file, fill)),
+            Sink::New => File::create(&path).and_then(|file| fill_sink(file, fill)),
         };
         written.map_err(|source| Error::Io { action: "write", path, source })
+    }
+}
+
+/// Makes the file and takes it away again.
+fn can_be_made(path: &Path) -> io::Result<()> {
+    match File::create_new(path) {
+        Ok(_) => std::fs::remove_file(path),
+        // A link to where no file is, or somebody was faster.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -108,6 +132,28 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "a longer previous report");
         output.write(|out| out.write_all(b"new")).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+    }
+
+    #[test]
+    fn a_new_file_is_there_once_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.csv");
+        let output = Output::create(Some(&path)).unwrap();
+        assert!(!path.exists());
+        output.write(|out| out.write_all(b"new")).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_where_no_file_is_yet_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, target) = (folder.path().join("link"), folder.path().join("target"));
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        let output = Output::create(Some(&path)).unwrap();
+        output.write(|out| out.write_all(b"new")).unwrap();
+        assert!(path.is_symlink());
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "new");
     }
 
     #[test]

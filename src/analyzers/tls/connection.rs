@@ -504,13 +504,11 @@ impl Connection {
             sink.seen = now;
         } else if !self.server_encrypted {
             self.overtakes(record, sink);
-        } else {
-            if alert_sized && !self.early.is_open() {
-                self.failed("client-encrypted-alert", sink);
-            } else if alert::may_be_finished(record.length) {
-                self.complete(sink);
-                self.begin_inference(record.length, sink);
-            }
+        } else if alert_sized && !self.early.is_open() {
+            self.failed("client-encrypted-alert", sink);
+        } else if alert::may_be_finished(record.length) {
+            self.complete(sink);
+            self.begin_inference(record.length, sink);
         }
     }
 }

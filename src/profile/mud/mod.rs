@@ -19,6 +19,7 @@ mod titles;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 pub(in crate::profile) use classes::EMPTY_LEAVES;
 pub use export::{Exported, Header, export};
@@ -26,8 +27,8 @@ pub use lints::{KINDS as ODDITIES, Kind as Oddity};
 pub use tls::{OfferKind, TlsOffer};
 
 use super::lint::Lint;
-use super::yaml::{Item, Node};
-use super::{Profile, problem, read, write, yaml};
+use super::yaml::{Item, Node, Place};
+use super::{Profile, load, problem, read, write, yaml};
 use crate::error::{Error, Result};
 use json::Json;
 
@@ -133,8 +134,27 @@ struct Rest {
 /// Whether a file is a Manufacturer Usage Description.
 pub(super) fn is_mud(text: &str) -> bool {
     // No YAML profile begins like this, and only what does is parsed to find out.
-    let begins = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).starts_with('{');
-    begins && text.contains(CONTAINER)
+    is_object(text) && text.contains(CONTAINER)
+}
+
+/// Whether a text begins as an object in JSON does.
+fn is_object(text: &str) -> bool {
+    text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).starts_with('{')
+}
+
+/// The Manufacturer Usage Description at `path`, which is to be one.
+///
+/// # Errors
+/// [`Error::Io`] where it cannot be read, [`Error::Usage`] where it is something else, [`Error::Profile`] with every
+/// problem of it.
+pub fn open(path: &Path) -> Result<Profile> {
+    let (name, text) = (path.display().to_string(), load::read_text(path, "MUD file")?);
+    if is_object(&text) {
+        return import(&text, &name);
+    }
+    let is_profile = load::from_str_at(&text, &name, path).is_ok();
+    let what = if is_profile { "it is a profile already, not a MUD file" } else { "it is no MUD file" };
+    Err(Error::Usage(format!("failed to import `{name}`: {what} (JSON that has the key `{CONTAINER}`)")))
 }
 
 /// Reads a Manufacturer Usage Description; `origin` is what messages call it.
@@ -146,6 +166,8 @@ pub(super) fn import(text: &str, origin: &str) -> Result<Profile> {
     let profile = match yaml::parse_within(text, import::BOUNDS) {
         Ok(tree) => import::profile(&mut reader, &tree, origin),
         Err((place, message)) => {
+            // JSON is read as the YAML that it is.
+            let (place, message) = cut_off(text).unwrap_or((place, message.replace("YAML", "JSON")));
             reader.problem(place, "", message);
             None
         }
@@ -154,6 +176,14 @@ pub(super) fn import(text: &str, origin: &str) -> Result<Profile> {
         Some(profile) if reader.problems.is_empty() => Ok(profile),
         _ => Err(Error::Profile(problem::render("MUD file", origin, text, &mut reader.problems))),
     }
+}
+
+/// Where a text ends that is the beginning of JSON and no more.
+fn cut_off(text: &str) -> Option<(Place, String)> {
+    let error =
+        serde_json::from_str::<serde::de::IgnoredAny>(text).err().filter(serde_json::Error::is_eof)?;
+    let place = Place { line: error.line() as u64, column: error.column() as u64, len: 1 };
+    Some((place, String::from("the JSON ends here before it is complete: the file is cut off (get it anew)")))
 }
 
 /// The text of the profile that a Manufacturer Usage Description is, for one that extends it.

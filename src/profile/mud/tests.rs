@@ -112,7 +112,7 @@ fn every_known_file_survives_the_way_through_yaml() {
         let shown = path.display();
         let profile = import(&std::fs::read_to_string(&path).unwrap(), &shown.to_string()).unwrap();
         let yaml = write::loadable_yaml(&profile, &write::Notes::default(), "written").unwrap();
-        let from_yaml = crate::profile::load::from_str(&yaml, "written").unwrap();
+        let from_yaml = load::from_str(&yaml, "written").unwrap();
         let (again, exported) = back(&from_yaml);
         let stated =
             |id: &str| exported.notes.iter().any(|(of, note)| of == id && note.contains("who begins"));

@@ -231,6 +231,43 @@ pub(super) static CODE_POINT: Form = Form {
     examples: &["0x001d", "23"],
 };
 
+pub(super) static POLICY_NAME: Form = Form {
+    name: "policy_name",
+    doc: "A name in lower case with hyphens.",
+    pattern: Some("^[a-z][a-z0-9.-]{0,63}$"),
+    also: &[],
+    range: None,
+    examples: &["my-policy"],
+};
+
+pub(super) static CODE_NAME: Form = Form {
+    name: "code_name",
+    doc: "A name, or a code point in hexadecimal.",
+    pattern: Some("^(0[xX][0-9a-fA-F]{1,4}|[A-Za-z][A-Za-z0-9_.-]*)$"),
+    // What is written as 0xC027.
+    also: &["integer"],
+    range: Some((0, 65535)),
+    examples: &["TLS_AES_128_GCM_SHA256", "x25519", "tls1.2", "0xC027"],
+};
+
+pub(super) static BELOW: Form = Form {
+    name: "below",
+    doc: "A number of bits or days.",
+    pattern: Some("^[0-9]+$"),
+    also: &["integer"],
+    range: Some((0, u32::MAX)),
+    examples: &["3072"],
+};
+
+pub(super) static GROUP: Form = Form {
+    name: "group",
+    doc: "A group of key exchange by name or code point.",
+    pattern: Some("^(0[xX][0-9a-fA-F]{1,4}|[0-9]{1,5}|[A-Za-z][A-Za-z0-9_.-]*)$"),
+    also: &["integer"],
+    range: Some((0, 65535)),
+    examples: &["x25519", "secp256r1", "0x001D"],
+};
+
 pub(super) static OUI: Form = Form {
     name: "oui",
     doc: "The first three bytes of a MAC address.",

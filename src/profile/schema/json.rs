@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Form, Key, Mapping, Need, Value, forms, keys, site};
+use super::{Form, Key, Mapping, Need, Value, forms, keys, policy, site};
 
 /// The JSON Schema of a profile, as text that ends with a line break.
 pub fn json_schema() -> String {
@@ -19,6 +19,11 @@ pub fn inventory_schema() -> String {
 /// The same of waivers, which may name these codes.
 pub fn waivers_schema(codes: &[&str]) -> String {
     document("Waivers", &site::WAIVERS, codes)
+}
+
+/// The same of a TLS policy.
+pub fn tls_policy_schema() -> String {
+    document("TLS policy", &policy::POLICY, &[])
 }
 
 fn document(what: &str, mapping: &Mapping, codes: &[&str]) -> String {

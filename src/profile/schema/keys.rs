@@ -2,9 +2,9 @@
 
 use super::super::mud::EMPTY_LEAVES;
 use super::forms::{
-    BITS, CHAIN, CODE_POINT, COMPARISON, CONDITION, COUNT, DATE, DURATION, EXACT_NAME, ID, IP_PROTOCOL,
-    KEY_NAME, NAME, OFFERED_VERSION, OPTION, OUI, PEER, POLICY, PORT, PORT_RANGES, PROFILE_NAME, REFERENCE,
-    SHA256, SUITE, TEXT, TLS_VERSION,
+    BITS, CHAIN, CODE_POINT, COMPARISON, CONDITION, COUNT, DATE, DURATION, EXACT_NAME, GROUP, ID,
+    IP_PROTOCOL, KEY_NAME, NAME, OFFERED_VERSION, OPTION, OUI, PEER, POLICY, PORT, PORT_RANGES, PROFILE_NAME,
+    REFERENCE, SHA256, SUITE, TEXT, TLS_VERSION,
 };
 use super::{BASELINE, KINDS, Key, LEVELS, Mapping, Need, SEVERITIES, Value, words};
 
@@ -384,7 +384,7 @@ pub(in crate::profile) static OFFER: Mapping = Mapping {
         may("versions", "Versions of TLS and DTLS.", Value::Some(&OFFERED_VERSION)),
         may("suites", "Cipher suites by IANA name, OpenSSL name or code point.", Value::Some(&SUITE)),
         may("extensions", "Types of extensions.", Value::Some(&CODE_POINT)),
-        may("groups", "Groups of the key exchange.", Value::Some(&CODE_POINT)),
+        may("groups", "Groups of the key exchange by name or code point.", Value::Some(&GROUP)),
         may("signatures", "Signature schemes.", Value::Some(&CODE_POINT)),
         may(
             "certificate_signatures",
@@ -471,6 +471,6 @@ pub(super) const fn must(name: &'static str, doc: &'static str, value: Value) ->
 }
 
 /// What an extended profile gives.
-const fn inherited(name: &'static str, doc: &'static str, value: Value) -> Key {
+pub(super) const fn inherited(name: &'static str, doc: &'static str, value: Value) -> Key {
     key(name, doc, Need::MustUnless("extends"), value)
 }

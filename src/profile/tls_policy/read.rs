@@ -8,33 +8,15 @@ use super::{
 };
 use crate::profile::problem::{self, near};
 use crate::profile::read::{At, Map, Reader};
+use crate::profile::schema::Mapping;
+use crate::profile::schema::policy::{
+    CODE_RULE, FEATURE_RULE, POLICY, SIGNATURE_RULE, SIZE_RULE, SUITE_RULE,
+};
 use crate::profile::{schema, value, yaml};
 
-const POLICY: &[&str] = &[
-    "version",
-    "policy",
-    "title",
-    "source",
-    "dated",
-    "extends",
-    "versions",
-    "suites",
-    "groups",
-    "rsa_bits",
-    "ec_bits",
-    "dh_bits",
-    "certificate_days",
-    "signatures",
-    "features",
-];
 /// Largest policy in bytes; those that ship have up to nine thousand. A near miss is looked for among all names for each
 /// name that is unknown.
 const MAX_BYTES: usize = 64 << 10;
-
-const CODE_RULE: &[&str] = &["names", "tier", "normative", "reference"];
-const SUITE_RULE: &[&str] = &["names", "with", "tier", "normative", "reference"];
-const SIZE_RULE: &[&str] = &["below", "tier", "normative", "reference"];
-const SIGNATURE_RULE: &[&str] = &["begins", "contains", "tier", "normative", "reference"];
 
 /// Reads a policy; `table` judges cipher suites one by one, before the text does.
 ///
@@ -61,7 +43,7 @@ pub(super) fn parse(text: &str, origin: &str, table: Option<&str>) -> Result<Tls
 }
 
 fn policy(reader: &mut Reader<'_>, at: &At<'_>, table: Option<&str>) -> Option<TlsPolicy> {
-    let map = reader.map(at, POLICY)?;
+    let map = reader.map(at, &POLICY.names().collect::<Vec<_>>())?;
     if let Some(at) = reader.required(&map, "version") {
         reader.known(&at, "version", &[schema::VERSION]);
     }
@@ -135,12 +117,13 @@ fn lines<'n>(
     reader: &mut Reader<'_>,
     map: &Map<'n>,
     key: &str,
-    keys: &[&str],
+    described: &Mapping,
     Whole(required): Whole,
 ) -> Vec<Map<'n>> {
     let at = if required { reader.required(map, key) } else { map.get(key) };
     let items = at.map(|at| reader.list(&at)).unwrap_or_default();
-    items.iter().filter_map(|item| reader.map(item, keys)).collect()
+    let keys: Vec<&str> = described.names().collect();
+    items.iter().filter_map(|item| reader.map(item, &keys)).collect()
 }
 
 /// A line about things with numbers.
@@ -162,10 +145,10 @@ fn codes(
     base: Judged,
     whole: Whole,
 ) -> Judged {
-    let keys = if key == "suites" { SUITE_RULE } else { CODE_RULE };
+    let described = if key == "suites" { &SUITE_RULE } else { &CODE_RULE };
     // A table beside the file judges suites.
     let needed = Whole(whole.0 && base.is_empty());
-    let lines = lines(reader, map, key, keys, needed);
+    let lines = lines(reader, map, key, described, needed);
     let rules: Vec<CodeRule> = lines.iter().filter_map(|line| code_rule(reader, line, registry)).collect();
     let mut judged = base;
     for rule in rules.iter().rev() {
@@ -246,7 +229,7 @@ fn sizes(
     base: Vec<SizeRule>,
     whole: Whole,
 ) -> Vec<SizeRule> {
-    let lines = lines(reader, map, key, SIZE_RULE, whole);
+    let lines = lines(reader, map, key, &SIZE_RULE, whole);
     if lines.is_empty() {
         return base;
     }
@@ -279,7 +262,7 @@ fn signatures(
     base: Vec<SignatureRule>,
     whole: Whole,
 ) -> Vec<SignatureRule> {
-    let lines = lines(reader, map, "signatures", SIGNATURE_RULE, whole);
+    let lines = lines(reader, map, "signatures", &SIGNATURE_RULE, whole);
     let own = lines.iter().filter_map(|line| signature_rule(reader, line));
     own.collect::<Vec<_>>().into_iter().chain(base).collect()
 }
@@ -300,7 +283,7 @@ fn features(
     base: BTreeMap<Feature, Judgement>,
 ) -> BTreeMap<Feature, Judgement> {
     let mut features = base;
-    for line in lines(reader, map, "features", CODE_RULE, Whole(false)) {
+    for line in lines(reader, map, "features", &FEATURE_RULE, Whole(false)) {
         let named = reader.required(&line, "names").map(|at| {
             reader.each(&at, |text| {
                 let found = FEATURES.iter().find(|(word, _)| *word == text).map(|(_, feature)| *feature);
