@@ -442,7 +442,11 @@ fn what_is_wrong_with_a_policy_stops_the_run() {
 
     let missing = pump(&GOOD, "./none.yaml", ANY_TLS);
     assert_eq!(missing.status, 2);
-    assert!(missing.err.contains("pump.yaml:6:13: tls_policy: failed to read the TLS policy"), "{}", missing.err);
+    assert!(
+        missing.err.contains("pump.yaml:6:13: tls_policy: failed to read the TLS policy"),
+        "{}",
+        missing.err
+    );
     assert!(missing.err.contains("none.yaml"), "{}", missing.err);
 
     let folder = tempfile::tempdir().unwrap();
