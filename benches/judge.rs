@@ -218,6 +218,7 @@ fn flow(n: u32, host: u32, peer: Ipv4Addr) -> Flow {
         truncated_frames: 0,
         tcp: (transport == Transport::Tcp).then(|| Box::new(tcp(n, answered > 0))),
         icmp_errors: Vec::new(),
+        errors: 0,
         service: [&["tls"][..], &["ntp"], &[], &[]][kind as usize].to_vec(),
         recognised: vec![Basis::Content; usize::from(kind < 2)],
         facts,

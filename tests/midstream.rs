@@ -16,18 +16,23 @@ use std::net::Ipv4Addr;
 
 use serde_json::Value;
 use support::Answer;
-use support::pcap::{ACK, End, FIN_ACK, SYN, SYN_ACK, Writer, tcp, udp};
+use support::pcap::{ACK, End, FIN_ACK, RST_ACK, SYN, SYN_ACK, Writer, tcp, udp};
 
 const DEVICE: End = End(Ipv4Addr::new(192, 168, 1, 10), 34_418);
 const SERVER: End = End(Ipv4Addr::new(203, 0, 113, 7), 50_443);
 
-/// What `check` says of these frames about the direction of connections, where only outward ones are declared.
-fn said(frames: &[Vec<u8>]) -> Vec<String> {
-    rows(frames, "inbound")
+const ANY_TCP: &str = "out: anyone, tcp: any";
+const ANY_UDP: &str = "out: anyone, udp: any";
+/// What no frame here falls under.
+const ELSEWHERE: &str = "out: 198.51.100.9, udp: 9";
+
+/// What `check` says of these frames about the direction of connections, where this is declared and nothing else.
+fn said(frames: &[Vec<u8>], allowed: &str) -> Vec<String> {
+    rows(frames, &[allowed], "inbound")
 }
 
-/// The rows that `check` gives with codes that begin so: code, status, severity, confidence.
-fn rows(frames: &[Vec<u8>], codes: &str) -> Vec<String> {
+/// The rows that `check` gives with codes that begin so, where this is declared: code, status, severity, confidence.
+fn rows(frames: &[Vec<u8>], allowed: &[&str], codes: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let (capture, profile) = (folder.path().join("a.pcap"), folder.path().join("a.yaml"));
     let mut writer = Writer::create(&capture, 1);
@@ -35,9 +40,9 @@ fn rows(frames: &[Vec<u8>], codes: &str) -> Vec<String> {
         writer.frame(at * 10_000, frame.clone());
     }
     writer.finish();
-    let claims = "claims:
-  - {id: A, title: t, allowed: {out: anyone, tcp: any}}
-  - {id: B, title: t, allowed: {out: anyone, udp: any}}";
+    let claim = |(n, allowed): (usize, &&str)| format!("{{id: A-{n}, title: t, allowed: {{{allowed}}}}}");
+    let claims: Vec<String> = allowed.iter().enumerate().map(claim).collect();
+    let claims = format!("claims: [{}]", claims.join(", "));
     std::fs::write(&profile, format!("version: 1\nprofile: a\ntitle: A\n{claims}\n")).unwrap();
     let mut command = support::wireclaim();
     command.arg("check").arg(&capture).arg("-p").arg(&profile);
@@ -59,7 +64,28 @@ fn the_tail_of_an_outward_connection_is_no_proof_of_an_inward_one() {
         tcp(DEVICE, SERVER, FIN_ACK, 500, after, b""),
         tcp(SERVER, DEVICE, FIN_ACK, after, 501, b""),
     ];
-    assert_eq!(said(&frames), ["inbound-accepted inconclusive warning weak"]);
+    for other in ["out: 203.0.113.7, tcp: 443", "out: 203.0.113.8, tcp: 50443", "in: 203.0.113.7, tcp: 50443"]
+    {
+        assert_eq!(said(&frames, other), ["inbound-accepted inconclusive warning weak"], "{other}");
+    }
+    // The device may open such a connection, and nobody knows that it did not.
+    for fitting in
+        ["out: 203.0.113.7, tcp: 50443", "out: anyone, tcp: any", "either: 203.0.113.7, tcp: 50443"]
+    {
+        assert!(said(&frames, fitting).is_empty(), "{fitting}");
+    }
+}
+
+#[test]
+fn a_reset_answers_nothing() {
+    let end = tcp(SERVER, DEVICE, FIN_ACK, 1000, 500, b"");
+    let reset = tcp(DEVICE, SERVER, RST_ACK, 500, 1001, b"");
+    let other = "out: 203.0.113.7, tcp: 443";
+    let frames = [end.clone(), reset.clone(), end.clone(), reset];
+    assert_eq!(said(&frames, other), ["inbound-attempted inconclusive info weak"]);
+    // An ACK shows that somebody is there.
+    let answered = [end, tcp(DEVICE, SERVER, ACK, 500, 1001, b"")];
+    assert_eq!(said(&answered, other), ["inbound-accepted inconclusive warning weak"]);
 }
 
 #[test]
@@ -70,7 +96,7 @@ fn a_handshake_from_outside_is_proof() {
         tcp(SERVER, DEVICE, ACK, 1001, 501, b"hello"),
         tcp(DEVICE, SERVER, ACK, 501, 1006, b"hello"),
     ];
-    assert_eq!(said(&frames), ["inbound-accepted violation error proven"]);
+    assert_eq!(said(&frames, "out: anyone, tcp: any"), ["inbound-accepted violation error proven"]);
 }
 
 const SENSOR: End = End(DEVICE.0, 40_000);
@@ -94,14 +120,14 @@ fn a_hello_tells_who_opened_quic_whatever_came_first() {
     let whole = recorded(include_str!("../src/analyzers/quic/testdata/plain.txt"), 4500);
     let mut swapped = whole.clone();
     swapped.swap(0, 1);
-    assert!(said(&whole).is_empty());
-    assert!(said(&swapped).is_empty());
+    assert!(said(&whole, ANY_UDP).is_empty());
+    assert!(said(&swapped, ANY_UDP).is_empty());
     // The ports look as if the device were the server: the analyzer begins the wrong way round.
     let mut swapped = recorded(include_str!("../src/analyzers/quic/testdata/plain.txt"), 50_000);
     swapped.swap(0, 1);
-    assert!(said(&swapped).is_empty());
+    assert!(said(&swapped, ANY_UDP).is_empty());
     // Without the hello nobody knows.
-    assert_eq!(said(&whole[1..]), ["inbound-accepted inconclusive warning weak"]);
+    assert_eq!(said(&whole[1..], ELSEWHERE), ["inbound-accepted inconclusive warning weak"]);
 }
 
 #[test]
@@ -115,14 +141,14 @@ fn a_server_key_exchange_tells_who_opened_dtls() {
     let certificate = udp(server, SENSOR, &message(11));
     let answer = udp(SENSOR, server, &message(11));
     let frames = [certificate.clone(), udp(server, SENSOR, &message(12)), answer.clone()];
-    assert!(said(&frames).is_empty());
-    assert_eq!(said(&[certificate, answer]), ["inbound-accepted inconclusive warning weak"]);
+    assert!(said(&frames, ANY_UDP).is_empty());
+    assert_eq!(said(&[certificate, answer], ELSEWHERE), ["inbound-accepted inconclusive warning weak"]);
 }
 
 #[test]
 fn datagrams_from_a_servers_port_do_not_begin_anything() {
     let talk = |sender, receiver| {
-        said(&[udp(sender, receiver, b"some datagram"), udp(receiver, sender, b"another one")])
+        said(&[udp(sender, receiver, b"some datagram"), udp(receiver, sender, b"another one")], ELSEWHERE)
     };
     let weak = ["inbound-accepted inconclusive warning weak"];
     // From a low port to a high one; from the device's own well-known port.
@@ -139,10 +165,10 @@ fn silence_of_everybody_may_be_the_span_ports() {
         udp(SENSOR, End(SERVER.0, 123), &request)
     };
     let mut frames: Vec<Vec<u8>> = (1..=5).map(ask).collect();
-    assert_eq!(rows(&frames, "ntp"), ["ntp-unanswered inconclusive warning probable"]);
+    assert_eq!(rows(&frames, &[ANY_TCP, ANY_UDP], "ntp"), ["ntp-unanswered inconclusive warning probable"]);
     frames.push(tcp(DEVICE, SERVER, SYN, 1000, 0, b""));
     frames.push(tcp(SERVER, DEVICE, SYN_ACK, 500, 1001, b""));
-    assert_eq!(rows(&frames, "ntp"), ["ntp-unanswered obstructed error strong"]);
+    assert_eq!(rows(&frames, &[ANY_TCP, ANY_UDP], "ntp"), ["ntp-unanswered obstructed error strong"]);
 }
 
 #[test]
@@ -162,7 +188,7 @@ fn a_side_that_was_not_captured_may_have_closed_its_websocket() {
         (true, tcp(DEVICE, server, ACK, asked, told + 4, b"")),
         (false, tcp(server, DEVICE, FIN_ACK, told + 4, asked, b"")),
     ];
-    let closes = |frames: Vec<Vec<u8>>| rows(&frames, "websocket");
+    let closes = |frames: Vec<Vec<u8>>| rows(&frames, &[ANY_TCP, ANY_UDP], "websocket");
     let whole = frames.iter().map(|(_, frame)| frame.clone()).collect();
     assert_eq!(closes(whole), ["websocket-abnormal-close obstructed warning proven"]);
     let half = frames.iter().filter(|(asks, _)| !asks).map(|(_, frame)| frame.clone()).collect();

@@ -335,8 +335,13 @@ pub(super) fn degraded(
     );
     finding.expected = format!("{tried} of {tried}");
     finding.observed = format!("{working} of {tried}");
+    let reading = view
+        .flow
+        .icmp_errors
+        .first()
+        .map_or_else(String::new, |error| format!(": {} sent ICMP errors instead", error.from));
     finding.message = format!(
-        "Of {tried} redundant servers that {} asked, {working} answered; {} did not.",
+        "Of {tried} redundant servers that {} asked, {working} answered; {} did not{reading}.",
         subject.who(),
         view.peer_text()
     );

@@ -141,6 +141,10 @@ fn forbidden(subject: &Subject<'_>, view: &View<'_>, index: usize) -> Option<Fin
         return Some(proxy(subject, view, Some(bound)));
     }
     let rule = flow_rule(bound)?;
+    // ICMP errors contact nobody: only who forbids ICMP means them.
+    if view.flow.is_errors() && rule.transports.is_empty() {
+        return None;
+    }
     // What is said to be blocked may be tried.
     if rule.blocked && !outcome::of(view).answered() {
         return None;
@@ -198,7 +202,7 @@ fn reached_blocked(subject: &Subject<'_>, view: &View<'_>, bound: &BoundClaim) -
 /// Nothing declares this flow: says what about it differs from what is declared, the least difference first.
 fn undeclared(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     let key = view.flow.key;
-    if key.transport == Transport::Udp && matching::is_reply_only(view) {
+    if key.transport == Transport::Udp && matching::is_reply_only(view) || view.flow.is_errors() {
         return None;
     }
     if view.by_device && matching::infrastructure(view) == Some(Baseline::Dns) {
@@ -468,9 +472,13 @@ fn inbound_as_seen(subject: &Subject<'_>, view: &View<'_>, bound: Option<&BoundC
 
 fn resolver(subject: &Subject<'_>, view: &View<'_>) -> Finding {
     let mut finding = attempt(subject, &UNDECLARED_RESOLVER, view);
-    let given: Vec<String> = subject.resolvers().iter().map(ToString::to_string).collect();
+    // Without `dns` in the baseline, whom the network gave it makes no difference.
+    let is_baseline = subject.declaration.profile.baseline.contains(&Baseline::Dns);
+    let given: Vec<String> =
+        subject.resolvers().iter().filter(|_| is_baseline).map(ToString::to_string).collect();
     finding.expected = if given.is_empty() { String::from("no DNS") } else { given.join(",") };
     let given = match (given.is_empty(), subject.evidence.site.resolvers.is_empty()) {
+        _ if !is_baseline => String::from("`dns` is not in the profile's baseline, and no claim declares it"),
         (true, _) => String::from("it was given none"),
         (false, true) => format!("it was given {}", given.join(" and ")),
         (false, false) => format!("the site's resolvers are {}", given.join(" and ")),
@@ -510,7 +518,10 @@ fn proxy(subject: &Subject<'_>, view: &View<'_>, bound: Option<&BoundClaim>) -> 
         subject.who(),
         view.peer_text(),
         view.port_text(),
-        proxied.and_then(|proxied| proxied.target).unwrap_or("somebody else")
+        proxied
+            .filter(|proxied| proxied.host().is_some())
+            .and_then(|proxied| proxied.target)
+            .unwrap_or("somebody else")
     );
     finding
 }

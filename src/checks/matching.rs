@@ -1,8 +1,8 @@
 //! Which claims a flow falls under.
 //!
 //! Among the claims whose direction, transport, port and protocol match, those with the narrowest peer are
-//! selected; claims of equal width are united; a forbidding one beats the others. What matches nothing and is not
-//! baseline is undeclared.
+//! selected; claims of equal width are united; a forbidding one beats the others. Where nobody knows who opened a flow from
+//! outside, a claim that lets the device open it covers it too. What matches nothing and is not baseline is undeclared.
 
 use std::cmp::Reverse;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use foldhash::{HashMap, HashMapExt};
 
 use super::claim_index::applies;
-use super::subject::{Subject, View};
+use super::subject::{Subject, View, flow_rule};
 use crate::model::finding::Way;
 use crate::model::{FlowKey, NameSource, Transport};
 use crate::profile::{
@@ -78,7 +78,12 @@ pub fn of_all(subject: &Subject<'_>) -> Vec<(Arc<[u32]>, Match)> {
 
 /// Claims with a flow rule that may be about `view`.
 fn candidates(subject: &Subject<'_>, view: &View<'_>) -> Vec<u32> {
-    let about = |ip: IpAddr| subject.index.about(ip, &view.name.candidates, view.port);
+    candidates_at(subject, view, view.port)
+}
+
+/// As [`candidates`], had it this port.
+fn candidates_at(subject: &Subject<'_>, view: &View<'_>, port: Option<u16>) -> Vec<u32> {
+    let about = |ip: IpAddr| subject.index.about(ip, &view.name.candidates, port);
     let mut found = about(view.peer);
     if let Some(v4) = subject.evidence.names.embedded(view.peer) {
         found.extend(about(v4));
@@ -88,10 +93,11 @@ fn candidates(subject: &Subject<'_>, view: &View<'_>) -> Vec<u32> {
     found
 }
 
-/// Who, by which name, from which side, on which ports, with which content, and whether it is a proxy or a resolver.
+/// Who, by which name, from which side, on which ports, with which content, and whether it is a proxy or a resolver. Of the
+/// ports, the last is that of the peer where the device may have opened the flow.
 type Likeness<'v> = (
     (IpAddr, Option<&'v str>, NameSource),
-    (bool, Way, Transport, Option<u16>, u16),
+    (bool, Way, Transport, Option<u16>, u16, Option<u16>),
     &'v [&'static str],
     (bool, bool),
 );
@@ -101,7 +107,7 @@ fn likeness<'v>(view: &'v View<'_>) -> Likeness<'v> {
     let key = view.flow.key;
     (
         (view.peer, view.name.name.as_deref(), view.name.source),
-        (view.by_device, view.way, key.transport, view.port, key.resp.port),
+        (view.by_device, view.way, key.transport, view.port, key.resp.port, port_if_outward(view)),
         &view.service,
         (view.is_proxy, view.encrypted_dns.is_some()),
     )
@@ -112,10 +118,59 @@ fn of(subject: &Subject<'_>, view: &View<'_>, candidates: &[u32]) -> Match {
     if view.is_proxy {
         return proxy(subject);
     }
+    let selected = narrowest(subject, view, candidates, Reading::AsSeen);
+    let level = |index: &usize| subject.claim(*index).map(|bound| bound.claim.level);
+    if let Some(forbidding) = selected.iter().find(|index| level(index) == Some(Level::Forbidden)) {
+        return Match::Forbidden(*forbidding);
+    }
+    if !selected.is_empty() {
+        return Match::Claims(selected);
+    }
+    if let Some(item) = baseline(subject, view) {
+        return Match::Baseline(item);
+    }
+    if let Some(port) = port_if_outward(view) {
+        let candidates = candidates_at(subject, view, Some(port));
+        let mut outward = narrowest(subject, view, &candidates, Reading::Outward(port));
+        outward.retain(|index| level(index) != Some(Level::Forbidden));
+        if !outward.is_empty() {
+            return Match::Claims(outward);
+        }
+    }
+    undetermined(subject, view, candidates).map_or(Match::Undeclared, Match::Undetermined)
+}
+
+/// The peer's port of a flow that seems to come from outside, where nobody knows: the device may have opened it, and the
+/// capture begins in its middle.
+fn port_if_outward(view: &View<'_>) -> Option<u16> {
+    (!view.by_device && view.opener_is_guessed()).then_some(view.flow.key.orig.port)
+}
+
+/// Whom to take for a flow's opener.
+#[derive(Debug, Clone, Copy)]
+enum Reading {
+    /// Whoever seems to be.
+    AsSeen,
+    /// The device, to this port of the peer.
+    Outward(u16),
+}
+
+/// Of the claims whose shape and content fit `view`, those that name its peer the most narrowly; those that name it as the
+/// view does come first.
+fn narrowest(subject: &Subject<'_>, view: &View<'_>, candidates: &[u32], reading: Reading) -> Vec<usize> {
+    let shape_fits = |rule: &FlowRule| match reading {
+        Reading::AsSeen => shape_fits(rule, view),
+        Reading::Outward(port) => {
+            rule.way != Some(Way::In)
+                && (rule.way != Some(Way::Local) || view.way == Way::Local)
+                && transport_fits(rule, view.flow.key)
+                && rule.ports.contains(port)
+        }
+    };
     let mut best: Option<Width> = None;
     let mut selected: Vec<usize> = Vec::new();
     for (index, bound, rule) in subject.rules_at(candidates) {
-        if !applies(bound) || !shape_fits(rule, view) {
+        if !applies(bound) || !shape_fits(rule) {
             continue;
         }
         let fit = fit(&rule.services, &view.service);
@@ -137,17 +192,17 @@ fn of(subject: &Subject<'_>, view: &View<'_>, candidates: &[u32]) -> Match {
             }
         }
     }
-    let level = |index: &usize| subject.claim(*index).map(|bound| bound.claim.level);
-    if let Some(forbidding) = selected.iter().find(|index| level(index) == Some(Level::Forbidden)) {
-        return Match::Forbidden(*forbidding);
+    // An address may have several names, each with a claim.
+    if let (Some(name), [_, _, ..]) = (&view.name.name, &*selected) {
+        selected.sort_by_key(|index| !subject.claim(*index).is_some_and(|bound| names(bound, name)));
     }
-    if !selected.is_empty() {
-        return Match::Claims(selected);
-    }
-    if let Some(item) = baseline(subject, view) {
-        return Match::Baseline(item);
-    }
-    undetermined(subject, view, candidates).map_or(Match::Undeclared, Match::Undetermined)
+    selected
+}
+
+/// Whether a claim is about a peer of this name.
+fn names(bound: &BoundClaim, name: &str) -> bool {
+    let is_it = |peer: &Peer| matches!(peer, Peer::Name(pattern) if pattern.matches(name));
+    flow_rule(bound).is_some_and(|rule| rule.peers.iter().any(is_it))
 }
 
 fn proxy(subject: &Subject<'_>) -> Match {

@@ -3,7 +3,7 @@
 use super::subject::{View, is_tls};
 use crate::analyzers::{ntp, tls};
 use crate::model::Transport;
-use crate::model::flow::{ConnState, End};
+use crate::model::flow::ConnState;
 use crate::model::observation::Fact;
 use crate::naming::Proxied;
 
@@ -58,13 +58,13 @@ pub fn of(view: &View<'_>) -> Outcome {
         (Some(tcp), Transport::Tcp) => match tcp.state {
             ConnState::Rej => Outcome::Reset,
             ConnState::Rstr if tcp.syn_ack.is_none() && !tcp.midstream => Outcome::Reset,
-            ConnState::S0 | ConnState::Rstos0 | ConnState::Sh => unreachable().unwrap_or(Outcome::Silent),
+            // Of one joined in its middle, these say only that the responder has not closed it.
+            ConnState::S0 | ConnState::Rstos0 | ConnState::Sh if !(tcp.midstream && flow.answered()) => {
+                unreachable().unwrap_or(Outcome::Silent)
+            }
             _ if tcp.syn_ack.is_some() => Outcome::Answered,
-            _ if tcp.midstream && flow.answered() => match tcp.end {
-                // A lone packet into the void, answered by RST: nobody is there.
-                End::Rst(_) if flow.packets.resp == 1 && flow.bytes.resp == 0 => Outcome::Reset,
-                _ => Outcome::Midstream,
-            },
+            // Packets into the void, answered by RST and nothing else: nobody is there.
+            _ if tcp.midstream && flow.bytes.resp == 0 && only_resets(&tcp.history) => Outcome::Reset,
             _ if tcp.midstream => Outcome::Midstream,
             _ if flow.answered() => Outcome::Answered,
             _ => unreachable().unwrap_or(Outcome::Silent),
@@ -72,6 +72,12 @@ pub fn of(view: &View<'_>) -> Outcome {
         _ if flow.answered() => Outcome::Answered,
         _ => unreachable().unwrap_or(Outcome::Silent),
     }
+}
+
+/// Whether the responder's letters of a connection's history are of RSTs alone, and there are any.
+fn only_resets(history: &str) -> bool {
+    let mut letters = history.chars().filter(char::is_ascii_lowercase).peekable();
+    letters.peek().is_some() && letters.all(|letter| letter == 'r')
 }
 
 /// Whether the declared service worked, as far as packets show: the connection was answered, and where content was

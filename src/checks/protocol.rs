@@ -146,12 +146,13 @@ fn clear(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
 /// Passwords and tokens that anybody on the path can read.
 fn credentials(subject: &Subject<'_>, view: &View<'_>) -> Option<Finding> {
     let clear = |fact: &&Fact| in_the_clear(&view.service, fact.field.analyzer());
+    let secret = |fact: &&Fact| fact.value.as_str() != Some("public");
     let first = |field| view.flow.facts.first(field).filter(clear);
     let (fact, what) = if let Some(fact) = first(&mqtt::PASSWORD) {
         (fact, String::from("MQTT password"))
     } else if let Some(fact) = first(&mqtt::USER_NAME) {
         (fact, String::from("MQTT user name"))
-    } else if let Some(fact) = first(&http::AUTHORIZATION) {
+    } else if let Some(fact) = view.flow.facts.of(&http::AUTHORIZATION).filter(clear).find(secret) {
         (fact, format!("HTTP {} credentials", fact.value))
     } else if let Some(fact) = first(&http::TARGET_CREDENTIAL) {
         (fact, String::from("HTTP credentials in the target"))

@@ -253,7 +253,8 @@ impl<'a> Subject<'a> {
         proxied: Proxied<'_>,
         names: &mut Resolver<'_>,
     ) -> Option<View<'a>> {
-        if !proxied.granted {
+        // A target that is no host names nobody that the connection could be with.
+        if !proxied.granted || proxied.host().is_none() {
             return None;
         }
         // Where a name was asked for, only the proxy knows the address.

@@ -5,13 +5,13 @@
 
 use super::claim_index::applies;
 use super::subject::{Subject, View};
-use super::{Check, Code, Found, rating, tls_version};
+use super::{Check, Code, Found, matching, rating, tls_version};
 use crate::analyzers::tls;
 use crate::model::Finding;
 use crate::model::finding::{Confidence, Severity, Status};
 use crate::model::observation::Fact;
 use crate::profile::tls_policy::Tier;
-use crate::profile::{BoundClaim, Level, TlsRule};
+use crate::profile::{BoundClaim, FlowRule, Level, TlsRule};
 
 /// The check.
 pub(super) static CHECK: Check = Check {
@@ -75,22 +75,17 @@ pub(super) fn deciding<'a>(
         .or_else(|| rules.first().map(|(bound, _)| *bound))
 }
 
-/// A claim that demands encryption and does not speak of others than this view's peer.
+/// A claim that demands encryption of flows like this one: those with its peer, on its port.
 pub(super) fn encrypting<'a>(subject: &Subject<'a>, view: &View<'_>) -> Option<&'a BoundClaim> {
     let selected = subject.rules(view).into_iter().find(|(_, rule)| rule.encrypted).map(|(bound, _)| bound);
     selected.or_else(|| {
-        let first = |claims: &[u32], about_anybody: bool| {
-            subject.rules_at(claims).find(|(_, bound, rule)| {
-                rule.encrypted
-                    && rule.peers.is_empty() == about_anybody
-                    && applies(bound)
-                    && super::matching::way_fits(rule.way, view)
-                    && super::matching::width(subject, rule, view).is_some()
-            })
+        let demands = |(_, bound, rule): &(usize, &BoundClaim, &FlowRule)| {
+            rule.encrypted
+                && applies(bound)
+                && matching::shape_fits(rule, view)
+                && matching::width(subject, rule, view).is_some()
         };
-        // Of those about anybody, the candidates have only those with this port, which does not matter here.
-        let both = [first(&view.candidates, false), first(subject.index.anybody(), true)];
-        both.into_iter().flatten().min_by_key(|(at, ..)| *at).map(|(_, bound, _)| bound)
+        subject.rules_at(&view.candidates).find(demands).map(|(_, bound, _)| bound)
     })
 }
 

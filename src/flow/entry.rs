@@ -5,7 +5,7 @@ use super::tcp::Connection;
 use super::{FlowHead, Handler, roles};
 use crate::model::evidence::Seen;
 use crate::model::flow::{IcmpError, MAX_ICMP_ERRORS, RoleBasis};
-use crate::model::packet::{Link, Network};
+use crate::model::packet::{Link, Network, Segment};
 use crate::model::stats::ShedKind;
 use crate::model::{Direction, Facts, Flow, FlowId, FlowKey, Outline, Packet, PerDirection, Transport};
 
@@ -40,6 +40,8 @@ pub(super) struct Entry<S> {
 struct Rare {
     truncated_frames: u64,
     icmp_errors: Vec<IcmpError>,
+    /// Its own packets that are ICMP errors.
+    errors: u64,
     /// Further networks that packets of it came in.
     networks: Vec<Network>,
 }
@@ -141,6 +143,11 @@ impl<S: Default> Entry<S> {
         if packet.missing() > 0 {
             add(&mut self.rare.get_or_insert_default().truncated_frames, 1);
         }
+        if let Segment::Icmp(icmp) = packet.segment
+            && icmp.is_error(packet.src.is_ipv4())
+        {
+            add(&mut self.rare.get_or_insert_default().errors, 1);
+        }
     }
 
     /// Notes an ICMP error about this flow, unless there have been many.
@@ -210,6 +217,7 @@ impl<S: Default> Entry<S> {
             truncated_frames: rare.map_or(0, |rare| rare.truncated_frames),
             tcp: connection.map(|connection| Box::new(connection.facts(self.last))),
             icmp_errors: rare.map(|rare| rare.icmp_errors.clone()).unwrap_or_default(),
+            errors: rare.map_or(0, |rare| rare.errors),
             service: Vec::new(),
             recognised: Vec::new(),
             facts: Facts::default(),

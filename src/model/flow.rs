@@ -188,6 +188,8 @@ pub struct Flow {
     pub tcp: Option<Box<TcpFacts>>,
     /// ICMP errors that quote this flow, in order, at most [`MAX_ICMP_ERRORS`].
     pub icmp_errors: Vec<IcmpError>,
+    /// Its own packets that are ICMP errors.
+    pub errors: u64,
     /// Protocols found by content, outermost first: `["http", "websocket", "mqtt"]`.
     pub service: Vec<&'static str>,
     /// How each of them was recognised.
@@ -394,6 +396,11 @@ impl Flow {
     /// Time from first to last packet.
     pub fn duration(&self) -> Duration {
         self.last.at.since(self.first.at)
+    }
+
+    /// Whether it is nothing but ICMP errors, which open nothing: they are the consequence of other traffic.
+    pub fn is_errors(&self) -> bool {
+        self.errors > 0 && self.errors == self.packets.orig.saturating_add(self.packets.resp)
     }
 
     /// Whether the responder ever sent anything.

@@ -342,6 +342,14 @@ pub struct IcmpHeader {
     pub rest: u32,
 }
 
+impl IcmpHeader {
+    /// Whether it is an error: the consequence of another packet, and never answered (RFC 1122 section 3.2.2, RFC 4443
+    /// section 2.1).
+    pub fn is_error(self, is_ipv4: bool) -> bool {
+        if is_ipv4 { matches!(self.kind, 3 | 4 | 5 | 11 | 12) } else { self.kind < 128 }
+    }
+}
+
 impl Packet<'_> {
     /// The 5-tuple with this packet's sender as originator.
     pub fn key(&self) -> FlowKey {

@@ -238,6 +238,7 @@ pub(super) mod tests {
             truncated_frames: 0,
             tcp: None,
             icmp_errors: Vec::new(),
+            errors: 0,
             service: service.to_vec(),
             recognised: Vec::new(),
             facts,

@@ -65,10 +65,20 @@ impl<'f> Proxied<'f> {
         Some(Self { facts, source, target, granted, layers })
     }
 
-    /// The host asked for, without the brackets of an IPv6 address.
+    /// The host asked for, without the brackets of an IPv6 address; `None` for a target that is not a host, with or without
+    /// a port.
     pub fn host(&self) -> Option<&'f str> {
         let target = self.target?;
-        Some(target.rsplit_once(':').map_or(target, |(host, _)| host).trim_matches(['[', ']']))
+        let with_port = target.rsplit_once(':').filter(|_| !target.ends_with(']'));
+        let (host, port) = with_port.unwrap_or((target, ""));
+        let in_brackets = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let host = in_brackets.unwrap_or(host);
+        let is_name = || {
+            let of_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+            in_brackets.is_none() && host.contains(char::is_alphanumeric) && host.chars().all(of_name)
+        };
+        let is_host = host.parse::<IpAddr>().is_ok() || is_name();
+        (is_host && (port.is_empty() || port.parse::<u16>().is_ok())).then_some(host)
     }
 
     /// The host asked for, if it is an address.
@@ -134,6 +144,33 @@ mod tests {
         let only = Proxied::read(&first, &["socks", "http", "websocket"]).unwrap();
         assert_eq!((only.source, only.layers, only.host()), (NameSource::Socks, 1, Some("proxy.example")));
         assert!(Proxied::read(&first, &["http", "websocket"]).is_none());
+    }
+
+    #[test]
+    fn what_is_no_host_names_nobody() {
+        let named = |target: &str| {
+            let asked = [
+                (&http::CONNECT_TARGET, Value::text(target.as_bytes())),
+                (&http::CONNECT_STATUS, Value::Uint(200)),
+            ];
+            let facts = facts(&asked);
+            let proxied = Proxied::read(&facts, &["http"]).unwrap();
+            assert!(proxied.granted);
+            proxied.host().map(str::to_owned)
+        };
+        for target in ["/", "", "*", "/a:80", "http://a.example/", "a.example:http", "[a.example]:80", ".:80"]
+        {
+            assert_eq!(named(target), None, "{target}");
+        }
+        for (target, host) in [
+            ("a.example:443", "a.example"),
+            ("a_b-c", "a_b-c"),
+            ("192.0.2.1:80", "192.0.2.1"),
+            ("[2001:db8::5]:443", "2001:db8::5"),
+            ("[2001:db8::5]", "2001:db8::5"),
+        ] {
+            assert_eq!(named(target).as_deref(), Some(host));
+        }
     }
 
     #[test]

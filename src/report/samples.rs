@@ -116,6 +116,7 @@ pub(super) fn flow() -> Flow {
         truncated_frames: 0,
         tcp: Some(Box::new(tcp())),
         icmp_errors: Vec::new(),
+        errors: 0,
         service: vec!["tls"],
         recognised: vec![Basis::Content],
         facts,

@@ -130,7 +130,8 @@ pub(crate) fn udp(src: End, dst: End, payload: &[u8]) -> Vec<u8> {
     ethernet(src.0, dst.0, 17, &datagram)
 }
 
-fn ethernet(src: Ipv4Addr, dst: Ipv4Addr, protocol: u8, body: &[u8]) -> Vec<u8> {
+/// An Ethernet frame with an IPv4 packet.
+pub(crate) fn ethernet(src: Ipv4Addr, dst: Ipv4Addr, protocol: u8, body: &[u8]) -> Vec<u8> {
     let mac = |ip: Ipv4Addr| {
         // What is not on the LAN comes from its router.
         let last = if ip.is_private() { ip.octets()[3] } else { 1 };

@@ -14,8 +14,8 @@ fields! {
     VERSION = "http.version", "RFC 9112 section 2.3", "Version of a request: `1.0` or `1.1`.";
     USER_AGENT = "http.user_agent", "RFC 9110 section 10.1.5", "User-Agent of a request, at most 256 bytes.";
     AUTHORIZATION = "http.authorization", "RFC 9110 section 11.6.2",
-        "Scheme of the credentials in a request, as registered with IANA; `other` for anything unknown. The \
-        credentials themselves are never kept.";
+        "Scheme of the credentials in a request, as registered with IANA; `other` for anything unknown, `public` where \
+        nothing that it sends is a secret. The credentials themselves are never kept.";
     PROXY_AUTHORIZATION = "http.proxy_authorization", "RFC 9110 section 11.7.2",
         "Scheme of the credentials for a proxy in a request.";
     PROXY_AUTHENTICATE = "http.proxy_authenticate", "RFC 9110 section 11.7.1",

@@ -238,6 +238,49 @@ pub(super) fn scheme(value: &[u8]) -> Value {
     Value::Word(known.unwrap_or("other"))
 }
 
+/// The scheme of the credentials in an Authorization header, as [`scheme`] tells it; `public` where nothing in it is a
+/// secret, as in the first step of a scheme with several.
+pub(super) fn credentials(value: &[u8]) -> Value {
+    if holds_secret(value.trim_ascii()) { scheme(value) } else { Value::Word("public") }
+}
+
+fn holds_secret(value: &[u8]) -> bool {
+    // RFC 7616 section 3.4 but for what follows from the password; and what a client is, by whatever scheme.
+    const PUBLIC: [&[u8]; 11] = [
+        b"algorithm",
+        b"client",
+        b"cnonce",
+        b"nonce",
+        b"publickey",
+        b"qop",
+        b"realm",
+        b"requestnr",
+        b"type",
+        b"uri",
+        b"version",
+    ];
+    // `NTLMSSP`, a zero and the 1 of NEGOTIATE_MESSAGE, in base64 (MS-NLMP section 2.2.1.1).
+    const NTLM_NEGOTIATE: &[u8] = b"TlRMTVNTUAAB";
+    let (_, sent) = split_at_pattern(value, b" ").unwrap_or((value, b""));
+    let sent = sent.trim_ascii();
+    let mut parameters = sent.split(|byte| *byte == b',').map(|parameter| {
+        let (name, value) = split_at_pattern(parameter, b"=").unwrap_or((parameter, b""));
+        (name.trim_ascii().to_ascii_lowercase(), value.trim_ascii())
+    });
+    match scheme(value) {
+        // What stands where the scheme is missing, or parameters of which one may be anything.
+        Value::Word("other") => {
+            !value.is_empty()
+                && (sent.is_empty() || parameters.any(|(name, _)| !PUBLIC.contains(&name.as_slice())))
+        }
+        Value::Word("Digest") => {
+            parameters.any(|(name, value)| name == b"response" && !matches!(value, b"" | b"\"\""))
+        }
+        Value::Word("NTLM" | "Negotiate") => !sent.is_empty() && !sent.starts_with(NTLM_NEGOTIATE),
+        _ => !sent.is_empty(),
+    }
+}
+
 /// A request target without the secrets in it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Target<'a> {
@@ -373,6 +416,28 @@ mod tests {
     fn a_secret_in_the_place_of_a_scheme_is_not_shown() {
         assert_eq!(scheme(b"basic dTpw"), Value::Word("Basic"));
         assert_eq!(scheme(b"eyJhbGciOiJIUzI1NiJ9.e30.x"), Value::Word("other"));
+    }
+
+    #[test]
+    fn what_holds_no_secret_is_no_credential() {
+        for (sent, told) in [
+            ("Basic dTpw", "Basic"),
+            ("Bearer", "public"),
+            ("Bearer eyJ0", "Bearer"),
+            ("Digest username=\"u\", realm=\"r\", response=\"6629fae4\"", "Digest"),
+            ("Digest username=\"u\", realm=\"r\", response=\"\"", "public"),
+            ("NTLM TlRMTVNTUAABAAAAB4IIAA==", "public"),
+            ("NTLM TlRMTVNTUAADAAAAGAAYAA==", "NTLM"),
+            ("Negotiate", "public"),
+            // A key that is public says who asks, and a value made with the secret one that it is him.
+            ("CBAuth Type=\"Light\", Client=\"00178801\", PublicKey=\"4dPFnw==\"", "public"),
+            ("CBAuth Type=\"Light\", Client=\"00178801\", Authentication=\"g//M38==\"", "other"),
+            ("Own c2VjcmV0", "other"),
+            ("c2VjcmV0", "other"),
+            (" ", "public"),
+        ] {
+            assert_eq!(credentials(sent.as_bytes()), Value::Word(told), "{sent}");
+        }
     }
 
     #[test]

@@ -231,7 +231,7 @@ fn observe_request_headers(request: &Request<'_, '_>, authority: Option<&[u8]>, 
         sink.fact(&USER_AGENT, text(agent, MAX_TEXT));
     }
     if let Some(value) = values(request.headers, "authorization").next() {
-        sink.fact(&AUTHORIZATION, head::scheme(value));
+        sink.fact(&AUTHORIZATION, head::credentials(value));
     }
     if let Some(value) = values(request.headers, "proxy-authorization").next() {
         sink.fact(&PROXY_AUTHORIZATION, head::scheme(value));
