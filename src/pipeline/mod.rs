@@ -12,6 +12,7 @@ mod lanes;
 mod layers;
 pub mod learn;
 mod memory;
+mod recognise;
 mod session;
 mod shard;
 mod sorted;
