@@ -722,7 +722,7 @@ fn a_scan_of_thousands_makes_few_claims() {
     assert!(content.contains("forbidden: {out: anyone, tcp: 23, blocked: true}"), "{content}");
     assert!(content.contains("forbidden: {in: anyone, tcp: any, blocked: true}"), "{content}");
     let plain = text.replace("\n#   ", " ");
-    assert!(plain.contains("5000 flows with more addresses without name than anybody reviews"), "{text}");
+    assert!(plain.contains("5,000 flows with more addresses without name than anybody reviews"), "{text}");
     assert!(plain.contains("`allowed: {out: anyone, tcp: 80}`"), "offered, not taken: {text}");
 }
 
