@@ -189,7 +189,7 @@ fn cut_off(text: &str) -> Option<(Place, String)> {
 /// The text of the profile that a Manufacturer Usage Description is, for one that extends it.
 ///
 /// # Errors
-/// As [`import`].
+/// As [`import()`].
 pub(super) fn as_yaml(text: &str, origin: &str) -> Result<String> {
     Ok(write::yaml(&import(text, origin)?, &write::Notes::default()))
 }

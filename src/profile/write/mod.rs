@@ -1,4 +1,4 @@
-//! A profile as a file: YAML that [`load`](super::load) reads back as the same profile. Groups, which a loaded profile
+//! A profile as a file: YAML that [`load`] reads back as the same profile. Groups, which a loaded profile
 //! no longer has, are written out where they were referred to.
 
 mod text;
